@@ -1,0 +1,47 @@
+# Two commands matter: `make demo` and `make test`. Both set everything up first; a second call is instant.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed-dev
+JOBS ?= 2
+# In CI the long tests run too, and a missing system program is a failure instead of a skip.
+MARKS := $(if $(CI),,-m "not long")
+
+.PHONY: demo test test-long lint format bench docs cartridge clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("gamefleet needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/gamefleet demo
+
+test: $(STAMP)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(MARKS) $(ARGS)
+
+test-long: $(STAMP)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	$(BIN)/gamefleet bench
+
+docs: $(STAMP)
+	$(BIN)/python -m gamefleet.cli.reference docs/cli.md
+
+cartridge: $(STAMP)
+	$(BIN)/python -m gamefleet.games.pokemon_red.cartridge.build
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

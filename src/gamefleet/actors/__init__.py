@@ -1,0 +1,1 @@
+"""Play and record: policies, vectorised workers, curricula, evaluation."""

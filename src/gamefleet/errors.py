@@ -1,0 +1,121 @@
+"""The exception tree: every error a user can meet says what failed, with which value, where, and what to do next.
+
+Job: one place that defines errors and how they read. Place in the data flow: a leaf; every package may import it.
+Left out: how errors are shown (`cli` prints them in one paragraph and exits with `exit_code`) and logged (`runs`).
+
+    GamefleetError
+    ├─ ConfigError              a setting is unknown, malformed or contradicts another (exit 2)
+    ├─ MissingDependencyError   an optional package, ROM or system program is not there (exit 3)
+    │  └─ RomError              a Game Boy ROM is missing, unreadable or not one we know
+    ├─ RunFolderError           the run folder cannot be used: busy, unwritable, of a newer version (exit 4)
+    │  └─ StorageFullError      the disk or the quota is full; nothing was replaced
+    ├─ CheckpointError          a checkpoint cannot be used (exit 5)
+    │  ├─ CorruptCheckpointError    a file is missing, truncated or fails its checksum
+    │  └─ IncompatibleError         weights, experience or peers of another game version, spec, reward or architecture
+    ├─ WorkerError              a worker process crashed or hung (exit 6)
+    └─ DeviceMemoryError        the accelerator ran out of memory (exit 7)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class GamefleetError(Exception):
+    """An error that a user can act on.
+
+    Args:
+        what: What failed, one sentence without a full stop.
+        value: The value that was refused, shown with `repr`; leave out when there is none.
+        where: File, run, host, job or setting, as a user would look for it.
+        remedy: What to do next, one or two sentences.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, value: object = None, where: object = None, remedy: str = "") -> None:
+        self.what = what
+        self.value = value
+        self.where = where
+        self.remedy = remedy
+        super().__init__(self._paragraph())
+
+    def _paragraph(self) -> str:
+        parts = [self.what]
+        if self.value is not None:
+            parts.append(f": {self.value!r}")
+        if self.where is not None:
+            parts.append(f" ({self.where})")
+        parts.append(".")
+        if self.remedy:
+            parts.append(f" {self.remedy}")
+        return "".join(parts)
+
+
+class ConfigError(GamefleetError):
+    """A setting is unknown, has a bad value, or contradicts another."""
+
+    exit_code = 2
+
+
+class MissingDependencyError(GamefleetError):
+    """An optional Python package, a ROM or a system program that this command needs is not there."""
+
+    exit_code = 3
+
+
+class RomError(MissingDependencyError):
+    """A Game Boy ROM is missing, unreadable, or not one that this version knows."""
+
+
+class RunFolderError(GamefleetError):
+    """A run folder cannot be used: another process holds it, it is not writable, or a newer version wrote it."""
+
+    exit_code = 4
+
+
+class StorageFullError(RunFolderError):
+    """The disk or quota is full; the file that was being written did not replace anything."""
+
+
+class CheckpointError(GamefleetError):
+    """A checkpoint cannot be used."""
+
+    exit_code = 5
+
+
+class CorruptCheckpointError(CheckpointError):
+    """A file of a checkpoint is missing, truncated or fails its checksum."""
+
+
+class IncompatibleError(CheckpointError):
+    """Weights, experience or a peer belong to another game version, observation spec, reward or architecture."""
+
+
+class WorkerError(GamefleetError):
+    """A worker process crashed, hung, or answered nonsense more often than it may."""
+
+    exit_code = 6
+
+
+class DeviceMemoryError(GamefleetError):
+    """The accelerator ran out of memory."""
+
+    exit_code = 7
+
+
+def nearest(value: str, choices: Iterable[str]) -> str:
+    """Say which choices exist and which one was probably meant, for the remedy of an error.
+
+    Args:
+        value: What the user wrote.
+        choices: Every name that would have been accepted.
+
+    Returns:
+        A sentence such as `Did you mean 'archive'? Choices: archive, none, swarm.`
+    """
+    ordered = sorted(choices)
+    listed = f"Choices: {', '.join(ordered)}."
+    match = difflib.get_close_matches(value, ordered, n=1)
+    return f"Did you mean {match[0]!r}? {listed}" if match else listed

@@ -1,0 +1,35 @@
+"""What is played: one folder per game, found through one literal table.
+
+Job: name the games and open one. Place in the data flow: actors play games; nothing else touches them. Left out:
+everything about a particular game, which lives in its folder and is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from gamefleet.errors import ConfigError, nearest
+from gamefleet.games.base import GamePackage
+
+GAMES = {
+    "pokemon_red": "gamefleet.games.pokemon_red",
+}
+
+
+def open_game(name: str) -> GamePackage:
+    """Import the package of one game.
+
+    Args:
+        name: A key of `GAMES`; dashes are taken for underscores.
+
+    Returns:
+        The game's package.
+
+    Raises:
+        ConfigError: There is no game of that name.
+    """
+    key = name.replace("-", "_")
+    if key not in GAMES:
+        raise ConfigError("No such game", value=name, remedy=nearest(key, GAMES))
+    package: GamePackage = importlib.import_module(GAMES[key]).PACKAGE
+    return package

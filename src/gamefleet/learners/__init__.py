@@ -1,0 +1,1 @@
+"""Improve: losses, recurrent Q-learning, curiosity. Knows tensors, nothing about machines or games."""

@@ -1,0 +1,1 @@
+"""The run folder: paths, checkpoints, deadline, metrics, trackers."""

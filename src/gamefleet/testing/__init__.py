@@ -1,0 +1,1 @@
+"""Public fakes: toy games with known answers, contract checks, fault injection."""

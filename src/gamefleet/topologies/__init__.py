@@ -1,0 +1,1 @@
+"""The wirings: compositions of actors, learners and transports, and the run's configuration."""

@@ -1,0 +1,1 @@
+"""The mover: how experience and weights travel, with what delivery promises."""

@@ -1,0 +1,1 @@
+"""Noun 2: versioned weights. No torch here."""
