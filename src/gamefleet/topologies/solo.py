@@ -1,0 +1,146 @@
+"""solo: one machine plays, records and learns, in rounds that give the same result at any speed.
+
+Job: the wiring of one machine. Place in the data flow: the place where actor, replay and learner meet:
+game -> actor -> replay -> learner -> weights -> policy. Left out: the run around it (checkpoints, metrics, deadline),
+which is `training`, the same for every wiring.
+
+A round is the unit of lockstep. The actor plays `round_length` vector steps with fixed weights; at the same time, in a
+second thread, the learner performs the updates that are due on what was recorded *before* the round. At its end the
+played slots enter the replay and the learner's weights reach the policy. Neither side sees the other's work of the same
+round, so the result depends on neither thread timing nor the number of workers, and a run that is cut between two
+rounds and resumed is bit-identical to one that was not. Two cores are busy although the result is that of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from gamefleet.actors.actor import Actor, Moment
+from gamefleet.actors.policy import RecurrentPolicy
+from gamefleet.experience.replay import Replay
+from gamefleet.learners.value import UpdateResult, ValueLearner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How playing and learning take turns.
+
+    Args:
+        round_length: Vector steps per round; new weights reach the policy this often.
+        replay_ratio: Trained slots per recorded slot; 1 means that each slot is trained on once on average.
+        learning_starts_steps: Recorded steps before the first update.
+        batch_size: Sequences per update.
+        unroll: Trained slots per sequence.
+    """
+
+    round_length: int
+    replay_ratio: float
+    learning_starts_steps: int
+    batch_size: int
+    unroll: int
+
+    def updates_due(self, steps: int, updates: int) -> int:
+        """Updates that the ratio allows now and that have not been made.
+
+        Args:
+            steps: Steps recorded so far.
+            updates: Updates made so far.
+        """
+        allowed = (steps - self.learning_starts_steps) * self.replay_ratio / (self.batch_size * self.unroll)
+        return max(0, int(allowed) - updates)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round did.
+
+    Args:
+        moments: One per vector step.
+        updates: One per update, in order.
+    """
+
+    moments: tuple[Moment, ...]
+    updates: tuple[UpdateResult, ...]
+
+
+class Solo:
+    """The wiring of one machine; see the module's docstring.
+
+    Args:
+        actor: Plays; its policy is `policy`.
+        policy: Receives the learner's weights after each round.
+        replay: Holds what was recorded.
+        learner: Improves the weights.
+        schedule: How playing and learning take turns.
+    """
+
+    def __init__(
+        self, *, actor: Actor, policy: RecurrentPolicy, replay: Replay, learner: ValueLearner, schedule: Schedule
+    ) -> None:
+        self.actor = actor
+        self.policy = policy
+        self.replay = replay
+        self.learner = learner
+        self.schedule = schedule
+        self._exit = ExitStack()
+        self._thread = self._exit.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="learner"))
+        self._exit.callback(actor.close)
+
+    def __enter__(self) -> Solo:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+
+    @property
+    def steps(self) -> int:
+        """Steps recorded so far, over all environments."""
+        return self.actor.total_steps
+
+    @property
+    def updates(self) -> int:
+        """Updates made so far."""
+        return self.learner.num_updates
+
+    def run_round(self) -> Round:
+        """Play and learn side by side, then exchange."""
+        learning = self._thread.submit(self._learn, self.schedule.updates_due(self.steps, self.updates))
+        moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
+        updates = learning.result()
+        for moment in moments:
+            self.replay.add(moment.slots, moment.state)
+        if updates:
+            self.policy.refresh(self.learner.weights(), version=self.updates)
+        return Round(moments=moments, updates=updates)
+
+    def _learn(self, count: int) -> tuple[UpdateResult, ...]:
+        if not self.replay.can_sample():
+            return ()
+        return tuple(self._update() for _ in range(count))
+
+    def _update(self) -> UpdateResult:
+        batch = self.replay.sample(self.schedule.batch_size)
+        result = self.learner.update(batch)
+        self.replay.update_priorities(batch.index, result.priorities)
+        return result
+
+    def export_state(self) -> dict[str, Any]:
+        """Everything but the replay, as nested dicts of JSON values and arrays; only between rounds."""
+        return {"actor": self.actor.export_state(), "learner": self.learner.export_state()}
+
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from `export_state`; the replay is loaded apart."""
+        self.learner.import_state(state["learner"])
+        self.actor.import_state(state["actor"])
+
+    def save_replay(self, folder: Path, previous: Path | None) -> None:
+        """Write the replay; see `Replay.save`."""
+        self.replay.save(folder, previous)
