@@ -32,6 +32,9 @@ class ValueSettings:
         priority_max_share: A window's priority is this share of its largest |TD error| plus the rest of the mean one.
         precision: `bfloat16` runs the network's matrix products in bfloat16 on an accelerator; ignored on a CPU.
         max_skipped_updates: This many updates in a row without a finite gradient end the run.
+        replay_ratio: Trained slots per recorded step; 1 trains on each step once on average. More learns more from the
+            same games, until the values overfit to what is remembered.
+        learning_starts_steps: Recorded steps before the first update.
     """
 
     batch_size: int = 32
@@ -46,6 +49,8 @@ class ValueSettings:
     priority_max_share: float = 0.9
     precision: Precision = "float32"
     max_skipped_updates: int = 10
+    replay_ratio: float = 1.0
+    learning_starts_steps: int = 5000
 
     def __post_init__(self) -> None:
         """Refuse values outside their range.
@@ -64,7 +69,8 @@ class ValueSettings:
             check_range(f"learner.{name}", getattr(self, name), 1, float("inf"))
         for name in ("discount", "target_mix", "importance_exponent", "priority_max_share"):
             check_range(f"learner.{name}", getattr(self, name), 0.0, 1.0)
-        for name in ("learning_rate", "adam_epsilon", "max_gradient_norm"):
+        check_range("learner.learning_starts_steps", self.learning_starts_steps, 0, float("inf"))
+        for name in ("learning_rate", "adam_epsilon", "max_gradient_norm", "replay_ratio"):
             check_range(f"learner.{name}", getattr(self, name), 1e-12, float("inf"))
 
 
