@@ -1,0 +1,236 @@
+"""What vectors of games take and give.
+
+Job: the types between games in many processes and the actor, and the arrays that hold one step of all of them. Place in
+the data flow: games write their `Step`s into the arrays, policies and actors read them as `VectorStep`. Left out: who
+runs the games (`inline`, `shared`).
+
+Axes: `env` (one game each), `term` (reward terms), `milestone`; in the order of the game's spec.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gamefleet.games.base import Game, GameSpec, Step
+
+LEAVE_ALONE = -1
+"""The action of a game that shall not move in this step; its view stays as it is."""
+
+START = "start"
+"""Origin of episodes that begin where the game begins."""
+
+ALIGNMENT_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """Where a game goes instead of being stepped.
+
+    Args:
+        seed: For `Game.reset`; unused with a state.
+        state: A saved state to go to instead of the game's beginning.
+        new_episode: As in `Game.restore_state`.
+        origin: Where the episode starts, for statistics: `start`, or the name of a saved state.
+        path_steps: Steps from the game's beginning to `state`, for statistics.
+    """
+
+    seed: int
+    state: bytes | None = None
+    new_episode: bool = True
+    origin: str = START
+    path_steps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFailure:
+    """The evidence of a worker that crashed or hung.
+
+    Args:
+        worker: Its number.
+        pid: Its process id.
+        reason: `crashed` or `hung`.
+        exit_code: Of the process; negative for a signal.
+        envs: The games that it played.
+        last_state: Per game, what was known of it: action sent, steps since its start, progress, cell.
+        log_tail: The end of what the worker wrote to its log.
+    """
+
+    worker: int
+    pid: int
+    reason: str
+    exit_code: int | None
+    envs: tuple[int, ...]
+    last_state: tuple[str, ...]
+    log_tail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorStep:
+    """One step of all games; the arrays are valid until the next `send`.
+
+    Args:
+        obs: Named arrays `[env, ...]`.
+        reward: float32 `[env]`, caused by the last action; zero after a restart.
+        terms: float32 `[env, term]`, what the reward is made of.
+        terminated: bool `[env]`, the game ended.
+        truncated: bool `[env]`, the episode was cut.
+        is_first: bool `[env]`, the observation starts an episode.
+        lost: bool `[env]`, the worker failed: the observation starts a fresh episode at the game's beginning, and what
+            the last action did is unknown.
+        milestones: bool `[env, milestone]`, as in `Step`.
+        cell: uint64 `[env]`, as in `Step`.
+        progress: float32 `[env]`, as in `Step`.
+        failures: Workers that failed since the last step.
+    """
+
+    obs: dict[str, NDArray[Any]]
+    reward: NDArray[np.float32]
+    terms: NDArray[np.float32]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    is_first: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
+    milestones: NDArray[np.bool_]
+    cell: NDArray[np.uint64]
+    progress: NDArray[np.float32]
+    failures: tuple[WorkerFailure, ...] = ()
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """Which games, bool `[env]`: this view is an episode's last one; the game needs a restart."""
+        return self.terminated | self.truncated
+
+
+class Vector(Protocol):
+    """Several games of one kind that are stepped together."""
+
+    spec: GameSpec
+    num_envs: int
+
+    def send(self, actions: NDArray[np.int16], restarts: Mapping[int, Restart]) -> None:
+        """Start one step of all games.
+
+        Args:
+            actions: int16 `[env]`; `LEAVE_ALONE` where a game shall not move, ignored where it restarts.
+            restarts: By game; a game whose episode ended (or has not begun) must restart or be left alone.
+        """
+        ...
+
+    def receive(self) -> VectorStep:
+        """Wait for the step that `send` started."""
+        ...
+
+    def save_states(self, envs: Sequence[int]) -> list[bytes]:
+        """The states of some games; only between `receive` and `send`. Empty bytes where the worker just failed."""
+        ...
+
+    def close(self) -> None:
+        """End the games and free their processes and memory."""
+        ...
+
+
+STEP_FIELDS: Mapping[str, str] = {
+    "reward": "float32",
+    "terms": "float32",
+    "terminated": "bool",
+    "truncated": "bool",
+    "is_first": "bool",
+    "lost": "bool",
+    "milestones": "bool",
+    "cell": "uint64",
+    "progress": "float32",
+}
+"""The arrays of a `VectorStep` other than the observations, with their types."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepArrays:
+    """One step of all games and the actions that lead to the next, over one block of memory.
+
+    Args:
+        actions: int16 `[env]`.
+        step: Views of the block.
+    """
+
+    actions: NDArray[np.int16]
+    step: VectorStep
+
+
+def num_bytes(spec: GameSpec, num_envs: int) -> int:
+    """Size of the block that `over` lays its arrays into."""
+    return max(end for _, _, _, _, end in _layout(spec, num_envs))
+
+
+def over(buffer: bytearray | mmap.mmap, spec: GameSpec, num_envs: int) -> StepArrays:
+    """Lay the arrays of one step over a block of `num_bytes` zeroed bytes; the same layout in every process."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, shape, dtype, start, _ in _layout(spec, num_envs):
+        arrays[name] = np.ndarray(shape, dtype, buffer=buffer, offset=start)
+    obs = {array.name: arrays[f"obs/{array.name}"] for array in spec.observations}
+    fields: dict[str, Any] = {name: arrays[name] for name in STEP_FIELDS}
+    return StepArrays(actions=arrays["actions"], step=VectorStep(obs=obs, **fields))
+
+
+def _layout(spec: GameSpec, num_envs: int) -> Iterator[tuple[str, tuple[int, ...], str, int, int]]:
+    widths = {"terms": (len(spec.reward_terms),), "milestones": (len(spec.milestones),)}
+    arrays: list[tuple[str, tuple[int, ...], str]] = [("actions", (), "int16")]
+    arrays += [(name, widths.get(name, ()), dtype) for name, dtype in STEP_FIELDS.items()]
+    arrays += [(f"obs/{array.name}", array.shape, array.dtype) for array in spec.observations]
+    start = 0
+    for name, inner, dtype in arrays:
+        shape = (num_envs, *inner)
+        end = start + int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+        yield name, shape, dtype, start, end
+        start = -(-end // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+class Seat:
+    """One game and its row in the arrays.
+
+    Args:
+        game: Plays.
+        arrays: Receive what it plays.
+        env: The row.
+    """
+
+    def __init__(self, game: Game, arrays: StepArrays, env: int) -> None:
+        self.game = game
+        self._arrays = arrays.step
+        self._actions = arrays.actions
+        self._env = env
+        self._obs = [(name, array[env, ...]) for name, array in arrays.step.obs.items()]
+        self._terms = arrays.step.terms[env]
+        self._milestones = arrays.step.milestones[env]
+
+    def play(self) -> None:
+        """Step the game with its action, unless it shall be left alone."""
+        action = int(self._actions[self._env])
+        if action != LEAVE_ALONE:
+            self._write(self.game.step(action), is_first=False)
+
+    def restart(self, restart: Restart) -> None:
+        """Go where `restart` says; the view then has no reward."""
+        if restart.state is None:
+            step = self.game.reset(restart.seed)
+        else:
+            step = self.game.restore_state(restart.state, new_episode=restart.new_episode)
+        self._write(step, is_first=restart.state is None or restart.new_episode)
+
+    def _write(self, step: Step, *, is_first: bool) -> None:
+        env, arrays, obs = self._env, self._arrays, step.obs
+        for name, target in self._obs:
+            target[...] = obs[name]
+        self._terms[...] = step.terms
+        self._milestones[...] = step.milestones
+        arrays.reward[env] = step.terms.sum()
+        arrays.terminated[env] = step.terminated
+        arrays.truncated[env] = step.truncated
+        arrays.is_first[env] = is_first
+        arrays.cell[env] = step.cell
+        arrays.progress[env] = step.progress
