@@ -65,6 +65,7 @@ class PokemonRed:
         self._book = story.MilestoneBook()
         self._places = Places()
         self._num_steps = 0
+        self._terms = _no_terms()
         self._stop_at = _stop_index(config.stop_at_milestone, self.spec.milestones)
         symbols = tables.symbols()
         self._joy_ignore = symbols["wJoyIgnore"].address
@@ -117,12 +118,14 @@ class PokemonRed:
         self._num_steps += 1
         is_new = self._places.visit(state)
         self._book.note(state)
-        return self._show(self._ledger.settle(state, self._places, is_new_tile=is_new))
+        self._terms = self._ledger.settle(state, self._places, is_new_tile=is_new)
+        return self._show()
 
     def save_state(self) -> bytes:
         """The whole state: emulator, step counter, visited tiles, accounts and milestones."""
         episode = {
             "num_steps": self._num_steps,
+            "terms": self._terms.tobytes(),
             "places": self._places.export_state(),
             "ledger": self._ledger.export_state(),
             "milestones": np.packbits(self._book.reached).tobytes(),
@@ -145,7 +148,7 @@ class PokemonRed:
             new_episode: Start an episode there instead of continuing the saved one.
 
         Returns:
-            The step at that moment, with zero terms.
+            The step at that moment; of a fresh episode, with zero terms.
 
         Raises:
             IncompatibleError: The bytes are not a state of this version and ROM.
@@ -162,8 +165,9 @@ class PokemonRed:
         reached = np.unpackbits(np.frombuffer(episode["milestones"], np.uint8), count=len(self._book.reached))
         self._book.open(self._state)
         self._book.reached[:] = reached
+        self._terms = np.frombuffer(episode["terms"], np.float32).copy()
         self._observer.forget()
-        return self._show(np.zeros(len(TERMS), np.float32))
+        return self._show()
 
     def frame(self) -> NDArray[np.uint8]:
         """The present picture, uint8 `[144, 160, 3]`."""
@@ -186,16 +190,17 @@ class PokemonRed:
         self._places.visit(state)
         self._ledger.open(state)
         self._book.open(state)
+        self._terms = _no_terms()
         self._observer.forget()
-        return self._show(np.zeros(len(TERMS), np.float32))
+        return self._show()
 
-    def _show(self, terms: NDArray[np.float32]) -> Step:
+    def _show(self) -> Step:
         state, reached = self._state, self._book.reached
         self._observer.show(state, self._emulator.grey(), self._places)
         is_over = state.has_won or (self._stop_at is not None and bool(reached[self._stop_at]))
         return Step(
             obs=self._observer.arrays,
-            terms=terms,
+            terms=self._terms,
             terminated=is_over,
             truncated=not is_over and self._num_steps >= self.spec.max_episode_steps,
             milestones=reached.copy(),
@@ -226,6 +231,10 @@ class PokemonRed:
         if scale < 1.0:
             rate = self._emulator.memory[self._grass_rate]
             self._emulator.write(self._grass_rate, int(rate * scale))
+
+
+def _no_terms() -> NDArray[np.float32]:
+    return np.zeros(len(TERMS), np.float32)
 
 
 def _stop_index(name: str, milestones: tuple[str, ...]) -> int | None:
