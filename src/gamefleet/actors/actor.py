@@ -210,6 +210,7 @@ class Actor:
         self._view = view = self.vector.receive()
         for env in envs:
             self._accounts.begin(env, restarts[env], view)
+        self._show(view, np.zeros_like(view.milestones))
         return view
 
     def _restore_games(self, state: Mapping[str, Any]) -> VectorStep:

@@ -1,0 +1,129 @@
+"""A worker process: plays some of a vector's games.
+
+Job: obey the messages of one `SharedMemoryVector` and write every step into the shared arrays. Place in the data flow:
+games -> shared memory. Left out: decisions of any kind; a failing game ends the process, and the vector takes it from
+there.
+
+Started as `python -P -m gamefleet.actors.worker SOCKET MEMORY` with two inherited file descriptors.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import mmap
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+
+import msgspec
+
+from gamefleet.actors.channel import (
+    ATTACH,
+    DONE,
+    QUIT,
+    REFUSED,
+    SAVE,
+    SETUP,
+    SPEC,
+    STATES,
+    STEP,
+    Channel,
+    Setup,
+    config_from_json,
+    decode_restarts,
+    encode_refusal,
+)
+from gamefleet.actors.steps import Seat, over
+from gamefleet.errors import GamefleetError
+from gamefleet.games.base import Game, GamePackage, GameSpec
+
+
+class Worker:
+    """The games of one worker, from set-up to the end.
+
+    Args:
+        channel: To the vector.
+        memory: File descriptor of the shared block; it has its size only once the vector knows the spec.
+    """
+
+    def __init__(self, channel: Channel, memory: int) -> None:
+        self._channel = channel
+        self._memory = memory
+        self._setup = Setup(module="", config={}, first_env=0, num_envs=0)
+        self._games: list[Game] = []
+        self._seats: dict[int, Seat] = {}
+
+    def obey(self) -> bool:
+        """Carry out one message.
+
+        Returns:
+            False when the vector said goodbye.
+        """
+        kind, payload = self._channel.receive()
+        if kind == STEP:
+            self._step(payload)
+            self._channel.send(DONE)
+        elif kind == SAVE:
+            envs = msgspec.msgpack.decode(payload, type=list[int])
+            states = [self._seats[env].game.save_state() for env in envs]
+            self._channel.send(STATES, msgspec.msgpack.encode(states))
+        elif kind == SETUP:
+            self._channel.send(SPEC, msgspec.json.encode(self._make_games(payload)))
+        elif kind == ATTACH:
+            self._attach(int(payload))
+            self._channel.send(DONE)
+        return kind != QUIT
+
+    def _step(self, payload: bytes) -> None:
+        restarts = decode_restarts(payload)
+        for env, seat in self._seats.items():
+            if env in restarts:
+                seat.restart(restarts[env])
+            else:
+                seat.play()
+
+    def _make_games(self, payload: bytes) -> GameSpec:
+        self._setup = msgspec.json.decode(payload, type=Setup)
+        package: GamePackage = importlib.import_module(self._setup.module).PACKAGE
+        config = config_from_json(self._setup.config, package.config_type)
+        self._games = [package.make_game(config) for _ in range(self._setup.num_envs)]
+        return self._games[0].spec
+
+    def _attach(self, num_envs: int) -> None:
+        arrays = over(mmap.mmap(self._memory, 0), self._games[0].spec, num_envs)
+        rows = range(self._setup.first_env, self._setup.first_env + self._setup.num_envs)
+        self._seats = {env: Seat(game, arrays, env) for env, game in zip(rows, self._games, strict=True)}
+
+
+def exit_with_parent(channel: Channel) -> None:
+    """End this process as soon as the vector's process is gone, even in the middle of a step."""
+    channel.wait_for_end()
+    os._exit(0)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until the vector says goodbye or is gone.
+
+    Args:
+        arguments: File descriptors of the socket and of the memory.
+    """
+    # Ctrl-C goes to everyone in the terminal's foreground; only the vector's process decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    channel = Channel(socket.socket(fileno=int(arguments[0])))
+    threading.Thread(target=exit_with_parent, args=(channel,), daemon=True).start()
+    worker = Worker(channel, int(arguments[1]))
+    try:
+        while worker.obey():
+            pass
+    except GamefleetError as error:
+        channel.send(REFUSED, encode_refusal(error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
