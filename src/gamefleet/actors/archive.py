@@ -105,8 +105,9 @@ class Archive:
     def weights(self) -> NDArray[np.float64]:
         """Probability of each archived state, in the order in which they came."""
         visits = np.array([self._visits[key] for key in self._shelf], np.float64)
-        weights: NDArray[np.float64] = 1.0 / np.sqrt(visits + 1.0)
-        return weights / weights.sum()
+        weights = 1.0 / np.sqrt(visits + 1.0)
+        shares: NDArray[np.float64] = weights / weights.sum()
+        return shares
 
     def observe(self, sight: Sight) -> Wishes:
         """See `Curriculum.observe`."""

@@ -56,8 +56,9 @@ class Story:
 
     def open_at(self, reached: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which quests are open, bool `[quest]`, given the milestones reached, bool `[milestone]`."""
-        is_ready: NDArray[np.bool_] = ~(self._requires & ~reached).any(axis=1)
-        return is_ready & ~reached[self.goal]
+        is_blocked = np.any(self._requires & ~reached, axis=1)
+        is_open: NDArray[np.bool_] = ~is_blocked & ~reached[self.goal]
+        return is_open
 
 
 class QuestCurriculum:

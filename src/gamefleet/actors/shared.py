@@ -75,7 +75,8 @@ class SharedMemoryVector:
             on_error.callback(self.close)
             for number, setup in enumerate(_share_out(package, config, num_envs, num_workers)):
                 self._workers.append(self._launch(number, setup))
-            self.spec = [self._spec_of(worker) for worker in self._workers][0]
+            specs = [self._spec_of(worker) for worker in self._workers]
+            self.spec = specs[0]
             os.ftruncate(self._memory, num_bytes(self.spec, num_envs))
             self._arrays: StepArrays = over(mmap.mmap(self._memory, 0), self.spec, num_envs)
             self._arrays.step.truncated[:] = True
