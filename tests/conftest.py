@@ -1,0 +1,57 @@
+"""What every test runs under: one torch thread, deterministic hypothesis, array shapes checked, programs demanded in CI."""
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+
+# Before torch is imported, here and in the processes that tests start: the machine's cores belong to pytest's workers.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+settings.register_profile("gamefleet", derandomize=True, deadline=None, database=None)
+settings.load_profile("gamefleet")
+
+if importlib.util.find_spec("jaxtyping") and importlib.util.find_spec("beartype"):
+    from jaxtyping import install_import_hook
+
+    # Annotations such as Float[Tensor, "batch time"] are promises; here, and only here, each call is held to them.
+    install_import_hook(
+        ["gamefleet.models", "gamefleet.learners", "gamefleet.games.pokemon_red.model"], "beartype.beartype"
+    )
+
+IN_CI = bool(os.environ.get("CI"))
+
+
+@pytest.fixture(scope="session")
+def require_program() -> Callable[[str, str], str]:
+    """Call with (program, how to install it): its path, or the test is skipped; in CI it fails instead."""
+
+    def require(program: str, remedy: str) -> str:
+        path = shutil.which(program)
+        if path is None:
+            give_up(f"{program} is not installed. To run this test: {remedy}")
+        return str(path)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def require_module() -> Callable[[str, str], None]:
+    """Call with (module, how to install it): the test is skipped where it is missing; in CI it fails instead."""
+
+    def require(module: str, remedy: str) -> None:
+        if importlib.util.find_spec(module) is None:
+            give_up(f"The Python module {module} is not installed. To run this test: {remedy}")
+
+    return require
+
+
+def give_up(reason: str) -> None:
+    """Skip on a user's machine, fail in CI: a test that CI never runs protects nothing."""
+    if IN_CI:
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
