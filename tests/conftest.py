@@ -1,4 +1,4 @@
-"""What every test runs under: one torch thread, deterministic hypothesis, array shapes checked, programs demanded in CI."""
+"""What every test runs under: one torch thread, deterministic hypothesis, checked shapes, no skips in CI."""
 
 import importlib.util
 import os
