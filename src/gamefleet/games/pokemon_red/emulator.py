@@ -59,8 +59,8 @@ class Emulator:
     def __init__(self, rom: bytes) -> None:
         self._pyboy = _open_pyboy(rom)
         self.memory: Memory = self._pyboy.memory
-        # A live view of the picture, RGBA; taken once because asking for it costs more than reading it.
-        self._picture: NDArray[np.uint8] = self._pyboy.screen.ndarray
+        # A live view of the last rendered frame, uint8 `[144, 160, 4]`, RGB and an unused channel.
+        self.picture: NDArray[np.uint8] = self._pyboy.screen.ndarray
 
     def press(self, button: str, *, render: bool = True) -> None:
         """Press a button for 8 frames and let 24 pass.
@@ -86,13 +86,9 @@ class Emulator:
         """Write one byte of memory."""
         self._pyboy.memory[address] = value
 
-    def grey(self) -> NDArray[np.uint8]:
-        """The last rendered frame, uint8 `[144, 160]`; a view."""
-        return self._picture[:, :, 0]
-
     def rgb(self) -> NDArray[np.uint8]:
         """The last rendered frame, uint8 `[144, 160, 3]`; a copy."""
-        return self._picture[:, :, :3].copy()
+        return self.picture[:, :, :3].copy()
 
     def save(self) -> bytes:
         """The emulator's state, 150 kB, its picture included."""

@@ -60,12 +60,13 @@ class PokemonRed:
         self._profile = profile
         self._emulator = Emulator(profile.rom)
         self._reader = StateReader(self._emulator.memory)
-        self._observer = Observer()
+        self._observer = Observer(self._emulator.picture)
         self._ledger = Ledger(config.rewards)
         self._book = story.MilestoneBook()
         self._places = Places()
         self._num_steps = 0
         self._terms = _no_terms()
+        self._is_over = False
         self._stop_at = _stop_index(config.stop_at_milestone, self.spec.milestones)
         symbols = tables.symbols()
         self._joy_ignore = symbols["wJoyIgnore"].address
@@ -111,13 +112,16 @@ class PokemonRed:
         self._emulator.press(ACTIONS[action])
         if self._config.auto_skip_text and self._emulator.memory[self._joy_ignore]:
             self._skip_scene()
-        map_before = self._state.map_id
-        self._state = state = self._reader.read()
-        if state.map_id != map_before:
+        last, self._state = self._state, self._reader.read()
+        state = self._state
+        if state.map_id != last.map_id:
             self._thin_encounters()
         self._num_steps += 1
         is_new = self._places.visit(state)
+        was_at_end = self._is_at_end(last)
         self._book.note(state)
+        # Only getting there ends an episode: one that starts beyond the end goes on until it is truncated.
+        self._is_over = self._is_at_end(state) and not was_at_end
         self._terms = self._ledger.settle(state, self._places, is_new_tile=is_new)
         return self._show()
 
@@ -126,6 +130,7 @@ class PokemonRed:
         episode = {
             "num_steps": self._num_steps,
             "terms": self._terms.tobytes(),
+            "is_over": self._is_over,
             "places": self._places.export_state(),
             "ledger": self._ledger.export_state(),
             "milestones": np.packbits(self._book.reached).tobytes(),
@@ -160,6 +165,7 @@ class PokemonRed:
         episode = saved.episode
         self._state = self._reader.read()
         self._num_steps = episode["num_steps"]
+        self._is_over = episode["is_over"]
         self._places.import_state(episode["places"])
         self._ledger.import_state(episode["ledger"], self._state)
         reached = np.unpackbits(np.frombuffer(episode["milestones"], np.uint8), count=len(self._book.reached))
@@ -186,6 +192,7 @@ class PokemonRed:
         self._state = state = self._reader.read()
         self._thin_encounters()
         self._num_steps = 0
+        self._is_over = False
         self._places = Places()
         self._places.visit(state)
         self._ledger.open(state)
@@ -195,18 +202,20 @@ class PokemonRed:
         return self._show()
 
     def _show(self) -> Step:
-        state, reached = self._state, self._book.reached
-        self._observer.show(state, self._emulator.grey(), self._places)
-        is_over = state.has_won or (self._stop_at is not None and bool(reached[self._stop_at]))
+        state, reached, story_progress = self._state, self._book.reached, self._book.story_progress
+        self._observer.show(state, self._places)
         return Step(
             obs=self._observer.arrays,
             terms=self._terms,
-            terminated=is_over,
-            truncated=not is_over and self._num_steps >= self.spec.max_episode_steps,
+            terminated=self._is_over,
+            truncated=not self._is_over and self._num_steps >= self.spec.max_episode_steps,
             milestones=reached.copy(),
-            cell=story.cell(state, self._config.cell_tiles),
-            progress=story.progress(state),
+            cell=story.cell(state, story_progress=story_progress, cell_tiles=self._config.cell_tiles),
+            progress=float(state.story.num_badges + story_progress),
         )
+
+    def _is_at_end(self, state: State) -> bool:
+        return state.has_won or (self._stop_at is not None and bool(self._book.reached[self._stop_at]))
 
     def _skip_scene(self) -> None:
         """Press A while the game ignores buttons, so that no step is spent where nothing can be decided."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gamefleet.games.base import Quest
 from gamefleet.games.pokemon_red import tables
-from gamefleet.games.pokemon_red.state import State
+from gamefleet.games.pokemon_red.state import State, Story
 
 _MASK_64 = (1 << 64) - 1
 
@@ -56,7 +56,7 @@ def quests() -> tuple[Quest, ...]:
 
 
 class MilestoneBook:
-    """The milestones reached in one episode."""
+    """The milestones reached in one episode, and how far the story is."""
 
     def __init__(self) -> None:
         entries = milestones()
@@ -64,6 +64,7 @@ class MilestoneBook:
         numbers = {row.name: row.number for row in tables.maps().values()}
         flags = {flag.name: index for index, flag in enumerate(tables.story_flags())}
         self.reached: NDArray[np.bool_] = np.zeros(len(entries), np.bool_)
+        self.story_progress = 0
         self._events = [(i, bits[m.value]) for i, m in enumerate(entries) if m.kind == "event"]
         self._story = [(i, flags[m.value]) for i, m in enumerate(entries) if m.kind == "story"]
         self._maps = {numbers[m.value]: i for i, m in enumerate(entries) if m.kind == "map"}
@@ -90,28 +91,29 @@ class MilestoneBook:
             state: The present moment.
         """
         last = self._last
+        is_story_new = last is None or state.story is not last.story
         if last is None or state.map_id != last.map_id:
             entry = self._maps.get(state.map_id)
             if entry is not None:
                 self.reached[entry] = True
-        if last is None or state.events != last.events or state.story != last.story:
-            for entry, bit in self._events:
-                self.reached[entry] |= bool(state.events >> bit & 1)
-            for entry, flag in self._story:
-                self.reached[entry] |= state.story[flag] > 0
-        if last is None or (state.party_bytes, state.badges, state.owned) != (
-            last.party_bytes,
-            last.badges,
-            last.owned,
-        ):
+        if is_story_new:
+            self._note_story(state.story)
+        if is_story_new or last is None or state.party is not last.party or state.belongings is not last.belongings:
             self._note_counts(state)
         self._last = state
 
+    def _note_story(self, now: Story) -> None:
+        self.story_progress = story_progress(now)
+        for entry, bit in self._events:
+            self.reached[entry] |= bool(now.events >> bit & 1)
+        for entry, flag in self._story:
+            self.reached[entry] |= now.flags[flag] > 0
+
     def _note_counts(self, state: State) -> None:
         values = {
-            "badges": state.num_badges,
+            "badges": state.story.num_badges,
             "level": max((partner.level for partner in state.party), default=0),
-            "dex": state.owned.bit_count(),
+            "dex": state.belongings.owned.bit_count(),
             "party": len(state.party),
         }
         for kind, entries in self._counts.items():
@@ -119,23 +121,19 @@ class MilestoneBook:
                 self.reached[entry] |= values[kind] >= least
 
 
-def story_progress(state: State) -> int:
+def story_progress(now: Story) -> int:
     """How many flags of the story's main line are set, those outside the event array included."""
-    return (state.events & tables.event_mask(story_only=True)).bit_count() + sum(
-        int(value > 0) for flag, value in zip(tables.story_flags(), state.story, strict=True) if flag.test != "count"
-    )
+    flags = zip(tables.story_flags(), now.flags, strict=True)
+    outside = sum(int(value > 0) for flag, value in flags if flag.test != "count")
+    return (now.events & tables.event_mask(story_only=True)).bit_count() + outside
 
 
-def progress(state: State) -> float:
-    """How far the story is: badges and flags of the main line."""
-    return float(state.num_badges + story_progress(state))
-
-
-def cell(state: State, cell_tiles: int) -> int:
+def cell(state: State, *, story_progress: int, cell_tiles: int) -> int:
     """Coarse identity of a situation for the state archive.
 
     Args:
         state: The present moment.
+        story_progress: What `story_progress` says of it.
         cell_tiles: Edge of a cell in tiles.
 
     Returns:
@@ -145,7 +143,7 @@ def cell(state: State, cell_tiles: int) -> int:
     finaliser of splitmix64 (Steele et al. 2014).
     """
     packed = state.map_id | (state.y // cell_tiles) << 8 | (state.x // cell_tiles) << 16
-    packed |= state.badges << 24 | story_progress(state) << 32
+    packed |= state.story.badges << 24 | story_progress << 32
     mixed = (packed + 0x9E3779B97F4A7C15) & _MASK_64
     mixed = ((mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9) & _MASK_64
     mixed = ((mixed ^ mixed >> 27) * 0x94D049BB133111EB) & _MASK_64

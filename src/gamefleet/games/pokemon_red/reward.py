@@ -55,11 +55,11 @@ def healed_share(previous: State, state: State) -> float:
         Growth of `health_share`; 0 where the growth was none of the player's doing: a defeated team that wakes up at
         the healer, a new or missing partner, or a level (which raises both hit points and their maximum).
     """
-    if previous.party_bytes == state.party_bytes or not previous.party:
+    if previous.party is state.party or not previous.party:
         return 0.0
     before, after = health_share(previous), health_share(state)
     is_same_team = [p.level for p in previous.party] == [p.level for p in state.party]
-    was_defeated = before == 0.0 or BATTLE_LOST in (previous.battle, state.battle)
+    was_defeated = before == 0.0 or BATTLE_LOST in (previous.situation.battle, state.situation.battle)
     return max(after - before, 0.0) if is_same_team and not was_defeated else 0.0
 
 
@@ -81,12 +81,12 @@ class Ledger:
         Args:
             state: The first state.
         """
-        self._events = state.events
-        self._flags = list(state.story)
-        self._badges = state.badges
+        self._events = state.story.events
+        self._flags = list(state.story.flags)
+        self._badges = state.story.badges
         self._levels = self._level_value(state)
-        self._owned = state.owned
-        self._seen = state.seen
+        self._owned = state.belongings.owned
+        self._seen = state.belongings.seen
         self._allowance = 1.0
         self._idle_steps = 0
         self._previous = state
@@ -123,40 +123,37 @@ class Ledger:
     def _has_news(self, state: State) -> bool:
         previous = self._previous
         return (
-            state.events != previous.events
-            or state.story != previous.story
-            or state.badges != previous.badges
-            or state.party_bytes != previous.party_bytes
-            or state.owned != previous.owned
-            or state.seen != previous.seen
+            state.story is not previous.story
+            or state.party is not previous.party
+            or state.belongings is not previous.belongings
         )
 
     def _settle_news(self, state: State, terms: NDArray[np.float32]) -> int:
         """Fill the terms of events, badges, levels and the Pokédex; return how many things were gained."""
-        weights = self._weights
-        fresh = state.events & ~self._events
+        weights, story, belongings = self._weights, state.story, state.belongings
+        fresh = story.events & ~self._events
         main = (fresh & self._story).bit_count() + self._settle_flags(state)
         side = (fresh & self._side).bit_count()
-        badges = (state.badges & ~self._badges).bit_count()
-        owned = (state.owned & ~self._owned).bit_count()
-        seen = (state.seen & ~self._seen).bit_count()
+        badges = (story.badges & ~self._badges).bit_count()
+        owned = (belongings.owned & ~self._owned).bit_count()
+        seen = (belongings.seen & ~self._seen).bit_count()
         levels = max(self._level_value(state) - self._levels, 0.0)
         terms[0] = weights.events * (main + weights.side_event_scale * side)
         terms[1] = weights.badges * badges
         terms[2] = weights.levels * levels
         terms[6] = weights.catching * owned
         terms[7] = weights.seen * seen
-        self._events |= state.events
-        self._badges |= state.badges
-        self._owned |= state.owned
-        self._seen |= state.seen
+        self._events |= story.events
+        self._badges |= story.badges
+        self._owned |= belongings.owned
+        self._seen |= belongings.seen
         self._levels += levels
         return main + side + badges + owned + int(levels > 0)
 
     def _settle_flags(self, state: State) -> int:
         """Story flags outside the array that were set for the first time; badges have their own term."""
         fresh = 0
-        for index, (flag, value) in enumerate(zip(tables.story_flags(), state.story, strict=True)):
+        for index, (flag, value) in enumerate(zip(tables.story_flags(), state.story.flags, strict=True)):
             if value > self._flags[index]:
                 fresh += int(flag.test != "count" and self._flags[index] == 0)
                 self._flags[index] = value
