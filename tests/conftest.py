@@ -3,7 +3,9 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -24,6 +26,25 @@ if importlib.util.find_spec("jaxtyping") and importlib.util.find_spec("beartype"
     )
 
 IN_CI = bool(os.environ.get("CI"))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of the source checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository_files(repository: Path) -> tuple[Path, ...]:
+    """Every file that git tracks or would, relative to the repository; without git, every file that is not hidden."""
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    if shutil.which("git") and (repository / ".git").exists():
+        listed = subprocess.run(command, cwd=repository, capture_output=True, check=True, text=True).stdout
+        paths = [Path(name) for name in listed.split("\0") if name]
+    else:
+        found = (path.relative_to(repository) for path in repository.rglob("*") if path.is_file())
+        paths = [path for path in found if not any(part.startswith(".") for part in path.parts)]
+    return tuple(sorted(path for path in paths if (repository / path).is_file()))
 
 
 @pytest.fixture(scope="session")
