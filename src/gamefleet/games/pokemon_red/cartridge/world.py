@@ -93,6 +93,7 @@ CELL_KINDS: tuple[CellKind, ...] = (
     _walkable("r", "rug"),
     CellKind("s", "statue"),
     _walkable(";", "cave_floor", wild=True),
+    CellKind("x", "void"),
 )
 """Every kind of cell; the place in this tuple is the cell's number in the cartridge."""
 

@@ -81,10 +81,10 @@ void battle_draw_health(void) {
     rows_blank(0, 0, 12, 4);
     rows_blank(9, 6, 11, 6);
     if (wEnemyMon->species) {
-        print_at(1, 0, name_of(wEnemyMon->species));
-        print_at(5, 1, "L");
-        number_at(6, 1, wEnemyMon->level, 2);
-        bar_draw(2, 2, wEnemyMon);
+        print_at(1, 1, name_of(wEnemyMon->species));
+        print_at(5, 2, "L");
+        number_at(6, 2, wEnemyMon->level, 2);
+        bar_draw(2, 3, wEnemyMon);
     }
     if (wBattleMon->species) {
         print_at(10, 7, name_of(wBattleMon->species));
@@ -123,7 +123,7 @@ void battle_screen_close(void) {
 /* Two columns of two entries; the cursor wraps by moving out and in on the same side. */
 u8 battle_action_menu(void) {
     u8 column = 0, row = 0, *cursor;
-    box(0, 12, 20, 6);
+    box(0, 12, 8, 6);
     box(8, 12, 12, 6);
     print_at(10, 14, "FIGHT");
     print_at(10, 16, "BAG");

@@ -39,9 +39,9 @@ _copy_bytes::
 	ret
 
 ; void mirror_row(u8 *tile_rows, const u8 *cells): 10 cells become two rows of 20 tiles.
-; The table at 0xC500 holds four planes of 64 bytes: upper left, upper right, lower left, lower right.
+; The table at 0xC600 holds four planes of 64 bytes: upper left, upper right, lower left, lower right.
 _mirror_row::
-	ld	h, #0xc5
+	ld	h, #0xc6
 	push	bc
 	ld	a, #10
 1$:	push	af

@@ -69,7 +69,7 @@ typedef struct {
 
 #define wShadowOAM BYTES_AT(0xC300)
 #define wTileMap BYTES_AT(0xC3A0)
-#define METATILE_TABLE 0xC500 /* page aligned: four planes of 64 tile numbers; see fast.s */
+#define METATILE_TABLE 0xC600 /* page aligned: four planes of 64 tile numbers, 40 of them in use; see fast.s */
 #define wOverworldMap BYTES_AT(0xC6E8)
 #define OVERWORLD_MAP_SIZE 1300
 
