@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.errors import MissingDependencyError
-from gamefleet.games.pokemon_red.state import Memory
+from gamefleet.games.pokemon_red.reader import Memory
 
 PRESS_FRAMES = 8
 STEP_FRAMES = 24

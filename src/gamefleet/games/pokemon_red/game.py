@@ -7,8 +7,6 @@ itself (`emulator`).
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,16 +19,14 @@ from gamefleet.games.pokemon_red.emulator import Emulator
 from gamefleet.games.pokemon_red.observe import ARRAYS, Observer
 from gamefleet.games.pokemon_red.places import Places
 from gamefleet.games.pokemon_red.profile import Profile, open_profile
+from gamefleet.games.pokemon_red.reader import StateReader
 from gamefleet.games.pokemon_red.reward import TERMS, Ledger
 from gamefleet.games.pokemon_red.saved import FORMAT, SavedState, pack, unpack
-from gamefleet.games.pokemon_red.start import boot
-from gamefleet.games.pokemon_red.state import State, StateReader
+from gamefleet.games.pokemon_red.start import boot, randomize
+from gamefleet.games.pokemon_red.state import State
 
 VERSION = "1"
 ACTIONS = ("down", "left", "right", "up", "a", "b", "start")
-# Where the cartridge promises to keep its 16-bit random seed (cartridge/README.md).
-_SEED_ADDRESS = 0xDC00
-_MAX_IDLE_FRAMES = 256
 
 
 def make_spec(config: PokemonRedConfig) -> GameSpec:
@@ -96,7 +92,7 @@ class PokemonRed:
         """
         self._emulator.load(self._start)
         if self._config.randomize_start:
-            self._randomize(seed)
+            randomize(self._emulator, self._profile, seed)
         self._emulator.wait(1, render=True)
         return self._begin()
 
@@ -225,14 +221,6 @@ class PokemonRed:
                 break
         # The picture must be the one that the next action answers.
         self._emulator.wait(1, render=True)
-
-    def _randomize(self, seed: int) -> None:
-        digest = hashlib.blake2b(str(seed).encode(), digest_size=2).digest()
-        if self._profile.randomize_by == "idle_frames":
-            self._emulator.wait(digest[0] % _MAX_IDLE_FRAMES)
-            return
-        for offset, byte in enumerate(digest):
-            self._emulator.write(_SEED_ADDRESS + offset, byte)
 
     def _thin_encounters(self) -> None:
         """Scale the rate of wild encounters that the game has just loaded with a map."""

@@ -1,10 +1,12 @@
 """From power-on to the first moment an agent can act.
 
-Job: bring a ROM to the start of its story. Place in the data flow: `game` runs it once and starts every episode from
-the emulator state it leaves behind. Left out: randomising a start, which each reset does.
+Job: bring a ROM to the start of its story, and make one start unlike another. Place in the data flow: `game` boots once
+and starts every episode from the emulator state that is left behind. Left out: starts from saved states.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 from gamefleet.errors import RomError
 from gamefleet.games.pokemon_red import tables
@@ -17,6 +19,8 @@ _CARTRIDGE_FRAMES = 240
 _MAX_INTRODUCTION_PRESSES = 2000
 _FADE_IN_FRAMES = 120
 _IS_TIMER_COUNTING = 1
+# Where the cartridge promises to keep its 16-bit random seed.
+_SEED_ADDRESS = 0xDC00
 
 
 def boot(emulator: Emulator, profile: Profile) -> None:
@@ -52,3 +56,19 @@ def _skip_introduction(emulator: Emulator) -> None:
         where="power-on",
         remedy="Check that the ROM starts in another emulator.",
     )
+
+
+def randomize(emulator: Emulator, profile: Profile, seed: int) -> None:
+    """Let a seed decide the game's random numbers.
+
+    Args:
+        emulator: At the start of the story.
+        profile: How its random numbers are reached.
+        seed: Any integer.
+    """
+    digest = hashlib.blake2b(str(seed).encode(), digest_size=2).digest()
+    if profile.randomize_by == "idle_frames":
+        emulator.wait(digest[0])
+        return
+    for offset, byte in enumerate(digest):
+        emulator.write(_SEED_ADDRESS + offset, byte)

@@ -7,7 +7,8 @@ import pytest
 
 from gamefleet.games.pokemon_red import tables
 from gamefleet.games.pokemon_red.game import PokemonRed, make_game
-from gamefleet.games.pokemon_red.state import State, StateReader
+from gamefleet.games.pokemon_red.reader import StateReader
+from gamefleet.games.pokemon_red.state import State
 
 
 class Image:

@@ -1,5 +1,6 @@
 from gamefleet.games.pokemon_red import tables
-from gamefleet.games.pokemon_red.state import StateReader, describe_flags, money_of
+from gamefleet.games.pokemon_red.reader import StateReader
+from gamefleet.games.pokemon_red.state import describe_flags, money_of
 
 
 def test_place_and_facing_are_read_from_their_addresses(image) -> None:
