@@ -47,8 +47,8 @@ class TensorBatch:
     is_terminal: Bool[Tensor, "batch time"]
     state: Float[Tensor, "batch state"]
 
-    def span(self, start: int, stop: int) -> Inputs:
-        """What the network reads in the slots `start` to `stop` (excluded)."""
+    def span(self, start: int, stop: int | None) -> Inputs:
+        """What the network reads in the slots `start` to `stop` (excluded), or to the end."""
         return Inputs(
             obs={name: array[:, start:stop] for name, array in self.obs.items()},
             previous_action=self.previous_action[:, start:stop],

@@ -1,7 +1,7 @@
 """The torch modules of the toys' encoders: small enough that a test trains in seconds.
 
-Job: named arrays to features. Place in the data flow: first layers of a toy's network. Left out: convolutions; no toy has
-pictures worth them.
+Job: named arrays to features. Place in the data flow: first layers of a toy's network. Left out: convolutions;
+no toy has pictures worth them.
 """
 
 from __future__ import annotations
