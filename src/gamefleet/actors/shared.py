@@ -192,22 +192,15 @@ class SharedMemoryVector:
         return worker
 
     def _evidence(self, worker: WorkerProcess, gone: WorkerGoneError, exit_code: int | None) -> WorkerFailure:
+        steps = self._steps_since_start.tolist()
         return WorkerFailure(
             worker=worker.number,
             pid=worker.pid,
             reason=gone.reason,
             exit_code=exit_code,
             envs=tuple(worker.envs),
-            last_state=tuple(self._describe(env) for env in worker.envs),
+            last_state=tuple(_describe(self.spec, self._arrays, env, steps[env]) for env in worker.envs),
             log_tail=worker.log_tail(),
-        )
-
-    def _describe(self, env: int) -> str:
-        step, action = self._arrays.step, int(self._arrays.actions[env])
-        name = self.spec.actions[action] if 0 <= action < self.spec.num_actions else "none"
-        return (
-            f"game {env}: action {name} after {self._steps_since_start[env]} steps, "
-            f"progress {step.progress[env]:g}, cell {step.cell[env]:#x}"
         )
 
 
@@ -218,6 +211,13 @@ def _share_out(package: GamePackage, config: Any, num_envs: int, num_workers: in
         Setup(module=package.module, config=value, first_env=first, num_envs=end - first)
         for first, end in pairwise(bounds)
     ]
+
+
+def _describe(spec: GameSpec, arrays: StepArrays, env: int, num_steps: int) -> str:
+    action, step = int(arrays.actions[env]), arrays.step
+    name = spec.actions[action] if 0 <= action < spec.num_actions else "none"
+    progress, cell = float(step.progress[env]), int(step.cell[env])
+    return f"game {env}: action {name} after {num_steps} steps, progress {progress:g}, cell {cell:#x}"
 
 
 def _anonymous_memory() -> int:

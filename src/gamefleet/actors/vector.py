@@ -58,7 +58,11 @@ class InlineVector:
         return [self.games[env].save_state() for env in envs]
 
     def close(self) -> None:
-        """See `Vector.close`; games free what they hold when they are collected."""
+        """See `Vector.close`; games that hold nothing need not have a `close`."""
+        for game in self.games:
+            close = getattr(game, "close", None)
+            if close is not None:
+                close()
 
 
 def check_sendable(

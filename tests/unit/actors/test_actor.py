@@ -98,7 +98,7 @@ def test_totals_count_actions_and_milestones_are_reported_once() -> None:
     assert actor.total_steps == sum(int((~moment.slots.is_last).sum()) for moment in moments)
     events = [event for moment in moments for event in moment.milestones]
     assert [event.milestone for event in events] == ["third", "two_thirds", "end"]
-    assert {event.milestone: event.total_steps for event in events} == actor.first_steps
+    assert {event.milestone: event.total_steps for event in events} == actor.firsts.steps
 
 
 def test_recorded_arrays_are_own_copies() -> None:
@@ -119,7 +119,7 @@ def test_a_resumed_actor_is_bit_identical(kind: str, cut: int) -> None:
     resumed.import_state(whole.export_state())
     assert fingerprint([whole.step() for _ in range(150)]) == fingerprint([resumed.step() for _ in range(150)])
     assert resumed.total_steps == whole.total_steps
-    assert resumed.first_steps == whole.first_steps
+    assert resumed.firsts.steps == whole.firsts.steps
 
 
 @pytest.mark.parametrize("kind", ["swarm", "archive", "quests"])
