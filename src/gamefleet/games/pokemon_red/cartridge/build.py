@@ -105,7 +105,7 @@ def image_from_hex(text: str) -> bytearray:
 
 
 def write_header(image: bytearray) -> None:
-    """Fill in the title and the checksums; the logo stays empty, and the cartridge has neither banks nor save memory."""
+    """Fill in the title and the checksums; the logo stays empty; no banks, no save memory."""
     image[LOGO] = bytes(0x30)
     image[HEADER] = bytes(0x19)
     image[0x134 : 0x134 + len(TITLE)] = TITLE

@@ -1,7 +1,7 @@
 """Writes the C tables of the cartridge from the world and the art.
 
-Job: numbers, names and texts as C source. Place in the data flow: `world.py` and `assets.py` -> here -> `build.py`, which
-hands the files to the compiler. Left out: reading and checking the data.
+Job: numbers, names and texts as C source. Place in the data flow: `world.py` and `assets.py` -> here -> `build.py`,
+which hands the files to the compiler. Left out: reading and checking the data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from gamefleet.errors import ConfigError
 
 from . import assets
-from .world import CELL_KINDS, EVENT_FLAGS, FACINGS, MapData, Person, World
+from .world_types import CELL_KINDS, EVENT_FLAGS, FACINGS, MapData, Person, World
 
 LINE_LETTERS = 18
 NAME_LETTERS = 9
@@ -130,7 +130,7 @@ def art_source() -> str:
         f"const u16 art_people_size = {len(people.tiles)};\n",
         c_bytes("people_tiles", people.first_tile),
         c_bytes("people_attributes", people.attributes),
-        c_bytes("people_single", people.single and (int(single) for single in people.single)),
+        c_bytes("people_single", (int(single) for single in people.single)),
         c_bytes("font_letters", assets.font_letters()),
         c_bytes("font_signs", assets.font_signs()),
     ]
