@@ -69,6 +69,8 @@ class PokemonRedConfig:
 
     Args:
         rom: Path of your own Pokémon Red ROM; empty plays the cartridge that comes with the package.
+        start_state: Path of the state that every episode starts at: one that `gamefleet rollout --save-state` wrote, or
+            a PyBoy `.state` file of the same ROM; empty starts at the beginning of the story.
         max_episode_steps: Steps (of 24 frames) after which an episode is truncated.
         auto_skip_text: Press A without spending the agent's steps while the game ignores the buttons (cut scenes).
         max_skipped_presses: Most presses that one step may spend on that.
@@ -80,6 +82,7 @@ class PokemonRedConfig:
     """
 
     rom: str = ""
+    start_state: str = ""
     max_episode_steps: int = 2048
     auto_skip_text: bool = True
     max_skipped_presses: int = 60

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.errors import MissingDependencyError
+from gamefleet.errors import IncompatibleError, MissingDependencyError
 from gamefleet.games.pokemon_red.reader import Memory
 
 PRESS_FRAMES = 8
@@ -97,8 +97,24 @@ class Emulator:
         return buffer.getvalue()
 
     def load(self, state: bytes) -> None:
-        """Go to a saved state of the same ROM."""
-        self._pyboy.load_state(io.BytesIO(state))
+        """Go to a saved state of the same ROM.
+
+        Args:
+            state: What `save` returned, or PyBoy wrote.
+
+        Raises:
+            IncompatibleError: PyBoy cannot read it.
+        """
+        from pyboy.utils import PyBoyException
+
+        try:
+            self._pyboy.load_state(io.BytesIO(state))
+        except PyBoyException as error:
+            raise IncompatibleError(
+                f"The emulator cannot read a saved state: {error}",
+                where=f"{len(state)} bytes",
+                remedy="It is damaged, or a newer PyBoy wrote it: update with pip install -U pyboy, or save again.",
+            ) from error
 
     def close(self) -> None:
         """Stop; nothing is written beside the ROM."""

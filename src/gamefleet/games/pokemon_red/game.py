@@ -22,7 +22,7 @@ from gamefleet.games.pokemon_red.profile import Profile, open_profile
 from gamefleet.games.pokemon_red.reader import StateReader
 from gamefleet.games.pokemon_red.reward import TERMS, Ledger
 from gamefleet.games.pokemon_red.saved import FORMAT, SavedState, pack, unpack
-from gamefleet.games.pokemon_red.start import boot, randomize
+from gamefleet.games.pokemon_red.start import boot, load_start, randomize
 from gamefleet.games.pokemon_red.state import State
 
 VERSION = "1"
@@ -67,7 +67,10 @@ class PokemonRed:
         symbols = tables.symbols()
         self._joy_ignore = symbols["wJoyIgnore"].address
         self._grass_rate = symbols["wGrassRate"].address
-        boot(self._emulator, profile)
+        if config.start_state:
+            load_start(self._emulator, config.start_state, game_version=VERSION, rom_sha1=profile.sha1)
+        else:
+            boot(self._emulator, profile)
         self._start = self._emulator.save()
         self._state = self._reader.read()
 

@@ -38,6 +38,14 @@ class SavedState(msgspec.Struct, frozen=True, kw_only=True):
     episode: dict[str, Any]
 
 
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+def is_packed(data: bytes) -> bool:
+    """Whether bytes look like what `pack` returns, and not like a bare emulator state."""
+    return data.startswith(_ZSTD_MAGIC)
+
+
 def pack(state: SavedState) -> bytes:
     """Serialise and compress; equal states give equal bytes."""
     return zstandard.ZstdCompressor(level=1).compress(msgspec.msgpack.encode(state))

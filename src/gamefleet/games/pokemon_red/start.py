@@ -1,17 +1,20 @@
 """From power-on to the first moment an agent can act.
 
 Job: bring a ROM to the start of its story, and make one start unlike another. Place in the data flow: `game` boots once
-and starts every episode from the emulator state that is left behind. Left out: starts from saved states.
+and starts every episode from the emulator state that is left behind. Left out: the starts that a
+curriculum chooses, which `restore_state` goes to.
 """
 
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
-from gamefleet.errors import RomError
+from gamefleet.errors import ConfigError, RomError
 from gamefleet.games.pokemon_red import tables
 from gamefleet.games.pokemon_red.emulator import Emulator
 from gamefleet.games.pokemon_red.profile import Profile
+from gamefleet.games.pokemon_red.saved import is_packed, unpack
 
 # The cartridge shows its first scene after about 120 frames.
 _CARTRIDGE_FRAMES = 240
@@ -21,6 +24,32 @@ _FADE_IN_FRAMES = 120
 _IS_TIMER_COUNTING = 1
 # Where the cartridge promises to keep its 16-bit random seed.
 _SEED_ADDRESS = 0xDC00
+
+
+def load_start(emulator: Emulator, path: str, *, game_version: str, rom_sha1: str) -> None:
+    """Go to the state that a user wants every episode to start at.
+
+    Args:
+        emulator: Any state.
+        path: A state of ours or a PyBoy state.
+        game_version: The version that reads it.
+        rom_sha1: The ROM being played.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        IncompatibleError: It is no state, or one of another version or ROM.
+    """
+    try:
+        data = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The start state cannot be read: {error.strerror or error}",
+            value=path,
+            where="game.start_state",
+            remedy="Give the path of a state that exists, or leave it empty to start at the beginning.",
+        ) from error
+    is_ours = is_packed(data)
+    emulator.load(unpack(data, game_version=game_version, rom_sha1=rom_sha1).emulator if is_ours else data)
 
 
 def boot(emulator: Emulator, profile: Profile) -> None:

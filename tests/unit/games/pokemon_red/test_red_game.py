@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,3 +163,28 @@ def test_a_truncated_state_is_refused(cartridge_game: PokemonRed) -> None:
 def test_a_setting_out_of_range_is_refused_by_name(setting: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"game\.{setting}"):
         replace(PokemonRedConfig(), **{setting: value})
+
+
+def test_every_episode_can_start_at_a_state_of_ours_or_of_the_emulator(
+    cartridge_game: PokemonRed, tmp_path: Path
+) -> None:
+    cartridge_game.reset(0)
+    walk(cartridge_game, "down", "down", "left", "left")
+    wanted = cartridge_game.state
+    ours, bare = tmp_path / "ours", tmp_path / "pyboy.state"
+    ours.write_bytes(cartridge_game.save_state())
+    bare.write_bytes(cartridge_game._emulator.save())
+    for path in (ours, bare):
+        game = make_game(PokemonRedConfig(start_state=str(path)))
+        step = game.reset(1)
+        assert (game.state.map_id, game.state.y, game.state.x) == (wanted.map_id, wanted.y, wanted.x)
+        assert np.unpackbits(step.obs["visited"]).sum() == 1
+
+
+def test_a_start_state_that_is_missing_or_damaged_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"game\.start_state"):
+        make_game(PokemonRedConfig(start_state=str(tmp_path / "gone")))
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"\x1d" * 1000)
+    with pytest.raises(IncompatibleError, match="emulator cannot read"):
+        make_game(PokemonRedConfig(start_state=str(damaged)))
