@@ -8,9 +8,9 @@ network's shape (`models/settings`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from gamefleet.errors import ConfigError, nearest
+from gamefleet.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -58,13 +58,6 @@ class ValueSettings:
         Raises:
             ConfigError: Names the setting and its range.
         """
-        if self.precision not in get_args(Precision):
-            raise ConfigError(
-                "Unknown precision",
-                value=self.precision,
-                where="learner.precision",
-                remedy=nearest(str(self.precision), get_args(Precision)),
-            )
         for name in ("batch_size", "num_steps", "target_update_interval_updates", "max_skipped_updates"):
             check_range(f"learner.{name}", getattr(self, name), 1, float("inf"))
         for name in ("discount", "target_mix", "importance_exponent", "priority_max_share"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from gamefleet.errors import ConfigError, nearest
+from gamefleet.errors import ConfigError
 
 Core = Literal["gru", "lstm", "none"]
 
@@ -37,15 +37,8 @@ class NetworkSettings:
         """Refuse what no network can be built from.
 
         Raises:
-            ConfigError: An unknown core or a size out of range.
+            ConfigError: A size is out of range.
         """
-        if self.core not in get_args(Core):
-            raise ConfigError(
-                "Unknown core",
-                value=self.core,
-                where="network.core",
-                remedy=nearest(str(self.core), get_args(Core)),
-            )
         for name, value, least in (("hidden_size", self.hidden_size, 1), ("head_size", self.head_size, 0)):
             if value < least:
                 raise ConfigError(
