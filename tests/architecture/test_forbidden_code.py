@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 CODE_FROM_TEXT = {"eval", "exec", "compile", "__import__"}
 CODE_FROM_BYTES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 
-BROAD_HANDLERS: dict[str, str] = {}
+BROAD_HANDLERS: dict[str, str] = {
+    "topologies/build.py::build_solo": "ends the worker processes that it started, whatever stopped it from going on",
+}
 """Functions that may catch everything, because they close what they opened and raise again; each with its reason."""
 
 
