@@ -1,0 +1,69 @@
+"""Events: what happened, as opposed to how much.
+
+Job: append milestones, starts, stops, checkpoints and warnings to one file per writer. Place in the data flow: the
+training loop writes, `runs list` and the dashboard read. Left out: numbers over time (`metrics`) and prose (`logs`).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from gamefleet.runs.lines import Lines, LineWriter, read_lines
+
+EVENTS = {
+    "attempt_started": "this process claimed the run folder; `resumed_step` is -1 for a start from nothing",
+    "attempt_ended": "this process gave the run folder back; `outcome` and `reason` say why",
+    "settings_changed": "a resumed run has other settings; `changes` maps each key to its old and new value",
+    "checkpoint_saved": "a checkpoint is whole; `seconds` and `bytes` say what it cost",
+    "checkpoint_rejected": "a checkpoint was unreadable and set aside; an older one is used",
+    "milestone_reached": "an environment reached `milestone` for the first time in this run",
+    "worker_restarted": "an environment worker crashed or hung and was replaced",
+    "tracker_failed": "a mirror of the metrics failed; training goes on without it",
+    "evaluation_finished": "an evaluation on fixed seeds ended",
+    "media_written": "a video or picture was written to `path`",
+}
+"""Kind -> meaning, for docs/metrics.md."""
+
+
+class EventWriter:
+    """Writes the events of one role.
+
+    Args:
+        path: `RunPaths.events(writer)`.
+        attempt: Number of this attempt.
+    """
+
+    def __init__(self, path: Path, *, attempt: int) -> None:
+        self._lines = LineWriter(path)
+        self._attempt = attempt
+
+    def __enter__(self) -> EventWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, kind: str, *, step: int | None = None, **details: Any) -> None:
+        """Append one event.
+
+        Args:
+            kind: A key of `EVENTS`.
+            step: Steps of the run so far, where that means something.
+            details: JSON values.
+        """
+        assert kind in EVENTS, f"{kind} is not in EVENTS"
+        self._lines.write({"time": time.time(), "kind": kind, "attempt": self._attempt, "step": step, **details})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+
+def read_events(path: Path) -> Lines:
+    """Read one writer's events, also while they are being written; a missing file has none."""
+    return read_lines(path)
