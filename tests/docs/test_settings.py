@@ -1,0 +1,87 @@
+"""Settings that the pages name exist, and their defaults are what the pages say."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from gamefleet.actors.settings import ActorSettings, CurriculumSettings
+from gamefleet.experience.settings import ReplaySettings
+from gamefleet.games import open_game
+from gamefleet.learners.settings import CuriositySettings, ValueSettings
+from gamefleet.models.settings import NetworkSettings
+from gamefleet.runs.settings import RunSettings, TrackerSettings
+
+SECTIONS = {
+    "run": RunSettings,
+    "game": open_game("pokemon_red").config_type,
+    "network": NetworkSettings,
+    "learner": ValueSettings,
+    "curiosity": CuriositySettings,
+    "replay": ReplaySettings,
+    "actors": ActorSettings,
+    "curriculum": CurriculumSettings,
+    "trackers": TrackerSettings,
+}
+
+SETTING = re.compile(rf"\b({'|'.join(SECTIONS)})\.([a-z_]+(?:\.[a-z_]+)*)")
+
+
+def exists(section: type[Any], path: str) -> bool:
+    """Whether `path` names a field of the dataclass, or of one within it; mappings may hold any key."""
+    name, _, rest = path.partition(".")
+    known = get_type_hints(section)
+    if name not in {field.name for field in fields(section)}:
+        return False
+    if not rest:
+        return True
+    inner = known[name]
+    return exists(inner, rest) if is_dataclass(inner) else issubclass(getattr(inner, "__origin__", inner), Mapping)
+
+
+def test_every_setting_in_a_command_exists(pages: dict[str, str]) -> None:
+    named = {
+        (path, section, name)
+        for path, page in pages.items()
+        for section, name in re.findall(r"--set ([a-z]+)\.([a-z_.]+)=", page)
+    }
+
+    assert named
+    assert [entry for entry in sorted(named) if not exists(SECTIONS[entry[1]], entry[2])] == []
+
+
+def test_every_setting_in_running_text_exists(pages: dict[str, str]) -> None:
+    quoted = {(path, text) for path, page in pages.items() for text in re.findall(r"`([a-z_.]+)`", page)}
+    named = {
+        (path, *match.groups())
+        for path, text in quoted
+        if not text.endswith(".py") and (match := SETTING.fullmatch(text))
+    }
+
+    assert [entry for entry in sorted(named) if not exists(SECTIONS[entry[1]], entry[2])] == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "default"),
+    [("run.total_steps", 5_000_000), ("actors.num_envs", 8), ("run.checkpoint_interval_steps", 10_000)],
+)
+def test_the_defaults_are_those_of_the_guides(setting: str, default: int) -> None:
+    section, name = setting.split(".")
+
+    assert getattr(SECTIONS[section](), name) == default
+
+
+def test_defaults_in_the_guide_are_the_real_ones(repository: Path) -> None:
+    page = (repository / "docs" / "guides" / "red-agent.md").read_text()
+    rows = re.findall(r"^\| `\w+` \| `(\w+)\.(\w+)`.*? \| (.+?) \|$", page, re.MULTILINE)
+
+    def as_written(value: object) -> str:
+        return f"{value:,}" if isinstance(value, int) else {None: "none"}.get(value, f"`{value}`")  # type: ignore[arg-type]
+
+    found = {f"{section}.{name}": text.split(" sequences")[0] for section, name, text in rows}
+    real = {key: as_written(getattr(SECTIONS[key.split(".")[0]](), key.split(".")[1])) for key in found}
+    assert len(found) > 4
+    assert found == real
