@@ -109,7 +109,7 @@ class CuriositySettings:
             check_range(f"curiosity.{name}", getattr(self, name), 1e-12, float("inf"))
 
 
-def check_range(name: str, value: float, low: float, high: float) -> None:
+def check_range(name: str, value: int | float, low: int | float, high: int | float) -> None:
     """Raise `ConfigError` unless `low <= value <= high`."""
     if not low <= value <= high:
         raise ConfigError(
