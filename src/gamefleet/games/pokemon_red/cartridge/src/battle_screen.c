@@ -125,6 +125,8 @@ u8 battle_action_menu(void) {
     u8 column = 0, row = 0, *cursor;
     box(0, 12, 8, 6);
     box(8, 12, 12, 6);
+    print_at(1, 14, "What");
+    print_at(1, 16, "now?");
     print_at(10, 14, "FIGHT");
     print_at(10, 16, "BAG");
     print_at(16, 14, "MON");
