@@ -15,7 +15,11 @@ from gamefleet.games.pokemon_red import tables
 from gamefleet.games.pokemon_red.state import (
     MAX_PARTY,
     PARTY_STRUCT_BYTES,
+    Belongings,
+    Partner,
+    Situation,
     State,
+    Story,
     belongings_of,
     party_of,
     situation_of,
@@ -54,42 +58,57 @@ class StateReader:
     def __init__(self, memory: Memory) -> None:
         symbols = tables.symbols()
         self._memory = memory
-        at = self._at = {name: symbol.address for name, symbol in symbols.items()}
-        self._events = slice(at["wEventFlags"], symbols["wEventFlags"].end)
-        self._belongings = slice(at["wPokedexOwned"], symbols["wPlayerMoney"].end)
-        self._parties = [slice(at["wPartyMons"], at["wPartyMons"] + PARTY_STRUCT_BYTES * n) for n in range(7)]
-        self._place = [at[name] for name in PLACE]
-        self._flags = [at["wObtainedBadges"], *(flag.address for flag in tables.story_flags())]
-        self._moment = [at[name] for name in MOMENT]
-        self._battle = [at[name] + offset for name, offset in BATTLE]
-        self._raw: dict[str, list[int]] = {"events": [], "flags": [], "party": [], "belongings": [], "situation": []}
-        self._parts: dict[str, Any] = {}
+        at = {name: symbol.address for name, symbol in symbols.items()}
+        self._events_at = slice(at["wEventFlags"], symbols["wEventFlags"].end)
+        self._belongings_at = slice(at["wPokedexOwned"], symbols["wPlayerMoney"].end)
+        self._parties_at = [slice(at["wPartyMons"], at["wPartyMons"] + PARTY_STRUCT_BYTES * n) for n in range(7)]
+        self._place_at = [at[name] for name in PLACE]
+        self._flags_at = [at["wObtainedBadges"], *(flag.address for flag in tables.story_flags())]
+        self._moment_at = [at[name] for name in MOMENT]
+        self._battle_at = [at[name] + offset for name, offset in BATTLE]
+        # Raw bytes of the last reading, and what they decoded to. No memory holds these bytes: all is decoded at first.
+        nothing = [-1]
+        self._raw_events = self._raw_flags = self._raw_party = self._raw_belongings = self._raw_situation = nothing
+        self._story: Story
+        self._party: tuple[Partner, ...]
+        self._belongings: Belongings
+        self._situation: Situation
 
     def read(self) -> State:
         """The state of this moment."""
         memory = self._memory
-        map_id, y, x, facing, num_partners = [memory[address] for address in self._place]
-        situation = [memory[address] for address in self._moment]
-        if situation[0]:
-            situation += [memory[address] for address in self._battle]
-        events = memory[self._events]
-        flags = [memory[address] for address in self._flags]
-        is_story_same = self._is_same("events", events) & self._is_same("flags", flags)
-        party = memory[self._parties[min(num_partners, MAX_PARTY)]] if num_partners else []
-        belongings = memory[self._belongings]
-        parts = self._parts
-        if not is_story_same or "story" not in parts:
-            parts["story"] = story_of(events, flags)
-        if not self._is_same("party", party) or "party" not in parts:
-            parts["party"] = party_of(bytes(party))
-        if not self._is_same("belongings", belongings):
-            parts["belongings"] = belongings_of(bytes(belongings))
-        if not self._is_same("situation", situation):
-            parts["situation"] = situation_of(situation)
-        return State(map_id=map_id, y=y, x=x, facing=facing >> 2 & 3, **parts)
+        map_id, y, x, facing, num_partners = [memory[address] for address in self._place_at]
+        party = memory[self._parties_at[min(num_partners, MAX_PARTY)]] if num_partners else []
+        if party != self._raw_party:
+            self._raw_party, self._party = party, party_of(bytes(party))
+        belongings = memory[self._belongings_at]
+        if belongings != self._raw_belongings:
+            self._raw_belongings, self._belongings = belongings, belongings_of(bytes(belongings))
+        self._read_story()
+        self._read_situation()
+        return State(
+            map_id=map_id,
+            y=y,
+            x=x,
+            facing=facing >> 2 & 3,
+            story=self._story,
+            party=self._party,
+            belongings=self._belongings,
+            situation=self._situation,
+        )
 
-    def _is_same(self, part: str, raw: list[int]) -> bool:
-        if raw == self._raw[part]:
-            return True
-        self._raw[part] = raw
-        return False
+    def _read_story(self) -> None:
+        memory = self._memory
+        events = memory[self._events_at]
+        flags = [memory[address] for address in self._flags_at]
+        if events != self._raw_events or flags != self._raw_flags:
+            self._raw_events, self._raw_flags = events, flags
+            self._story = story_of(events, flags)
+
+    def _read_situation(self) -> None:
+        memory = self._memory
+        situation = [memory[address] for address in self._moment_at]
+        if situation[0]:
+            situation += [memory[address] for address in self._battle_at]
+        if situation != self._raw_situation:
+            self._raw_situation, self._situation = situation, situation_of(situation)
