@@ -144,7 +144,7 @@ class RecurrentPolicy:
         import torch
 
         try:
-            self._network.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
+            self._network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
         except RuntimeError as error:
             raise IncompatibleError(
                 f"The weights do not fit the policy's network: {error}",
