@@ -1,8 +1,8 @@
 """From settings to the parts of a run.
 
 Job: make game vector, network, policy, learner, replay and curriculum as the settings say, each with its own random
-stream. Place in the data flow: called once per attempt by `solo_run`, and in part by evaluation. Left out: how the parts
-work together (`solo`).
+stream. Place in the data flow: called once per attempt by `training`, and in part by evaluation. Left out: how the
+parts work together (`solo`).
 """
 
 from __future__ import annotations

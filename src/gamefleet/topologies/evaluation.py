@@ -26,7 +26,7 @@ from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
 from gamefleet.runs.folder import read_resolved
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import choose_device, compatibility, make_network
-from gamefleet.topologies.config import RunConfig, from_resolved
+from gamefleet.topologies.config import GAME_NAME, RunConfig, make_config
 
 RANDOM = "random"
 SCRIPTED = "scripted"
@@ -81,7 +81,8 @@ def load_player(name: str, *, game: str | None = None, config: RunConfig | None 
 
 def _load_checkpoint(name: str, game: str | None, config: RunConfig | None) -> Player:
     folder = find_checkpoint(Path(name))
-    own = from_resolved(read_resolved(RunPaths(folder.parent.parent)))
+    resolved = read_resolved(RunPaths(folder.parent.parent))
+    own = make_config(open_game(resolved[GAME_NAME]), resolved)
     if game is not None and open_game(game).name != own.game_name:
         raise ConfigError(
             f"The checkpoint plays {own.game_name}", value=game, where=folder, remedy="Name that game instead."

@@ -122,9 +122,21 @@ class Solo:
         return Round(moments=moments, updates=updates)
 
     def _learn(self, count: int) -> tuple[UpdateResult, ...]:
-        if not self.replay.can_sample():
+        if not count or not self.replay.can_sample():
             return ()
+        self._warm_up()
         return tuple(self._update() for _ in range(count))
+
+    def _warm_up(self) -> None:
+        """Show curiosity what random play looks like before the first update."""
+        curiosity = self.learner.curiosity
+        if curiosity is None or not curiosity.needs_warm_up:
+            return
+        num_slots = 0
+        while num_slots < curiosity.settings.warm_up_steps:
+            batch = self.replay.sample(self.schedule.batch_size)
+            curiosity.warm_up({name: array.reshape(-1, *array.shape[2:]) for name, array in batch.obs.items()})
+            num_slots += batch.action.size
 
     def _update(self) -> UpdateResult:
         batch = self.replay.sample(self.schedule.batch_size)

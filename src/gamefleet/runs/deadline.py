@@ -1,0 +1,125 @@
+"""When to stop: one object that the main loop asks.
+
+Job: know the moment at which a run must have saved, and why. Place in the data flow: the training loop asks between
+rounds. Left out: what happens then (the loop saves and ends), and who starts the next job.
+
+Signal handlers set a flag and nothing else: saving inside a handler interrupts a save, a collective or a CUDA call in
+the middle. The clock decides even when no signal ever comes, because schedulers send theirs up to a minute early, to
+other processes, or not at all.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from gamefleet.errors import ConfigError
+
+JOB_END_VARIABLE = "SLURM_JOB_END_TIME"
+LEAST_MARGIN_S = 30.0
+"""Time before a job's end at which a run stops although no checkpoint has been timed yet."""
+
+MARGIN_FACTOR = 3.0
+"""Saves have been seen to take this much longer than the slowest before, when a cluster's disks are busy."""
+
+SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
+
+
+class Deadline:
+    """The earliest of several reasons to stop.
+
+    Args:
+        max_runtime_s: Stop after so many seconds from now; None for no limit.
+        environment: Environment variables; `SLURM_JOB_END_TIME` (seconds since 1970) is read.
+        monotonic: Clock for durations, in seconds.
+        wall: Clock in seconds since 1970.
+
+    Raises:
+        ConfigError: `SLURM_JOB_END_TIME` is not a number.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_runtime_s: float | None,
+        environment: Mapping[str, str],
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._started = monotonic()
+        self._max_runtime_s = max_runtime_s
+        self._job_end = job_end(environment)
+        self._signal: int | None = None
+        self._slowest_save_s = 0.0
+
+    def note_save(self, seconds: float) -> None:
+        """Learn how long a checkpoint takes; the margin before a job's end grows with the slowest one."""
+        self._slowest_save_s = max(self._slowest_save_s, seconds)
+
+    @property
+    def margin_s(self) -> float:
+        """Time kept free before the job's end for the last checkpoint."""
+        return LEAST_MARGIN_S + MARGIN_FACTOR * self._slowest_save_s
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds until the clock says stop; infinite without a limit, negative when it is over."""
+        limits = [float("inf")]
+        if self._max_runtime_s is not None:
+            limits.append(self._started + self._max_runtime_s - self._monotonic())
+        if self._job_end is not None:
+            limits.append(self._job_end - self.margin_s - self._wall())
+        return min(limits)
+
+    def reason(self) -> str:
+        """Why the run must stop now, for logs and `state.json`; empty while it may go on."""
+        if self._signal is not None:
+            return f"signal {signal.Signals(self._signal).name}"
+        if self._max_runtime_s is not None and self._monotonic() - self._started >= self._max_runtime_s:
+            return f"run.max_runtime_s = {self._max_runtime_s:g} is over"
+        if self._job_end is not None and self._wall() >= self._job_end - self.margin_s:
+            return f"the job ends in {self._job_end - self._wall():.0f} s"
+        return ""
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGUSR1, SIGTERM and SIGINT as reasons to stop while the block lasts.
+
+        A second SIGINT raises KeyboardInterrupt at once. Only the main thread may enter.
+        """
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._signal = number
+
+
+def job_end(environment: Mapping[str, str]) -> float | None:
+    """When SLURM ends this job, in seconds since 1970; None outside of a job.
+
+    Raises:
+        ConfigError: The variable is not a number.
+    """
+    text = environment.get(JOB_END_VARIABLE, "")
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(
+            "The job's end must be a number of seconds since 1970",
+            value=text,
+            where=JOB_END_VARIABLE,
+            remedy="Unset the variable, or set it as SLURM does.",
+        ) from error

@@ -1,0 +1,335 @@
+"""The run around a wiring: resume, rounds, metrics, milestones, checkpoints, deadline.
+
+Job: carry one attempt of a run from opening its folder to its last checkpoint. Place in the data flow: rounds of
+`solo` in, files of the run folder out. Left out: what a round does, and the command line.
+
+Everything happens between rounds, where nothing is in flight; a round takes a fraction of a second, so asking the
+deadline there is soon enough.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gamefleet.actors.steps import WorkerFailure
+from gamefleet.games.base import GamePackage
+from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
+from gamefleet.runs.deadline import Deadline
+from gamefleet.runs.events import EventWriter
+from gamefleet.runs.folder import OpenRun, Start, open_run
+from gamefleet.runs.logs import logging_to
+from gamefleet.runs.manifest import RunFacts
+from gamefleet.runs.metrics import FROM_START, MetricsWriter
+from gamefleet.runs.progress import Progress
+from gamefleet.runs.schedule import CheckpointSchedule
+from gamefleet.runs.trackers import Trackers, make_trackers
+from gamefleet.topologies.build import build_solo, compatibility
+from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.report import Report
+from gamefleet.topologies.solo import Round, Solo
+
+log = logging.getLogger(__name__)
+
+WRITER = "train"
+"""Name of this role's metrics, events and log files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended.
+
+    Args:
+        status: `finished` when all steps are done, `stopped` when a deadline or signal came first.
+        reason: In words.
+        step: Steps of the run so far.
+        folder: The run folder.
+        checkpoint: The last checkpoint.
+    """
+
+    status: Literal["finished", "stopped"]
+    reason: str
+    step: int
+    folder: Path
+    checkpoint: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """The open files and objects of one attempt.
+
+    Args:
+        config: All settings.
+        run: The held run folder.
+        solo: The wiring.
+        store: Checkpoints.
+        metrics: The run's own metrics.
+        events: What happened.
+        trackers: Mirrors of the metrics.
+        progress: Whoever watches.
+        deadline: When to stop.
+    """
+
+    config: RunConfig
+    run: OpenRun
+    solo: Solo
+    store: CheckpointStore
+    metrics: MetricsWriter
+    events: EventWriter
+    trackers: Trackers
+    progress: Progress
+    deadline: Deadline
+
+
+def train(
+    package: GamePackage,
+    config: RunConfig,
+    *,
+    asked: str,
+    start: Start,
+    deadline: Deadline,
+    progress: Progress,
+) -> Outcome:
+    """Train until all steps are done or the deadline comes.
+
+    Args:
+        package: The game.
+        config: All settings; `config.run.name` is the run's name.
+        asked: What the user asked for, as TOML.
+        start: Whether the run is new, resumed or started over.
+        deadline: When to stop.
+        progress: Whoever watches.
+
+    Returns:
+        How it ended; the last checkpoint holds everything.
+
+    Raises:
+        RunFolderError: The run folder cannot be used.
+        CheckpointError: There is no checkpoint that can be resumed.
+        GamefleetError: What any part refuses.
+    """
+    spec = package.make_game(config.game).spec
+    facts = RunFacts(
+        game=package.name,
+        seed=config.run.seed,
+        asked=asked,
+        resolved=config.resolved(),
+        compatibility=compatibility(package, spec, config),
+    )
+    root = Path(config.run.runs_folder) / config.run.name
+    with (
+        open_run(root, facts, start=start) as run,
+        logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
+    ):
+        store = CheckpointStore(
+            run.paths, compatibility=facts.compatibility, fence=run.fence, keep=config.run.keep_checkpoints
+        )
+        with (
+            build_solo(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
+            opened_attempt(config, run, solo, store, progress, deadline) as attempt,
+            deadline.listening(),
+        ):
+            return carry_out(attempt)
+
+
+@contextmanager
+def opened_attempt(
+    config: RunConfig, run: OpenRun, solo: Solo, store: CheckpointStore, progress: Progress, deadline: Deadline
+) -> Iterator[Attempt]:
+    """Restore the wiring where the run goes on, and open the attempt's files."""
+    with ExitStack() as stack:
+        events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt))
+        resumed_step = restore(run, solo, store, events)
+        metrics = MetricsWriter(run.paths.metrics(WRITER), attempt=run.attempt, resumed_step=resumed_step)
+        stack.enter_context(metrics)
+        trackers = make_trackers(
+            run.paths,
+            config.trackers,
+            config=config.resolved(),
+            resumed_step=resumed_step,
+            on_failure=lambda name, error: events.write("tracker_failed", tracker=name, error=str(error)),
+        )
+        stack.callback(trackers.close)
+        if run.set_aside is not None:
+            progress.say(f"the run that was here is now {run.set_aside}")
+        if resumed_step >= 0:
+            progress.say(f"resuming {run.paths.root} at step {resumed_step:,}")
+        yield Attempt(
+            config=config,
+            run=run,
+            solo=solo,
+            store=store,
+            metrics=metrics,
+            events=events,
+            trackers=trackers,
+            progress=progress,
+            deadline=deadline,
+        )
+
+
+def restore(run: OpenRun, solo: Solo, store: CheckpointStore, events: EventWriter) -> int:
+    """Bring the wiring to the newest whole checkpoint.
+
+    Returns:
+        Its step, or `FROM_START` when the run begins.
+    """
+    resumed_step = FROM_START
+    if run.is_resumed:
+        loaded = store.load_newest()
+        for folder, reason in loaded.rejected:
+            log.warning("set aside an unreadable checkpoint: %s", reason)
+            events.write("checkpoint_rejected", folder=str(folder), reason=reason)
+        if loaded.checkpoint is not None:
+            restore_from(solo, loaded.checkpoint)
+            resumed_step = loaded.checkpoint.step
+    events.write("attempt_started", step=max(resumed_step, 0), resumed_step=resumed_step)
+    if run.changed_settings:
+        events.write("settings_changed", step=max(resumed_step, 0), changes=dict(run.changed_settings))
+    return resumed_step
+
+
+def restore_from(solo: Solo, checkpoint: Checkpoint) -> None:
+    """Load a checkpoint's parts and replay into a wiring."""
+    learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
+    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner})
+    if checkpoint.replay is not None:
+        solo.replay.load(checkpoint.replay)
+
+
+def checkpoint_parts(solo: Solo) -> dict[str, Any]:
+    """The wiring's state as the parts of a checkpoint: other tools want the network's weights by themselves."""
+    state = solo.export_state()
+    learner = dict(state["learner"])
+    return {"model": learner.pop("network"), "optimizer": learner, "actor": state["actor"]}
+
+
+def carry_out(attempt: Attempt) -> Outcome:
+    """Rounds until the end; the last checkpoint is written whatever ends the attempt."""
+    solo, settings = attempt.solo, attempt.config.run
+    schedule = CheckpointSchedule(
+        interval_steps=settings.checkpoint_interval_steps, interval_s=settings.checkpoint_interval_s, step=solo.steps
+    )
+    rows = Rows(attempt)
+    reason = ""
+    while solo.steps < settings.total_steps and not (reason := attempt.deadline.reason()):
+        played = solo.run_round()
+        tell_events(attempt, played)
+        rows.observe(played)
+        if schedule.is_due(solo.steps):
+            schedule.note_save(solo.steps, save(attempt, status="running", reason=""))
+    status: Literal["finished", "stopped"] = "stopped" if reason else "finished"
+    reason = reason or "all steps are done"
+    rows.write()
+    save(attempt, status=status, reason=reason)
+    attempt.events.write("attempt_ended", step=solo.steps, outcome=status, reason=reason)
+    paths = attempt.run.paths
+    return Outcome(
+        status=status, reason=reason, step=solo.steps, folder=paths.root, checkpoint=paths.checkpoint(solo.steps)
+    )
+
+
+def save(attempt: Attempt, *, status: str, reason: str) -> float:
+    """Write a checkpoint and `state.json`.
+
+    Returns:
+        Seconds that it took.
+    """
+    started = time.monotonic()
+    solo = attempt.solo
+    summary = {
+        "updates": solo.updates,
+        "episodes": solo.actor.total_episodes,
+        "milestones": dict(solo.actor.firsts.steps),
+    }
+    checkpoint = attempt.store.save(solo.steps, checkpoint_parts(solo), state=summary, replay=solo.save_replay)
+    seconds = time.monotonic() - started
+    attempt.deadline.note_save(seconds)
+    size = sum(int(file["bytes"]) for file in checkpoint.manifest["files"].values())
+    attempt.events.write("checkpoint_saved", step=solo.steps, seconds=round(seconds, 3), bytes=size)
+    attempt.run.write_state(
+        status=status, reason=reason, step=solo.steps, total_steps=attempt.config.run.total_steps, **summary
+    )
+    return seconds
+
+
+def tell_events(attempt: Attempt, played: Round) -> None:
+    """Write down milestones and failed workers."""
+    for moment in played.moments:
+        for event in moment.milestones:
+            attempt.events.write(
+                "milestone_reached",
+                step=event.total_steps,
+                milestone=event.milestone,
+                environment=event.env,
+                origin=event.origin,
+                path_steps=event.path_steps,
+            )
+            attempt.progress.say(f"milestone {event.milestone} at step {event.total_steps:,} (from {event.origin})")
+        for failure in moment.failures:
+            attempt.events.write("worker_restarted", step=attempt.solo.steps, **describe_failure(failure))
+            attempt.progress.say(f"worker {failure.worker} {failure.reason} and was replaced; see the log")
+
+
+def describe_failure(failure: WorkerFailure) -> Mapping[str, Any]:
+    """A failed worker as JSON values."""
+    return {
+        "worker": failure.worker,
+        "pid": failure.pid,
+        "reason": failure.reason,
+        "exit_code": failure.exit_code,
+        "environments": list(failure.envs),
+        "last_state": list(failure.last_state),
+        "log_tail": failure.log_tail,
+    }
+
+
+class Rows:
+    """Writes a row of metrics every so many steps.
+
+    Args:
+        attempt: Whose.
+    """
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._report = Report()
+        self._remember()
+
+    def _remember(self) -> None:
+        solo = self._attempt.solo
+        self._last_step, self._last_updates, self._last_time = solo.steps, solo.updates, time.monotonic()
+
+    def observe(self, played: Round) -> None:
+        """Take in a round, and write a row when it is time."""
+        episodes = (episode for moment in played.moments for episode in moment.episodes)
+        self._report.observe(episodes, played.updates)
+        if self._attempt.solo.steps - self._last_step >= self._attempt.config.run.metrics_interval_steps:
+            self.write()
+
+    def write(self) -> None:
+        """Write a row now, unless nothing has happened since the last one."""
+        attempt, solo = self._attempt, self._attempt.solo
+        if solo.steps == self._last_step:
+            return
+        row = {**self._report.row(), **self._totals()}
+        attempt.metrics.write(solo.steps, row)
+        attempt.trackers.write(solo.steps, row)
+        attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)
+        self._remember()
+
+    def _totals(self) -> dict[str, float]:
+        solo = self._attempt.solo
+        elapsed = max(time.monotonic() - self._last_time, 1e-9)
+        return {
+            "speed/steps_per_s": (solo.steps - self._last_step) / elapsed,
+            "speed/updates_per_s": (solo.updates - self._last_updates) / elapsed,
+            "run/updates": float(solo.updates),
+            "run/episodes": float(solo.actor.total_episodes),
+            "run/replay_slots": float(solo.replay.num_stored),
+            "run/milestones_reached": float(len(solo.actor.firsts.steps)),
+        }
