@@ -9,7 +9,12 @@ CODE_FROM_BYTES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib
 BROAD_HANDLERS: dict[str, str] = {
     "topologies/build.py::build_solo": "ends the worker processes that it started, whatever stopped it from going on",
 }
-"""Functions that may catch everything, because they close what they opened and raise again; each with its reason."""
+"""Functions that may catch everything to close what they opened, and raise it again; each with its reason."""
+
+SWALLOWED: dict[str, str] = {
+    "runs/trackers.py::_each": "a mirror at a service that fails is logged and dropped; our own metrics are written",
+}
+"""Functions that may catch everything and go on; each with its reason."""
 
 
 def calls(trees: Mapping[str, ast.Module]) -> Iterator[tuple[str, str, ast.Call]]:
@@ -63,7 +68,7 @@ def test_no_shell_reads_our_commands(trees: dict[str, ast.Module]) -> None:
     assert [place for place, _, call in calls(trees) if any(word.arg == "shell" for word in call.keywords)] == []
 
 
-def test_broad_handlers_raise_again_and_are_few(trees: dict[str, ast.Module]) -> None:
+def test_broad_handlers_are_few_and_raise_again_unless_a_reason_is_given(trees: dict[str, ast.Module]) -> None:
     def is_broad(handler: ast.ExceptHandler) -> bool:
         caught = "" if handler.type is None else ast.unparse(handler.type)
         return caught == "" or "BaseException" in caught or caught.strip("()").split(", ")[0] == "Exception"
@@ -80,9 +85,8 @@ def test_broad_handlers_raise_again_and_are_few(trees: dict[str, ast.Module]) ->
         if isinstance(handler, ast.ExceptHandler) and is_broad(handler)
     }
 
-    assert [name for name in broad if name not in BROAD_HANDLERS] == []
-    assert [name for name, again in broad.items() if not again] == []
-    assert sorted(set(BROAD_HANDLERS) - set(broad)) == [], "excused without need: take it off the list"
+    assert [name for name, again in broad.items() if name not in (BROAD_HANDLERS if again else SWALLOWED)] == []
+    assert sorted({*BROAD_HANDLERS, *SWALLOWED} - set(broad)) == [], "excused without need: take it off the list"
 
 
 def test_no_function_changes_a_global(trees: dict[str, ast.Module]) -> None:
