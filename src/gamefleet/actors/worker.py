@@ -111,8 +111,10 @@ def main(arguments: Sequence[str]) -> None:
     Args:
         arguments: File descriptors of the socket and of the memory.
     """
-    # Ctrl-C goes to everyone in the terminal's foreground; only the vector's process decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Terminals and batch systems send these to every process of a job, but the vector's process decides what they mean,
+    # and it needs the games for its last checkpoint.
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(ignored, signal.SIG_IGN)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     channel = Channel(socket.socket(fileno=int(arguments[0])))

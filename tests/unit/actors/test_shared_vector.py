@@ -141,12 +141,13 @@ def test_workers_do_not_spin_while_they_wait() -> None:
     vector.close()
 
 
-def test_ctrl_c_goes_to_the_parent_only() -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_signals_to_the_whole_job_leave_workers_to_their_parent(sent: signal.Signals) -> None:
     vector = make()
     pids = [worker.pid for worker in vector._workers]
     assert all(os.getpgid(pid) != os.getpgid(0) for pid in pids)
     for pid in pids:
-        os.kill(pid, signal.SIGINT)
+        os.kill(pid, sent)
     assert not act(vector, [RIGHT] * 4).lost.any()
     vector.close()
 
