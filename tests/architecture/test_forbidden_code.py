@@ -12,6 +12,7 @@ BROAD_HANDLERS: dict[str, str] = {
 """Functions that may catch everything to close what they opened, and raise it again; each with its reason."""
 
 SWALLOWED: dict[str, str] = {
+    "cli/errors.py::run_and_explain": "the outermost frame: whatever comes there is a bug, reported with its traceback",
     "runs/trackers.py::_each": "a mirror at a service that fails is logged and dropped; our own metrics are written",
 }
 """Functions that may catch everything and go on; each with its reason."""
