@@ -1,0 +1,66 @@
+"""The `gamefleet` command: one name, one table of sub-commands.
+
+Job: put the sub-commands together, and turn errors into a paragraph and an exit code. Place in the data flow: where
+every run begins. Left out: everything else; sub-commands import what they need when they are called, so that
+`gamefleet --help` starts without torch or an emulator.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gamefleet import __version__
+from gamefleet.cli import bench, config, demo, evaluate, export, rollout, runs, train
+from gamefleet.cli.errors import run_and_explain
+
+DEBUG_FLAG = "--debug"
+
+app = typer.Typer(
+    name="gamefleet",
+    help="Train game-playing agents on the machines you can borrow.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("rollout")(rollout.rollout)
+app.command("demo")(demo.demo)
+app.command("bench")(bench.bench)
+app.command("export")(export.export)
+app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"gamefleet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option(DEBUG_FLAG, help="Show tracebacks; may stand anywhere in the command line.")
+    ] = False,
+) -> None:
+    """Train game-playing agents on the machines you can borrow."""
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
+    debug = len(arguments) < len(sys.argv) - 1
+    sys.exit(run_and_explain(lambda: app(args=arguments, prog_name="gamefleet", standalone_mode=False), debug=debug))
+
+
+if __name__ == "__main__":
+    main()
