@@ -5,7 +5,7 @@ import pytest
 
 from gamefleet.games.pokemon_red.scripted import Solver
 
-STORY = [39, 0, 32, 33, 34, 35, 57, 56, 37, 36, 24, 1378, 1379, 1380, 114, 119, 118, 1504, 994, 995, 1393, 1394]
+STORY = [39, 0, 32, 33, 34, 35, 57, 56, 37, 36, 24, 1378, 1379, 1380, 114, 119, 118, 1504, 994, 995, 996, 1393, 1394]
 BUTTONS = {"down", "left", "right", "up", "a", "b", "start"}
 
 
