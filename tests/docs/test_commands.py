@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 
 
+def test_a_wrong_command_would_be_noticed(refusal: Callable[[str], str]) -> None:
+    assert "nothing" in refusal("gamefleet nothing")
+    assert "--wrong" in refusal("gamefleet train pokemon_red --wrong")
+    assert refusal("gamefleet rollout pokemon_red --steps many") != ""
+    assert refusal("gamefleet train") != ""
+    assert refusal("gamefleet train pokemon_red --resume") == ""
+
+
 def test_every_gamefleet_command_in_a_code_block_parses(
     pages: dict[str, str],
     shell_lines: Callable[[str], list[str]],
