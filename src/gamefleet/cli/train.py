@@ -71,11 +71,11 @@ def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tup
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.config import Asked, make_config, merge
 
-    settings = make_config(package, asked.settings)
+    settings = make_config(package, asked)
     if not is_resumed:
         name: dict[str, Any] = {"run": {"name": settings.run.name or fresh_run_name(package.name)}}
         merge(asked.settings, name)
-        return asked, make_config(package, asked.settings)
+        return asked, make_config(package, asked)
     if not settings.run.name:
         raise ConfigError("Which run shall be resumed?", remedy="Name it with --run (`gamefleet runs list`).")
     before = read_resolved(RunPaths(Path(settings.run.runs_folder) / settings.run.name))

@@ -1,8 +1,8 @@
 """Everything that a run can be told, in one place.
 
-Job: assemble the settings of all parts from layers: defaults < file < `--set` < flags. Place in the data flow: the
-command line makes a `RunConfig`, topologies read it, the run folder keeps it as `resolved.json`. Left out: what a
-setting does (the dataclass beside the code that reads it says so) and foreign files (`foreign_config`).
+Job: assemble the settings of all parts from layers: defaults < resumed run < file < `--set` < flags. Place in the data
+flow: the command line makes a `RunConfig`, topologies read it, the run folder keeps it as `resolved.json`. Left out:
+what a setting does (the dataclass beside the code that reads it says so) and how files are written (`foreign_config`).
 
 Settings come from people and files, so they are checked here, once: unknown names, wrong types, values out of range.
 Inside, they are frozen dataclasses that nobody checks again.
@@ -11,13 +11,11 @@ Inside, they are frozen dataclasses that nobody checks again.
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tomlkit
 from pydantic import TypeAdapter, ValidationError
 
 from gamefleet.actors.settings import ActorSettings, CurriculumSettings
@@ -27,10 +25,22 @@ from gamefleet.games.base import GamePackage
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
-from gamefleet.topologies.foreign_config import read_settings_file
+from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
+from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested, parse_assignment
+from gamefleet.topologies.settings_text import to_toml
 
-Settings = dict[str, Any]
-"""Nested settings as they are written in files: section -> name -> value."""
+__all__ = [
+    "GAME_NAME",
+    "SECTIONS",
+    "Asked",
+    "RunConfig",
+    "ask",
+    "make_config",
+    "merge",
+    "section_types",
+    "setting_names",
+    "to_toml",
+]
 
 SECTIONS: Mapping[str, type[Any]] = {
     "run": RunSettings,
@@ -77,8 +87,14 @@ class RunConfig:
     trackers: TrackerSettings
 
     def resolved(self) -> Settings:
-        """All settings as plain JSON values; `make_config` makes the same object of them."""
-        return dataclasses.asdict(self)
+        """All settings as plain JSON values; `make_config` makes an equal object of them."""
+        sections = {
+            section.name: TypeAdapter(type(value)).dump_python(value, mode="json")
+            for section in dataclasses.fields(self)
+            if section.name != GAME_NAME
+            for value in [getattr(self, section.name)]
+        }
+        return {GAME_NAME: self.game_name, **sections}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +103,28 @@ class Asked:
 
     Args:
         settings: Sections and values.
-        not_yet: Keys of the guides' files whose feature this version does not have.
+        origins: Where each value was written.
+        not_yet: Values of the guides' keys whose feature this version does not have.
     """
 
     settings: Settings
-    not_yet: tuple[str, ...] = ()
+    origins: Origins = field(default_factory=dict)
+    not_yet: Settings = field(default_factory=dict)
+
+    @property
+    def game_name(self) -> str:
+        """The game that a file or a resumed run names; empty when none does."""
+        return str(self.settings.get(GAME_NAME, ""))
+
+    @property
+    def warning(self) -> str:
+        """One line about keys that have no effect yet; empty when there are none."""
+        names = ", ".join(sorted(self.not_yet))
+        return f"Without effect in this version, but kept: {names}." if names else ""
 
     def as_toml(self) -> str:
-        """The content of `run.toml`."""
-        return to_toml(self.settings)
+        """The content of `run.toml`: a settings file that asks for the same."""
+        return to_toml({**self.not_yet, **self.settings})
 
 
 def ask(
@@ -112,60 +141,109 @@ def ask(
     Raises:
         ConfigError: The file cannot be read, or an assignment is malformed.
     """
-    settings: Settings = {}
-    not_yet: tuple[str, ...] = ()
-    if base is not None:
-        merge(settings, base)
+    asked = Asked(settings={})
+    merge(asked.settings, base or {})
     if file is not None:
-        found, not_yet = read_settings_file(file)
-        merge(settings, found)
+        _add(asked, read_settings_file(file))
     for assignment in assignments:
-        merge(settings, parse_assignment(assignment))
+        _add(asked, translate(parse_assignment(assignment), path=Path("--set")))
     for name, value in flags.items():
         if value is not None:
-            merge(settings, nested(name, value))
-    return Asked(settings=settings, not_yet=not_yet)
+            _add(asked, SettingsFile(settings=nested(name, value), origins={name: "command line"}))
+    return asked
 
 
-def make_config(package: GamePackage, settings: Mapping[str, Any]) -> RunConfig:
+def _add(asked: Asked, layer: SettingsFile) -> None:
+    merge(asked.settings, layer.settings)
+    asked.origins.update(layer.origins)
+    asked.not_yet.update(layer.not_yet)
+
+
+def make_config(package: GamePackage, asked: Asked | Mapping[str, Any]) -> RunConfig:
     """Check settings and fill in the defaults.
 
     Args:
         package: The game.
-        settings: Sections and values.
+        asked: What `ask` returned, or sections and values (such as the content of `resolved.json`).
 
     Raises:
         ConfigError: An unknown section or name, or a bad value; says where and what is possible.
     """
-    types = {"game": package.config_type, **SECTIONS}
+    settings, origins = (asked.settings, asked.origins) if isinstance(asked, Asked) else (asked, {})
+    types = section_types(package)
     for section, values in settings.items():
-        if section == GAME_NAME:
-            continue
-        if section not in types:
-            raise ConfigError("There is no such section", value=section, remedy=nearest(section, types))
-        check_names(types[section], values, section)
-    parts = {section: validated(kind, settings.get(section, {}), section) for section, kind in types.items()}
+        if section != GAME_NAME:
+            _check_section(types, section, values, origins)
+    parts = {section: _validated(kind, settings.get(section, {}), section, origins) for section, kind in types.items()}
     return RunConfig(game_name=package.name, **parts)
 
 
-def check_names(kind: type[Any], values: Any, where: str) -> None:
-    """Refuse names that a section does not have, in nested dataclasses too.
+def section_types(package: GamePackage) -> dict[str, type[Any]]:
+    """Section -> dataclass for one game."""
+    return {"game": package.config_type, **SECTIONS}
 
-    Raises:
-        ConfigError: Names the unknown one and the nearest known one.
-    """
+
+def setting_names(package: GamePackage) -> Iterator[str]:
+    """Dotted names of all settings of one game."""
+    for section, kind in section_types(package).items():
+        yield from _names_below(section, kind)
+
+
+def _names_below(prefix: str, kind: type[Any]) -> Iterator[str]:
+    for setting in dataclasses.fields(kind):
+        inner = inner_dataclass(setting)
+        if inner is None:
+            yield f"{prefix}.{setting.name}"
+        else:
+            yield from _names_below(f"{prefix}.{setting.name}", inner)
+
+
+def _check_section(types: Mapping[str, type[Any]], section: str, values: Any, origins: Origins) -> None:
+    if section not in types:
+        raise ConfigError(
+            "There is no such section or setting",
+            value=section,
+            where=_origin_below(section, origins),
+            remedy=nearest(section, types),
+        )
+    _check_names(types[section], values, section, origins)
+
+
+def _check_names(kind: type[Any], values: Any, where: str, origins: Origins) -> None:
+    """Refuse names that a section does not have, in nested dataclasses too."""
     if not isinstance(values, Mapping):
-        raise ConfigError("This is a section, not a value", value=values, where=where, remedy=f"Set {where}.NAME.")
+        raise ConfigError(
+            "This is a section, not a value",
+            value=values,
+            where=origins.get(where, where),
+            remedy=f"Set {where}.NAME instead.",
+        )
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for name, value in values.items():
         if name not in fields:
-            raise ConfigError("There is no such setting", value=f"{where}.{name}", remedy=nearest(str(name), fields))
-        factory = fields[name].default_factory
-        if isinstance(factory, type) and dataclasses.is_dataclass(factory):
-            check_names(factory, value, f"{where}.{name}")
+            raise ConfigError(
+                "There is no such setting",
+                value=f"{where}.{name}",
+                where=_origin_below(f"{where}.{name}", origins),
+                remedy=nearest(str(name), fields),
+            )
+        inner = inner_dataclass(fields[name])
+        if inner is not None:
+            _check_names(inner, value, f"{where}.{name}", origins)
 
 
-def validated(kind: type[Any], values: Mapping[str, Any], section: str) -> Any:
+def inner_dataclass(field: dataclasses.Field[Any]) -> type[Any] | None:
+    """The dataclass of a field that is a group of settings, None for plain settings."""
+    factory = field.default_factory
+    return factory if isinstance(factory, type) and dataclasses.is_dataclass(factory) else None
+
+
+def _origin_below(name: str, origins: Origins) -> str | None:
+    """Where a name, or the first name below it, was written."""
+    return next((place for key, place in origins.items() if key == name or key.startswith(f"{name}.")), None)
+
+
+def _validated(kind: type[Any], values: Mapping[str, Any], section: str, origins: Origins) -> Any:
     """Make the dataclass of a section.
 
     Raises:
@@ -175,96 +253,21 @@ def validated(kind: type[Any], values: Mapping[str, Any], section: str) -> Any:
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
+        # For a union pydantic appends the tried type to the place; a setting's name is what was written.
+        written = {name for name, _ in flattened({section: values})}
         name = ".".join([section, *(str(part) for part in first["loc"] if isinstance(part, str))])
+        while name not in written and "." in name:
+            name = name.rpartition(".")[0]
         raise ConfigError(
             f"The value does not fit: {first['msg'].lower()}",
             value=first["input"],
-            where=name,
+            where=_with_origin(name, origins),
             remedy="`gamefleet config schema` says what fits.",
         ) from error
+    except ConfigError as error:
+        where = _with_origin(str(error.where), origins)
+        raise ConfigError(error.what, value=error.value, where=where, remedy=error.remedy) from error
 
 
-def merge(target: Settings, source: Mapping[str, Any]) -> None:
-    """Put `source` on top of `target`, section by section."""
-    for key, value in source.items():
-        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            merge(target[key], value)
-        else:
-            target[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-def parse_assignment(text: str) -> Settings:
-    """`a.b=c` as nested settings.
-
-    Raises:
-        ConfigError: It is not of that form.
-    """
-    name, is_assigned, value = text.partition("=")
-    if not is_assigned or not all(name.strip().split(".")):
-        raise ConfigError(
-            "This is not an assignment",
-            value=text,
-            where="--set",
-            remedy="Write section.name=value, for example --set actors.num_envs=4.",
-        )
-    return nested(name.strip(), parse_value(value.strip()))
-
-
-def parse_value(text: str) -> Any:
-    """A value as TOML reads it; `null` is none, and what TOML cannot read is a plain word."""
-    if text in ("null", "none", "None"):
-        return None
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def nested(name: str, value: Any) -> Settings:
-    """`a.b` and a value as `{a: {b: value}}`."""
-    first, _, rest = name.partition(".")
-    return {first: nested(rest, value) if rest else value}
-
-
-def to_toml(settings: Mapping[str, Any]) -> str:
-    """Settings as TOML; names without a value are left as comments, because TOML has no null."""
-    document = tomlkit.document()
-    plain = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
-    for name, value in plain.items():
-        document.add(name, tomlkit.item(value))
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            document.add(name, _table(value))
-    return tomlkit.dumps(document)
-
-
-def _table(values: Mapping[str, Any]) -> Any:
-    table = tomlkit.table()
-    for name, value in sorted(values.items(), key=lambda item: isinstance(item[1], Mapping)):
-        if value is None:
-            table.add(tomlkit.comment(f"{name} is not set"))
-        else:
-            table.add(name, _table(value) if isinstance(value, Mapping) else tomlkit.item(value))
-    return table
-
-
-def schema(package: GamePackage) -> Settings:
-    """JSON schema of all sections for one game."""
-    types = {"game": package.config_type, **SECTIONS}
-    properties = {section: TypeAdapter(kind).json_schema() for section, kind in types.items()}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def setting_names(package: GamePackage) -> Iterator[str]:
-    """Dotted names of all settings of one game."""
-    yield from _names({"game": package.config_type, **SECTIONS}, "")
-
-
-def _names(types: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for section, kind in types.items():
-        for field in dataclasses.fields(kind):
-            factory = field.default_factory
-            if isinstance(factory, type) and dataclasses.is_dataclass(factory):
-                yield from _names({f"{section}.{field.name}": factory}, prefix)
-            else:
-                yield f"{prefix}{section}.{field.name}"
+def _with_origin(name: str, origins: Origins) -> str:
+    return f"{name}, {origins[name]}" if name in origins else name

@@ -1,20 +1,23 @@
-"""Settings files: our sections, and the flat keys that older files of the same agents use.
+"""Settings files: our sections, and the flat keys that the guides' files use.
 
-Job: read TOML, YAML and JSON, and translate keys such as `total_steps` or `training.num_envs`. Place in the data flow:
-file -> nested settings, for `config`. Left out: checking names and values.
+Job: read TOML, YAML and JSON, translate keys such as `total_steps` or `training.num_envs`, and note the line of each
+value. Place in the data flow: file -> nested settings, for `config`. Left out: checking names and values.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
 
 from gamefleet.errors import ConfigError, nearest
+from gamefleet.topologies.layers import Origins, Settings, copied, flattened, merge, nested
 
 TRANSLATED: Mapping[str, str] = {
     "run_name": "run.name",
@@ -28,13 +31,15 @@ TRANSLATED: Mapping[str, str] = {
     "batch_size": "learner.batch_size",
     "learning_rate": "learner.learning_rate",
     "gamma": "learner.discount",
-    "n_step": "learner.num_steps",
     "buffer_size": "replay.capacity_steps",
 }
-"""Flat key -> our name; also inside a `training` section."""
+"""The guides' key -> our name; on the top level and inside a `training` section."""
 
 NOT_YET = frozenset({"stream", "stream_port", "stream_top_k", "collaboration"})
-"""Keys that are understood but whose feature this version does not have; they are reported, not refused."""
+"""Keys that are understood but whose feature this version does not have; they are kept and reported, not refused."""
+
+FLAT_SECTION = "training"
+RUN_FOLDER = "run_dir"
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".toml": tomllib.loads,
@@ -44,14 +49,26 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def read_settings_file(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """What a file asks for.
+
+    Args:
+        settings: In our sections.
+        origins: Line of each value.
+        not_yet: Values of `NOT_YET`, as they were written.
+    """
+
+    settings: Settings
+    origins: Origins = field(default_factory=dict)
+    not_yet: Settings = field(default_factory=dict)
+
+
+def read_settings_file(path: Path) -> SettingsFile:
     """Read a file of settings.
 
     Args:
         path: `*.toml`, `*.yaml`, `*.yml` or `*.json`.
-
-    Returns:
-        Nested settings, and the keys that mean something this version does not do.
 
     Raises:
         ConfigError: The file is missing, of another kind, or malformed; the parser's line is in the message.
@@ -59,32 +76,85 @@ def read_settings_file(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     if path.suffix not in PARSERS:
         raise ConfigError("Unknown kind of settings file", value=str(path), remedy=nearest(path.suffix, PARSERS))
     try:
-        content = PARSERS[path.suffix](path.read_text())
+        text = path.read_text()
+        content = PARSERS[path.suffix](text)
     except OSError as error:
-        raise ConfigError(f"Cannot read the settings file: {error.strerror}", value=str(path)) from error
+        raise ConfigError(
+            f"Cannot read the settings file: {error.strerror}", value=str(path), remedy="Correct the path."
+        ) from error
     except (ValueError, yaml.YAMLError) as error:
         message = " ".join(str(error).split())
         raise ConfigError(f"The settings file is malformed: {message}", where=path, remedy="Correct it.") from error
-    if content is None:
-        return {}, ()
-    if not isinstance(content, dict):
-        raise ConfigError("The settings file must hold sections", value=type(content).__name__, where=path)
-    return translate(content)
+    if not isinstance(content, dict | None):
+        raise ConfigError(
+            "A settings file holds sections", value=type(content).__name__, where=path, remedy="See configs/."
+        )
+    return translate(content or {}, path=path, text=text)
 
 
-def translate(content: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Bring flat keys into our sections; everything else stays as it is and is checked later."""
-    flat = {**content, **content.get("training", {})} if isinstance(content.get("training"), Mapping) else content
-    settings: dict[str, Any] = {
-        key: dict(value) if isinstance(value, Mapping) else value
-        for key, value in flat.items()
-        if key not in TRANSLATED and key not in NOT_YET and key not in ("training", "run_dir")
-    }
-    if "run_dir" in flat:
-        folder = PurePosixPath(str(flat["run_dir"]))
-        settings.setdefault("run", {}).update(runs_folder=str(folder.parent), name=folder.name)
-    for key, name in TRANSLATED.items():
-        if key in flat:
-            section, _, setting = name.partition(".")
-            settings.setdefault(section, {})[setting] = flat[key]
-    return settings, tuple(key for key in flat if key in NOT_YET)
+def translate(content: Mapping[str, Any], *, path: Path, text: str = "") -> SettingsFile:
+    """Bring the guides' keys into our sections; everything else stays as it is and is checked later.
+
+    Raises:
+        ConfigError: Two keys of the file mean the same setting and differ.
+    """
+    translated = SettingsFile(settings={})
+    plain = {key: value for key, value in content.items() if key != FLAT_SECTION}
+    flat = content.get(FLAT_SECTION, {})
+    if not isinstance(flat, Mapping):
+        raise ConfigError("This is a section, not a value", value=flat, where=f"{FLAT_SECTION} in {path}")
+    for prefix, level in (((), plain), ((FLAT_SECTION,), flat)):
+        for key, value in level.items():
+            _translate_key((*prefix, str(key)), value, translated, path=path, text=text)
+    return translated
+
+
+def _translate_key(keys: tuple[str, ...], value: Any, into: SettingsFile, *, path: Path, text: str) -> None:
+    key = keys[-1]
+    if key in NOT_YET:
+        into.not_yet[key] = copied(value)
+        return
+    found = _in_our_words(keys, value)
+    for name, inner in flattened(found):
+        origin = describe_place(path, text, keys if len(keys) > 1 or key in TRANSLATED else tuple(name.split(".")))
+        if name in into.origins and dict(flattened(into.settings))[name] != inner:
+            raise ConfigError(
+                f"Two keys set {name} to different values",
+                value=inner,
+                where=origin,
+                remedy=f"See {into.origins[name]}.",
+            )
+        into.origins[name] = origin
+    merge(into.settings, found)
+
+
+def _in_our_words(keys: tuple[str, ...], value: Any) -> Settings:
+    key = keys[-1]
+    if key == RUN_FOLDER:
+        folder = PurePath(str(value))
+        return {"run": {"runs_folder": str(folder.parent), "name": folder.name}}
+    if key in TRANSLATED:
+        return nested(TRANSLATED[key], value)
+    return nested(".".join(keys), value)
+
+
+def describe_place(path: Path, text: str, keys: tuple[str, ...]) -> str:
+    """The file and, where it can be found, the line of a key."""
+    line = line_of(text, keys)
+    return f"{path}, line {line}" if line else str(path)
+
+
+def line_of(text: str, keys: tuple[str, ...]) -> int:
+    """The line, from 1, that sets a key of a TOML, YAML or JSON text; 0 when it cannot be told.
+
+    The parsers keep no positions, so this looks for the names one after the other, as `key:`, `key =` or `[key]`.
+    """
+    lines = text.splitlines()
+    at = 0
+    for key in keys:
+        pattern = re.compile(rf"""(^|[\s\[{{.,])["']?{re.escape(key)}["']?\s*[\].:=]""")
+        found = next((index for index in range(at, len(lines)) if pattern.search(lines[index])), None)
+        if found is None:
+            return 0
+        at = found
+    return at + 1
