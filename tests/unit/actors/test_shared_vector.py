@@ -87,9 +87,10 @@ def test_what_a_game_refuses_reaches_the_user_as_it_is() -> None:
 def test_a_game_that_cannot_be_made_is_refused_at_once() -> None:
     from corridor_toy import PACKAGE, CorridorConfig
 
+    before = set(psutil.Process().children())
     with pytest.raises(ConfigError, match="The corridor is closed: 12"):
         SharedMemoryVector(PACKAGE, CorridorConfig(faulty_start=True), num_envs=2, num_workers=2)
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= before
 
 
 def test_too_many_failures_end_the_run_with_the_evidence() -> None:
