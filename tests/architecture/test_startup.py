@@ -11,7 +11,7 @@ HEAVY = {
     "trackio", "beartype", "jaxtyping",
 }  # fmt: skip
 
-MOST_MODULES = 400
+MOST_MODULES = 500
 
 LIST_MODULES = """
 import contextlib, io, json, sys
