@@ -16,7 +16,6 @@ between leaves a folder that starts with `.tmp-`, which the next save removes.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -27,19 +26,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import xxhash
-
-from gamefleet.errors import CheckpointError, CorruptCheckpointError, GamefleetError
+from gamefleet.errors import CheckpointError, CorruptCheckpointError
 from gamefleet.files import (
     TEMPORARY_PREFIX,
     Fence,
-    digest,
     explained,
     read_json,
     remove_folder,
     sync_folder,
     write_bytes,
     write_json,
+)
+from gamefleet.runs.checkpoint_files import (
+    describe_files,
+    is_milestone,
+    read_manifest_file,
+    replay_of,
+    verify,
+    write_manifest_file,
 )
 from gamefleet.runs.manifest import FORMAT_VERSION, Compatibility, check_compatible, check_format, provenance
 from gamefleet.runs.paths import (
@@ -82,8 +86,7 @@ class Checkpoint:
     @property
     def replay(self) -> Path | None:
         """Folder of the saved replay, None when there is none."""
-        folder = self.folder / REPLAY_FOLDER
-        return folder if folder.is_dir() else None
+        return replay_of(self.folder)
 
     def part(self, name: str) -> dict[str, Any]:
         """Read one state tree.
@@ -92,9 +95,8 @@ class Checkpoint:
             CheckpointError: The checkpoint has no such part.
         """
         if name not in self.parts:
-            raise CheckpointError(
-                "The checkpoint has no such part", value=name, where=self.folder, remedy=f"It has {self.parts}."
-            )
+            remedy = f"It has {', '.join(self.parts)}."
+            raise CheckpointError("The checkpoint has no such part", value=name, where=self.folder, remedy=remedy)
         return unpack((self.folder / f"{name}{PART_SUFFIX}").read_bytes())
 
     def state(self) -> dict[str, Any]:
@@ -103,10 +105,10 @@ class Checkpoint:
 
 
 def open_checkpoint(folder: Path, *, compatibility: Compatibility | None = None) -> Checkpoint:
-    """Verify one checkpoint.
+    """Verify the checkpoint in a folder.
 
     Args:
-        folder: The checkpoint's folder.
+        folder: A checkpoint's folder.
         compatibility: Of the present settings; None skips the comparison.
 
     Raises:
@@ -114,54 +116,22 @@ def open_checkpoint(folder: Path, *, compatibility: Compatibility | None = None)
         RunFolderError: Another version of the format.
         IncompatibleError: It belongs to other settings; the first difference is named.
     """
-    manifest = _read_manifest(folder)
+    manifest = read_manifest_file(folder)
     check_format(manifest, where=folder)
     if compatibility is not None:
         check_compatible(compatibility, manifest["compatibility"], where=folder)
     for name, expected in manifest["files"].items():
-        _verify(folder / name, expected)
+        verify(folder / name, expected)
     return Checkpoint(folder, manifest)
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / CHECKPOINT_MANIFEST
-    try:
-        manifest = read_json(path)
-        checksum = manifest.pop("checksum", None)
-    except FileNotFoundError as error:
-        raise _corrupt("The checkpoint has no manifest", path) from error
-    except ValueError as error:
-        raise _corrupt("The checkpoint's manifest is not readable", path) from error
-    if checksum != _checksum(manifest):
-        raise _corrupt("The checkpoint's manifest fails its checksum", path)
-    return manifest
-
-
-def _verify(path: Path, expected: Mapping[str, Any]) -> None:
-    if not path.is_file():
-        raise _corrupt("A file of the checkpoint is missing", path)
-    size = path.stat().st_size
-    if size != expected["bytes"]:
-        raise _corrupt(f"A file of the checkpoint has {size} instead of {expected['bytes']} bytes", path)
-    if digest(path) != expected["xxh3"]:
-        raise _corrupt("A file of the checkpoint fails its checksum", path)
-
-
-def _corrupt(what: str, path: Path) -> CorruptCheckpointError:
-    return CorruptCheckpointError(what, where=path, remedy="Use another checkpoint, or start anew with --fresh.")
-
-
-def _checksum(manifest: Mapping[str, Any]) -> str:
-    return xxhash.xxh3_128_hexdigest(json.dumps(manifest, sort_keys=True).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What was found on a resume.
+    """What a resume found.
 
     Args:
         checkpoint: The newest whole one, None when the run never saved.
-        rejected: Damaged ones that were newer, as (where it lies now, why).
+        rejected: Newer but damaged ones, as (where it lies now, why).
     """
 
     checkpoint: Checkpoint | None
@@ -183,6 +153,7 @@ class CheckpointStore:
         self._compatibility = compatibility
         self._fence = fence
         self._keep = keep
+        self._provenance = provenance()
 
     def save(
         self,
@@ -210,8 +181,8 @@ class CheckpointStore:
             RunFolderError: The folder is not writable, or another process took it over.
         """
         folder = self._paths.checkpoint(step)
-        if folder.exists():
-            return open_checkpoint(folder, compatibility=self._compatibility)
+        if (existing := self._existing(folder)) is not None:
+            return existing
         previous = self._newest_folder()
         started = time.monotonic()
         with explained(folder), self._temporary_folder(folder) as temporary:
@@ -220,8 +191,8 @@ class CheckpointStore:
             write_json(temporary / CHECKPOINT_STATE, {**(state or {}), "step": step})
             if replay is not None:
                 (temporary / REPLAY_FOLDER).mkdir()
-                replay(temporary / REPLAY_FOLDER, _replay_of(previous))
-            files = _describe_files(temporary, previous)
+                replay(temporary / REPLAY_FOLDER, replay_of(previous))
+            files = describe_files(temporary, previous)
             facts = {"step": step, "milestone": milestone, "files": files, "seconds": time.monotonic() - started}
             manifest = self._write_manifest(temporary, facts)
             self._fence()
@@ -258,13 +229,19 @@ class CheckpointStore:
         for remains in self._paths.checkpoints.glob(f"{TEMPORARY_PREFIX}*"):
             shutil.rmtree(remains, ignore_errors=True)
         for _, folder in self._paths.found_checkpoints()[: -self._keep]:
-            if not _is_milestone(folder):
+            if not is_milestone(folder):
                 self._fence()
                 remove_folder(folder)
 
+    def _existing(self, folder: Path) -> Checkpoint | None:
+        try:
+            return open_checkpoint(folder, compatibility=self._compatibility) if folder.exists() else None
+        except CorruptCheckpointError:
+            self._set_aside(folder)
+            return None
+
     def _newest_folder(self) -> Path | None:
-        found = self._paths.found_checkpoints()
-        return found[-1][1] if found else None
+        return next((folder for _, folder in reversed(self._paths.found_checkpoints())), None)
 
     def _set_aside(self, folder: Path) -> Path:
         self._fence()
@@ -278,10 +255,11 @@ class CheckpointStore:
             "run": self._paths.name,
             "saved_at": time.time(),
             "compatibility": self._compatibility.as_json(),
-            "provenance": provenance(),
+            "gamefleet_version": self._provenance["gamefleet_version"],
+            "provenance": self._provenance,
             **facts,
         }
-        write_json(folder / CHECKPOINT_MANIFEST, {**manifest, "checksum": _checksum(manifest)})
+        write_manifest_file(folder, manifest)
         return manifest
 
     @contextmanager
@@ -293,51 +271,6 @@ class CheckpointStore:
             yield temporary
         finally:
             shutil.rmtree(temporary, ignore_errors=True)  # gone already when it was renamed
-
-
-def _replay_of(checkpoint: Path | None) -> Path | None:
-    if checkpoint is None or not (checkpoint / REPLAY_FOLDER).is_dir():
-        return None
-    return checkpoint / REPLAY_FOLDER
-
-
-def _describe_files(folder: Path, previous: Path | None) -> dict[str, dict[str, Any]]:
-    """Size and checksum of every file, synced to the disk; hard links into `previous` keep what is known of them."""
-    known = _known_files(previous)
-    described = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
-        stat = path.stat()
-        described[name] = known.get((stat.st_dev, stat.st_ino)) or {"bytes": stat.st_size, "xxh3": _sync(path)}
-    for inner in {path.parent for path in folder.rglob("*")} | {folder}:
-        sync_folder(inner)
-    return described
-
-
-def _known_files(checkpoint: Path | None) -> dict[tuple[int, int], dict[str, Any]]:
-    """(device, inode) -> description of the files of an older checkpoint; empty when its manifest is not readable."""
-    if checkpoint is None:
-        return {}
-    try:
-        files = _read_manifest(checkpoint)["files"]
-        stats = {name: (checkpoint / name).stat() for name in files}
-    except (GamefleetError, OSError):
-        return {}
-    return {(stats[name].st_dev, stats[name].st_ino): files[name] for name in files}
-
-
-def _sync(path: Path) -> str:
-    """Sync a file and return its checksum."""
-    with open(path, "rb") as stream:
-        os.fsync(stream.fileno())
-    return digest(path)
-
-
-def _is_milestone(folder: Path) -> bool:
-    try:
-        return bool(_read_manifest(folder).get("milestone"))
-    except CorruptCheckpointError:
-        return True  # not ours to delete: `load_newest` sets it aside and says so
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -353,14 +286,14 @@ def find_checkpoint(path: Path) -> Path:
     if (path / CHECKPOINT_MANIFEST).is_file():
         return path
     root = path.parent if path.name == RunPaths(path.parent).checkpoints.name else path
-    damaged = ""
+    damaged = []
     for _, folder in reversed(RunPaths(root).found_checkpoints()):
         try:
             return open_checkpoint(folder).folder
         except CorruptCheckpointError as error:
-            damaged = damaged or str(error)
+            damaged.append(str(error))
     if damaged:
-        raise CorruptCheckpointError("No checkpoint can be read", where=path, remedy=f"The newest says: {damaged}")
+        raise CorruptCheckpointError("No checkpoint can be read", where=path, remedy=f"The newest says: {damaged[0]}")
     raise CheckpointError(
         "There is no checkpoint here",
         where=path,
