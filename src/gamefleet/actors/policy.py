@@ -179,7 +179,7 @@ class RecurrentPolicy:
                 self._moment(self._previous_action).long(),
                 self._moment(np.where(view.is_first, np.float32(0.0), view.reward)),
                 self._moment(view.is_first),
-                torch.as_tensor(state, device=self._device),
+                torch.tensor(state, device=self._device),  # a copy: results may depend on how memory is aligned
             )
             values = self._network.action_values(q[:, 0], self._intrinsic_weights[:, None])
             # The copy matters: without it the next forward pass would share memory with what the replay is given.

@@ -45,7 +45,7 @@ def run_and_explain(command: Callable[[], object], *, debug: bool) -> int:
         # The reader of a pipe has gone, for example `| head`; nothing may be flushed into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the outermost frame: whatever comes here is a bug, and is reported
+    except Exception as error:
         if debug:
             raise
         return explain_unexpected(error)

@@ -108,7 +108,7 @@ class GymnasiumGame(gymnasium.Env[dict[str, NDArray[Any]], np.int64]):
         return {
             "terms": dict(zip(spec.reward_terms, step.terms.tolist(), strict=True)),
             "milestones": [name for name, reached in zip(spec.milestones, step.milestones, strict=True) if reached],
-            "cell": step.cell,
+            "cell": np.uint64(step.cell),
             "progress": step.progress,
         }
 

@@ -71,6 +71,9 @@ class PokemonRed:
             load_start(self._emulator, config.start_state, game_version=VERSION, rom_sha1=profile.sha1)
         else:
             boot(self._emulator, profile)
+        # PyBoy keeps part of its renderer outside the saved state until a frame has been drawn: without this one, the
+        # first picture after `restore_state` in a fresh process can be off by a row.
+        self._emulator.wait(1, render=True)
         self._start = self._emulator.save()
         self._state = self._reader.read()
 
