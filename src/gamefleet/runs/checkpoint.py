@@ -10,8 +10,8 @@ Left out: what the parts mean, and when to save (`schedule`).
     ├─ state.json         small and readable
     └─ MANIFEST.json      written last: size and xxh3-128 of every file, and a checksum of itself
 
-A save builds the folder under a temporary name, syncs every file, asks the fence and renames. Whoever is killed in
-between leaves a folder that starts with `.tmp-`, which the next save removes.
+A save builds the folder under a temporary name, syncs every file, asks the fence and renames. A kill in between leaves
+a folder whose name starts with `.tmp-`, which the next save removes.
 """
 
 from __future__ import annotations
@@ -80,8 +80,7 @@ class Checkpoint:
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the state trees."""
-        names = (name for name in self.manifest["files"] if "/" not in name and name.endswith(PART_SUFFIX))
-        return tuple(sorted(name.removesuffix(PART_SUFFIX) for name in names))
+        return tuple(sorted(Path(name).stem for name in self.manifest["files"] if name.endswith(PART_SUFFIX)))
 
     @property
     def replay(self) -> Path | None:
@@ -96,11 +95,11 @@ class Checkpoint:
         """
         if name not in self.parts:
             remedy = f"It has {', '.join(self.parts)}."
-            raise CheckpointError("The checkpoint has no such part", value=name, where=self.folder, remedy=remedy)
+            raise CheckpointError("A checkpoint has no such part", value=name, where=self.folder, remedy=remedy)
         return unpack((self.folder / f"{name}{PART_SUFFIX}").read_bytes())
 
     def state(self) -> dict[str, Any]:
-        """Read the small readable part."""
+        """Read `state.json`."""
         return read_json(self.folder / CHECKPOINT_STATE)
 
 
@@ -168,10 +167,10 @@ class CheckpointStore:
 
         Args:
             step: Steps of the run so far.
-            parts: State trees by name; `model` and `optimizer` are expected by other tools.
+            parts: State trees by name; other tools expect `model`.
             state: What a person wants to read about it, JSON values.
-            replay: Writes the replay; None when there is none.
-            milestone: When not empty, the checkpoint is kept for good and this is why.
+            replay: Writes the replay, if there is one.
+            milestone: Why the checkpoint is kept for good; empty when it is not.
 
         Returns:
             The checkpoint; one that exists for this step already is kept as it is.
@@ -252,10 +251,10 @@ class CheckpointStore:
     def _write_manifest(self, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         manifest = {
             "format_version": FORMAT_VERSION,
+            "gamefleet_version": self._provenance["gamefleet_version"],
             "run": self._paths.name,
             "saved_at": time.time(),
             "compatibility": self._compatibility.as_json(),
-            "gamefleet_version": self._provenance["gamefleet_version"],
             "provenance": self._provenance,
             **facts,
         }

@@ -10,6 +10,7 @@ Nothing is ever overwritten silently: a run that exists is only continued with `
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -179,7 +180,7 @@ def _make_room(paths: RunPaths, start: Start) -> Path | None:
             where=paths.root,
             remedy="Continue it with --resume, or start anew with --fresh (which moves the old one aside).",
         )
-    aside = paths.root.with_name(f"{paths.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
+    aside = paths.root.with_name(f"{paths.name}.before-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
     held = claim(paths, {"purpose": "moving this run aside"})  # so that nobody starts in it meanwhile
     with explained(paths.root):
         os.rename(paths.root, aside)

@@ -30,7 +30,7 @@ def logging_to(path: Path, *, identity: str) -> Iterator[None]:
     """
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(path)
+        handler = logging.FileHandler(path, encoding="utf-8")
     host = socket.gethostname()
 
     def add_origin(record: logging.LogRecord) -> bool:

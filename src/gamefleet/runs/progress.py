@@ -100,16 +100,17 @@ class LiveProgress:
 
 @contextmanager
 def progress_on(stream: IO[str] | None = None) -> Iterator[Progress]:
-    """Progress for a stream: live on a terminal, plain lines otherwise.
+    """Progress for a stream: live on a terminal that can redraw a line, plain lines otherwise.
 
     Args:
         stream: Standard error when None.
     """
     target = sys.stderr if stream is None else stream
-    if not target.isatty():
+    console = Console(file=target)
+    if not target.isatty() or console.is_dumb_terminal:
         yield PlainProgress(target)
         return
-    with Live(console=Console(file=target), refresh_per_second=4, transient=True) as live:
+    with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield LiveProgress(live)
 
 

@@ -93,7 +93,7 @@ class WandbTracker:
 
     def close(self) -> None:
         """See `Tracker.close`."""
-        self._run.finish(quiet=True)
+        self._run.finish()
 
 
 class TrackioTracker:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -44,6 +44,7 @@ def assert_equal(ours: Any, theirs: Any) -> None:
         assert ours == theirs
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(KEYS, TREES))
 def test_any_tree_survives(tree: dict[str, Any]) -> None:
     assert_equal(tree, unpack(pack(tree)))
