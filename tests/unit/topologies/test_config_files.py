@@ -1,0 +1,181 @@
+"""TOML, YAML and JSON files are read, the guides' flat and sectioned keys among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gamefleet.errors import ConfigError
+from gamefleet.games import open_game
+from gamefleet.topologies.config import RunConfig, ask, make_config
+from gamefleet.topologies.foreign_config import SettingsFile, line_of, read_settings_file
+
+OURS = {"run": {"seed": 4, "name": "x"}, "learner": {"batch_size": 16}}
+
+CLUSTER = """{
+  "run_name": "slim_run",
+  "run_dir": "runs/slim_run",
+
+  "training": {
+    "total_steps": 5000000,
+    "num_envs": 8,
+    "batch_size": 64,
+    "device": "cuda",
+    "stream": true,
+    "stream_port": 9999
+  },
+
+  "collaboration": {
+    "enabled": true,
+    "shared_dir": "/project/scratch01/shared_weights"
+  }
+}
+"""
+"""As guide 1 has it."""
+
+FLAT = """
+total_steps: 5000000
+num_envs: 8
+checkpoint_interval: 10000
+batch_size: 64
+max_runtime_seconds: 13500
+stream_port: 9999
+stream_top_k: 2
+"""
+
+
+def read(tmp_path: Path, name: str, text: str) -> SettingsFile:
+    path = tmp_path / name
+    path.write_text(text)
+    return read_settings_file(path)
+
+
+def config_of(file: Path) -> RunConfig:
+    return make_config(open_game("pokemon_red"), ask(file=file, assignments=[], flags={}))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.toml", '[run]\nseed = 4\nname = "x"\n[learner]\nbatch_size = 16\n'),
+        ("a.yaml", "run:\n  seed: 4\n  name: x\nlearner: {batch_size: 16}\n"),
+        ("a.yml", json.dumps(OURS)),
+        ("a.json", json.dumps(OURS, indent=4)),
+    ],
+)
+def test_the_same_settings_in_each_format(tmp_path: Path, name: str, text: str) -> None:
+    assert read(tmp_path, name, text).settings == OURS
+
+
+def test_an_empty_file_asks_for_nothing(tmp_path: Path) -> None:
+    for name in ("a.yaml", "a.toml"):
+        assert read(tmp_path, name, "# nothing\n").settings == {}
+
+
+def test_the_cluster_file_of_the_guide_is_understood(tmp_path: Path) -> None:
+    found = read(tmp_path, "cluster_config.json", CLUSTER)
+
+    assert found.settings == {
+        "run": {"name": "slim_run", "runs_folder": "runs", "total_steps": 5_000_000, "device": "cuda"},
+        "actors": {"num_envs": 8},
+        "learner": {"batch_size": 64},
+    }
+    assert found.not_yet == {
+        "stream": True,
+        "stream_port": 9999,
+        "collaboration": {"enabled": True, "shared_dir": "/project/scratch01/shared_weights"},
+    }
+    assert found.origins["learner.batch_size"].endswith("cluster_config.json, line 8")
+
+
+def test_flat_keys_are_understood_and_later_features_are_reported_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "flat.yaml"
+    path.write_text(FLAT)
+
+    config = config_of(path)
+
+    assert (config.run.total_steps, config.run.checkpoint_interval_steps) == (5_000_000, 10_000)
+    assert (config.actors.num_envs, config.learner.batch_size, config.run.max_runtime_s) == (8, 64, 13_500)
+    asked = ask(file=path, assignments=[], flags={})
+    assert asked.warning == "Without effect in this version, but kept: stream_port, stream_top_k."
+
+
+def test_flat_keys_and_our_sections_may_be_mixed(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.yaml", "num_envs: 4\nactors:\n  num_workers: 2\nrun: {seed: 3}\n")
+
+    assert found.settings == {"actors": {"num_envs": 4, "num_workers": 2}, "run": {"seed": 3}}
+
+
+def test_two_keys_that_contradict_each_other_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"learner\.batch_size to different values: 16 \(.*line 3\)\. See .*line 1"):
+        read(tmp_path, "a.yaml", "batch_size: 64\nlearner:\n  batch_size: 16\n")
+
+
+def test_saying_the_same_twice_is_no_contradiction(tmp_path: Path) -> None:
+    found = read(tmp_path, "a.yaml", "batch_size: 64\ntraining:\n  batch_size: 64\n")
+
+    assert found.settings == {"learner": {"batch_size": 64}}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("a.toml", "[run\n", r"malformed.*line 1"),
+        ("a.yaml", "a: b: c\n", r"malformed.*line 1"),
+        ("a.json", '{"a": 1,}', r"malformed.*line 1"),
+        ("a.json", "[1, 2]", r"holds sections: 'list'"),
+        ("a.yaml", "training: 3\n", r"section, not a value: 3"),
+        ("a.ini", "[run]\n", r"Unknown kind of settings file.*\.toml"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(tmp_path: Path, name: str, text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(tmp_path, name, text)
+
+
+def test_a_missing_file_is_explained() -> None:
+    with pytest.raises(ConfigError, match=r"No such file or directory: 'nowhere\.toml'"):
+        read_settings_file(Path("nowhere.toml"))
+
+
+def test_numbers_that_yaml_takes_for_words_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("learner:\n  learning_rate: 1e-4\n")  # YAML 1.1 wants 1.0e-4
+
+    assert config_of(path).learner.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "line"),
+    [
+        ("[run]\nseed = 1\n[learner]\nseed = 2\n", ("learner", "seed"), 4),
+        ("run:\n  seed: 1\nlearner:\n  seed: 2\n", ("learner", "seed"), 4),
+        ('{"run": {"seed": 1},\n "learner": {\n  "seed": 2}}', ("learner", "seed"), 3),
+        ("run.seed = 1\n", ("run", "seed"), 1),
+        ("[game.rewards]\nbadges = 1\n", ("game", "rewards", "badges"), 2),
+        ("run = {seed = 1}\n", ("run", "seed"), 1),
+        ("a = 1\n", ("b",), 0),
+    ],
+)
+def test_the_line_of_a_key_is_found(text: str, keys: tuple[str, ...], line: int) -> None:
+    assert line_of(text, keys) == line
+
+
+@pytest.mark.parametrize(("name", "batch_size"), [("slim.yaml", 64), ("slim_cpu.yaml", 16)])
+def test_the_guides_configurations_have_the_guides_values(repository: Path, name: str, batch_size: int) -> None:
+    config = config_of(repository / "configs" / name)
+
+    assert config.run.total_steps == 5_000_000
+    assert config.actors.num_envs == 8
+    assert config.run.checkpoint_interval_steps == 10_000
+    assert config.learner.batch_size == batch_size, "smaller on a CPU, which the guide leaves open"
+
+
+def test_every_committed_configuration_is_valid(repository: Path) -> None:
+    files = [path for path in (repository / "configs").iterdir() if path.suffix in (".toml", ".yaml", ".json")]
+
+    assert len(files) >= 3
+    for path in files:
+        config_of(path)
