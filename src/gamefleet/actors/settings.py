@@ -68,7 +68,7 @@ class CurriculumSettings:
         memory_episodes: Attempts after which an old attempt counts half (`quests` only): agents learn and forget.
     """
 
-    kind: CurriculumKind = "none"
+    kind: CurriculumKind = "archive"
     start_fraction: float = 0.25
     max_states: int = 200
     states_per_quest: int = 3

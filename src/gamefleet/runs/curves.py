@@ -40,18 +40,18 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Curve]], *, title:
         axes.set_title(name, fontsize=10)
         axes.set_xlabel("steps")
         axes.grid(alpha=0.3)
-        for label, curve in lines.items():
+        for number, (label, curve) in enumerate(lines.items()):
             if len(curve) == 1:
-                axes.axhline(curve[0][1], linestyle="--", label=label, color="grey")
+                axes.axhline(curve[0][1], linestyle="--", label=label, color=f"C{number}")
             else:
                 axes.plot([step for step, _ in curve], [value for _, value in curve], label=label)
         if len(lines) > 1:
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, loc="best", framealpha=0.6)
     with open_atomic(path) as stream:
         figure.savefig(stream, format="png")
 
 
-def smooth(curve: Curve, half_life: float = 5.0) -> list[tuple[float, float]]:
+def smooth(curve: Curve, half_life: float = 2.0) -> list[tuple[float, float]]:
     """Exponential moving average over points, weight halved every `half_life` points; the first point starts it."""
     keep = 0.5 ** (1.0 / half_life)
     result: list[tuple[float, float]] = []

@@ -32,18 +32,18 @@ class RewardWeights:
         stuck_after_steps: Steps without any gain before `stuck` begins.
     """
 
-    events: float = 1.0
+    events: float = 2.0
     badges: float = 5.0
     levels: float = 0.2
-    exploration: float = 0.02
-    maps: float = 0.5
+    exploration: float = 0.1
+    maps: float = 1.0
     healing: float = 0.3
     catching: float = 0.5
     seen: float = 0.1
-    stuck: float = 0.001
+    stuck: float = 0.0
     side_event_scale: float = 0.5
     levels_damped_above: int = 30
-    exploration_half_tiles: int = 50
+    exploration_half_tiles: int = 300
     stuck_after_steps: int = 200
 
     def __post_init__(self) -> None:
