@@ -22,8 +22,6 @@ EVENTS = {
     "milestone_reached": "an environment reached `milestone` for the first time in this run",
     "worker_restarted": "an environment worker crashed or hung and was replaced",
     "tracker_failed": "a mirror of the metrics failed; training goes on without it",
-    "evaluation_finished": "an evaluation on fixed seeds ended",
-    "media_written": "a video or picture was written to `path`",
 }
 """Kind -> meaning, for docs/metrics.md."""
 
