@@ -10,12 +10,12 @@ import xxhash
 
 from gamefleet.games import open_game
 from gamefleet.games.base import GamePackage
+from gamefleet.runs.checkpoint import CheckpointStore
+from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config, merge
 from gamefleet.topologies.solo import Solo
 from gamefleet.topologies.training import checkpoint_parts, restore_from
-from gamefleet.runs.checkpoint import CheckpointStore
-from gamefleet.runs.paths import RunPaths
 
 SMALL: dict[str, Any] = {
     "game": {"max_episode_steps": 60},

@@ -16,7 +16,7 @@ class Episode:
     def __init__(self, memory, weights: RewardWeights | None = None) -> None:
         self.memory = memory
         self.places = Places()
-        self.ledger = Ledger(weights or RewardWeights())
+        self.ledger = Ledger(weights or RewardWeights(events=1.0))
         self.start(memory.state())
 
     def start(self, state: State) -> None:
