@@ -18,7 +18,7 @@ NESTING = 5
 
 LONGER_FUNCTIONS: dict[str, str] = {}
 LARGER_CLASSES: dict[str, str] = {
-    "experience/replay.py::Replay": "rings, windows and priorities change together with each slot; parted, they share indices",
+    "experience/replay.py::Replay": "rings, windows and priorities change together, slot by slot",
 }
 LONGER_MODULES: dict[str, str] = {
     "experience/replay.py": "one class and the drawing that explains its windows; see the classes above",
