@@ -6,38 +6,43 @@ Job: print. Left out: what settings do.
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamefleet.cli.options import ConfigOption, GameArgument, SetOption, ask_for
-from gamefleet.games import GAMES
+from gamefleet.cli.options import ConfigOption, SetOption, ask_for
 
+if TYPE_CHECKING:
+    from gamefleet.games.base import GamePackage
 app = typer.Typer(help="Show the settings that a command would use, and what can be set.", no_args_is_help=True)
-
-DEFAULT_GAME = next(iter(GAMES))
+OptionalGame = Annotated[str | None, typer.Argument(metavar="GAME", help="Whose settings; by default the first game.")]
 
 
 @app.command()
 def show(
-    game: GameArgument = DEFAULT_GAME,
+    game: OptionalGame = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as in resolved.json.")] = False,
 ) -> None:
     """Print all settings, defaults included, as TOML that `--config` takes."""
-    from gamefleet.games import open_game
     from gamefleet.topologies.config import make_config, to_toml
 
-    resolved = make_config(open_game(game), ask_for(config, assignments)).resolved()
+    resolved = make_config(find_game(game), ask_for(config, assignments)).resolved()
     print(json.dumps(resolved, indent=2) if as_json else to_toml(resolved).rstrip())
 
 
 @app.command()
-def schema(game: GameArgument = DEFAULT_GAME) -> None:
+def schema(game: OptionalGame = None) -> None:
     """Print the JSON schema of all settings, for editors that complete and check TOML, YAML or JSON."""
-    from gamefleet.games import open_game
     from gamefleet.topologies.config import section_types
     from gamefleet.topologies.settings_text import make_schema
 
-    print(json.dumps(make_schema(section_types(open_game(game))), indent=2))
+    print(json.dumps(make_schema(section_types(find_game(game))), indent=2))
+
+
+def find_game(name: str | None) -> GamePackage:
+    """The game of that name, or the first one that there is."""
+    from gamefleet.games import GAMES, open_game
+
+    return open_game(name or next(iter(GAMES)))

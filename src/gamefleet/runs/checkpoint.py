@@ -182,23 +182,37 @@ class CheckpointStore:
         folder = self._paths.checkpoint(step)
         if (existing := self._existing(folder)) is not None:
             return existing
-        previous = self._newest_folder()
-        started = time.monotonic()
         with explained(folder), self._temporary_folder(folder) as temporary:
             for name, tree in parts.items():
                 write_bytes(temporary / f"{name}{PART_SUFFIX}", pack(tree))
             write_json(temporary / CHECKPOINT_STATE, {**(state or {}), "step": step})
-            if replay is not None:
-                (temporary / REPLAY_FOLDER).mkdir()
-                replay(temporary / REPLAY_FOLDER, replay_of(previous))
-            files = describe_files(temporary, previous)
-            facts = {"step": step, "milestone": milestone, "files": files, "seconds": time.monotonic() - started}
-            manifest = self._write_manifest(temporary, facts)
-            self._fence()
-            os.rename(temporary, folder)
-            sync_folder(folder.parent)
+            manifest = self._finish(temporary, folder, replay, {"step": step, "milestone": milestone})
         self.prune()
         return Checkpoint(folder, manifest)
+
+    def _finish(
+        self, temporary: Path, folder: Path, replay: SaveReplay | None, facts: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Add the replay and the manifest, and give the folder its final name."""
+        previous = next((folder for _, folder in reversed(self._paths.found_checkpoints())), None)
+        if replay is not None:
+            (temporary / REPLAY_FOLDER).mkdir()
+            replay(temporary / REPLAY_FOLDER, replay_of(previous))
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "gamefleet_version": self._provenance["gamefleet_version"],
+            "run": self._paths.name,
+            "saved_at": time.time(),
+            "compatibility": self._compatibility.as_json(),
+            "provenance": self._provenance,
+            "files": describe_files(temporary, previous),
+            **facts,
+        }
+        write_manifest_file(temporary, manifest)
+        self._fence()
+        os.rename(temporary, folder)
+        sync_folder(folder.parent)
+        return manifest
 
     def load_newest(self) -> Loaded:
         """Find the newest whole checkpoint; newer damaged ones get a name that starts with `unreadable-`.
@@ -239,27 +253,11 @@ class CheckpointStore:
             self._set_aside(folder)
             return None
 
-    def _newest_folder(self) -> Path | None:
-        return next((folder for _, folder in reversed(self._paths.found_checkpoints())), None)
-
     def _set_aside(self, folder: Path) -> Path:
         self._fence()
         target = folder.with_name(f"{SET_ASIDE_PREFIX}{folder.name}-{secrets.token_hex(3)}")
         os.rename(folder, target)
         return target
-
-    def _write_manifest(self, folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "gamefleet_version": self._provenance["gamefleet_version"],
-            "run": self._paths.name,
-            "saved_at": time.time(),
-            "compatibility": self._compatibility.as_json(),
-            "provenance": self._provenance,
-            **facts,
-        }
-        write_manifest_file(folder, manifest)
-        return manifest
 
     @contextmanager
     def _temporary_folder(self, final: Path) -> Iterator[Path]:

@@ -29,7 +29,7 @@ CLUSTER = """{
 
   "collaboration": {
     "enabled": true,
-    "shared_dir": "/project/scratch01/shared_weights"
+    "shared_dir": "/shared/weights"
   }
 }
 """
@@ -85,7 +85,7 @@ def test_the_cluster_file_of_the_guide_is_understood(tmp_path: Path) -> None:
     assert found.not_yet == {
         "stream": True,
         "stream_port": 9999,
-        "collaboration": {"enabled": True, "shared_dir": "/project/scratch01/shared_weights"},
+        "collaboration": {"enabled": True, "shared_dir": "/shared/weights"},
     }
     assert found.origins["learner.batch_size"].endswith("cluster_config.json, line 8")
 
