@@ -35,6 +35,7 @@ def run_and_explain(command: Callable[[], object], *, debug: bool) -> int:
     """
     try:
         status = command()
+        sys.stdout.flush()  # here, where a reader that has gone is no error yet
     except GamefleetError as error:
         if debug:
             raise
@@ -49,6 +50,8 @@ def run_and_explain(command: Callable[[], object], *, debug: bool) -> int:
         if debug:
             raise
         return explain_unexpected(error)
+    if status == EXIT_INTERRUPTED:  # the parser turns KeyboardInterrupt into this status without a word
+        return complain("Interrupted.", EXIT_INTERRUPTED)
     return status if isinstance(status, int) else 0
 
 
