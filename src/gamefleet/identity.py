@@ -89,7 +89,9 @@ def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix:
             inner = first_difference(here, there, f"{name}.")
             if inner:
                 return inner
-        elif here != there:
+        elif json.dumps(here, sort_keys=True) != json.dumps(
+            there, sort_keys=True
+        ):  # as the hash sees them: 1 is not 1.0
             return f"{name}: {here!r} here, {there!r} there"
     return ""
 

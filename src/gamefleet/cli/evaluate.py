@@ -70,17 +70,10 @@ def play_all(
         Results by a short name of the player.
     """
     from gamefleet.games import open_game
-    from gamefleet.topologies.config import make_config, merge
-    from gamefleet.topologies.evaluation import RANDOM, SCRIPTED, evaluation_seeds, load_player, play_seeds
+    from gamefleet.topologies.config import make_config
+    from gamefleet.topologies.evaluation import evaluation_seeds, load_player, play_seeds
 
-    package = open_game(game)
-    settings: dict[str, Any] = {}
-    for name in names:
-        if name not in (RANDOM, SCRIPTED):
-            settings = load_player(name, game=game).config.resolved()
-            break
-    merge(settings, changes)
-    config = make_config(package, settings)
+    config = make_config(open_game(game), settings_of_first_checkpoint(names, game, changes))
     results = {}
     for name in names:
         player = load_player(name, game=game, config=config)
@@ -88,6 +81,18 @@ def play_all(
             player, seeds=evaluation_seeds(episodes), max_steps=max_steps, epsilon=epsilon
         )
     return results
+
+
+def settings_of_first_checkpoint(names: Sequence[str], game: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for all players: a checkpoint's, so that all play the same game, with the changes on top."""
+    from gamefleet.topologies.evaluation import RANDOM, SCRIPTED, load_player
+    from gamefleet.topologies.layers import merge
+
+    checkpoints = (name for name in names if name not in (RANDOM, SCRIPTED))
+    first = next(checkpoints, None)
+    settings = {} if first is None else load_player(first, game=game).config.resolved()
+    merge(settings, changes)
+    return settings
 
 
 def short_name(name: str) -> str:

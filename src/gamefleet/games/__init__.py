@@ -7,9 +7,12 @@ everything about a particular game, which lives in its folder and is imported on
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from gamefleet.errors import ConfigError, nearest
-from gamefleet.games.base import GamePackage
+
+if TYPE_CHECKING:
+    from gamefleet.games.base import GamePackage
 
 GAMES = {
     "pokemon_red": "gamefleet.games.pokemon_red",

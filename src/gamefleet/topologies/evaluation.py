@@ -20,7 +20,7 @@ from gamefleet.actors.policy import Policy, RandomPolicy, RecurrentPolicy
 from gamefleet.actors.steps import Vector
 from gamefleet.actors.vector import InlineVector, make_vector
 from gamefleet.errors import ConfigError
-from gamefleet.games import open_game
+from gamefleet.games import GAMES, open_game
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
 from gamefleet.runs.folder import read_resolved
@@ -72,7 +72,7 @@ def load_player(name: str, *, game: str | None = None, config: RunConfig | None 
     if name not in (RANDOM, SCRIPTED):
         return _load_checkpoint(name, game, config)
     if config is None or game is None:
-        raise ConfigError("This player needs a game", value=name, remedy="Name the game, for example pokemon_red.")
+        raise ConfigError("This player needs a game", value=name, remedy=f"Name the game: {', '.join(GAMES)}.")
     package = open_game(game)
     if name == SCRIPTED and package.make_scripted is None:
         raise ConfigError("This game has no scripted player", value=game, remedy="Use random or a checkpoint.")

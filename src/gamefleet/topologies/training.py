@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gamefleet.actors.steps import WorkerFailure
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
 from gamefleet.runs.deadline import Deadline
@@ -28,11 +27,11 @@ from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.metrics import FROM_START, MetricsWriter
 from gamefleet.runs.progress import Progress
 from gamefleet.runs.schedule import CheckpointSchedule
-from gamefleet.runs.trackers import Trackers, make_trackers
+from gamefleet.runs.trackers import make_trackers
+from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import build_solo, compatibility
 from gamefleet.topologies.config import RunConfig
-from gamefleet.topologies.report import Report
-from gamefleet.topologies.solo import Round, Solo
+from gamefleet.topologies.solo import Solo
 
 log = logging.getLogger(__name__)
 
@@ -57,33 +56,6 @@ class Outcome:
     step: int
     folder: Path
     checkpoint: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """The open files and objects of one attempt.
-
-    Args:
-        config: All settings.
-        run: The held run folder.
-        solo: The wiring.
-        store: Checkpoints.
-        metrics: The run's own metrics.
-        events: What happened.
-        trackers: Mirrors of the metrics.
-        progress: Whoever watches.
-        deadline: When to stop.
-    """
-
-    config: RunConfig
-    run: OpenRun
-    solo: Solo
-    store: CheckpointStore
-    metrics: MetricsWriter
-    events: EventWriter
-    trackers: Trackers
-    progress: Progress
-    deadline: Deadline
 
 
 def train(
@@ -113,14 +85,7 @@ def train(
         CheckpointError: There is no checkpoint that can be resumed.
         GamefleetError: What any part refuses.
     """
-    spec = package.make_game(config.game).spec
-    facts = RunFacts(
-        game=package.name,
-        seed=config.run.seed,
-        asked=asked,
-        resolved=config.resolved(),
-        compatibility=compatibility(package, spec, config),
-    )
+    facts = facts_of(package, config, asked)
     root = Path(config.run.runs_folder) / config.run.name
     with (
         open_run(root, facts, start=start) as run,
@@ -131,15 +96,27 @@ def train(
         )
         with (
             build_solo(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
-            opened_attempt(config, run, solo, store, progress, deadline) as attempt,
+            opened_attempt(config, run, solo, store=store, progress=progress, deadline=deadline) as attempt,
             deadline.listening(),
         ):
             return carry_out(attempt)
 
 
+def facts_of(package: GamePackage, config: RunConfig, asked: str) -> RunFacts:
+    """What the run folder shall say of the run."""
+    spec = package.make_game(config.game).spec
+    return RunFacts(
+        game=package.name,
+        seed=config.run.seed,
+        asked=asked,
+        resolved=config.resolved(),
+        compatibility=compatibility(package, spec, config),
+    )
+
+
 @contextmanager
 def opened_attempt(
-    config: RunConfig, run: OpenRun, solo: Solo, store: CheckpointStore, progress: Progress, deadline: Deadline
+    config: RunConfig, run: OpenRun, solo: Solo, *, store: CheckpointStore, progress: Progress, deadline: Deadline
 ) -> Iterator[Attempt]:
     """Restore the wiring where the run goes on, and open the attempt's files."""
     with ExitStack() as stack:
@@ -255,81 +232,3 @@ def save(attempt: Attempt, *, status: str, reason: str) -> float:
         status=status, reason=reason, step=solo.steps, total_steps=attempt.config.run.total_steps, **summary
     )
     return seconds
-
-
-def tell_events(attempt: Attempt, played: Round) -> None:
-    """Write down milestones and failed workers."""
-    for moment in played.moments:
-        for event in moment.milestones:
-            attempt.events.write(
-                "milestone_reached",
-                step=event.total_steps,
-                milestone=event.milestone,
-                environment=event.env,
-                origin=event.origin,
-                path_steps=event.path_steps,
-            )
-            attempt.progress.say(f"milestone {event.milestone} at step {event.total_steps:,} (from {event.origin})")
-        for failure in moment.failures:
-            attempt.events.write("worker_restarted", step=attempt.solo.steps, **describe_failure(failure))
-            attempt.progress.say(f"worker {failure.worker} {failure.reason} and was replaced; see the log")
-
-
-def describe_failure(failure: WorkerFailure) -> Mapping[str, Any]:
-    """A failed worker as JSON values."""
-    return {
-        "worker": failure.worker,
-        "pid": failure.pid,
-        "reason": failure.reason,
-        "exit_code": failure.exit_code,
-        "environments": list(failure.envs),
-        "last_state": list(failure.last_state),
-        "log_tail": failure.log_tail,
-    }
-
-
-class Rows:
-    """Writes a row of metrics every so many steps.
-
-    Args:
-        attempt: Whose.
-    """
-
-    def __init__(self, attempt: Attempt) -> None:
-        self._attempt = attempt
-        self._report = Report()
-        self._remember()
-
-    def _remember(self) -> None:
-        solo = self._attempt.solo
-        self._last_step, self._last_updates, self._last_time = solo.steps, solo.updates, time.monotonic()
-
-    def observe(self, played: Round) -> None:
-        """Take in a round, and write a row when it is time."""
-        episodes = (episode for moment in played.moments for episode in moment.episodes)
-        self._report.observe(episodes, played.updates)
-        if self._attempt.solo.steps - self._last_step >= self._attempt.config.run.metrics_interval_steps:
-            self.write()
-
-    def write(self) -> None:
-        """Write a row now, unless nothing has happened since the last one."""
-        attempt, solo = self._attempt, self._attempt.solo
-        if solo.steps == self._last_step:
-            return
-        row = {**self._report.row(), **self._totals()}
-        attempt.metrics.write(solo.steps, row)
-        attempt.trackers.write(solo.steps, row)
-        attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)
-        self._remember()
-
-    def _totals(self) -> dict[str, float]:
-        solo = self._attempt.solo
-        elapsed = max(time.monotonic() - self._last_time, 1e-9)
-        return {
-            "speed/steps_per_s": (solo.steps - self._last_step) / elapsed,
-            "speed/updates_per_s": (solo.updates - self._last_updates) / elapsed,
-            "run/updates": float(solo.updates),
-            "run/episodes": float(solo.actor.total_episodes),
-            "run/replay_slots": float(solo.replay.num_stored),
-            "run/milestones_reached": float(len(solo.actor.firsts.steps)),
-        }
