@@ -77,13 +77,9 @@ def train(
         deadline: When to stop.
         progress: Whoever watches.
 
-    Returns:
-        How it ended; the last checkpoint holds everything.
-
     Raises:
         RunFolderError: The run folder cannot be used.
         CheckpointError: There is no checkpoint that can be resumed.
-        GamefleetError: What any part refuses.
     """
     facts = facts_of(package, config, asked)
     root = Path(config.run.runs_folder) / config.run.name
