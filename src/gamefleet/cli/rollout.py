@@ -117,5 +117,8 @@ def print_flags(game: Any) -> None:
     """
     if not hasattr(game, "describe_flags"):
         raise ConfigError("The game has no flags to describe", value=game.spec.name, remedy="Leave out --flags.")
-    for flag in game.describe_flags():
-        print(f"{flag.index:5}  {'set' if flag.value else '-':4} {flag.name}")
+    rows = game.describe_flags()
+    print(f"{sum(row.value > 0 for row in rows)} of {len(rows)} flags are set")
+    for row in rows:
+        index = "" if row.index is None else row.index
+        print(f"{index:>5}  {row.value or '-':>3}  {row.name:44}  {row.place}: {row.meaning}")

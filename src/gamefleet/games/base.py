@@ -156,6 +156,33 @@ class Rendered(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagRow:
+    """One line of a decoded flag table.
+
+    Args:
+        name: Of the flag.
+        index: Its number in the game's array of flags, or None for one outside of it.
+        value: 0 or 1, or a count.
+        place: Where it is set.
+        meaning: What it says when set.
+    """
+
+    name: str
+    index: int | None
+    value: int
+    place: str
+    meaning: str
+
+
+class Flagged(Protocol):
+    """A game whose memory holds named flags."""
+
+    def describe_flags(self) -> tuple[FlagRow, ...]:
+        """Every flag with its present value, for people."""
+        ...
+
+
 class ScriptedPlayer(Protocol):
     """A hand-written player for baselines and tests."""
 

@@ -27,7 +27,7 @@ class RunSettings:
         checkpoint_interval_steps: Steps between checkpoints (postponed where saving would take over a tenth of the
             time).
         checkpoint_interval_s: At most this long between checkpoints, in seconds, however slow the steps are.
-        keep_checkpoints: Newest checkpoints that are kept; those at milestones are kept besides.
+        keep_checkpoints: Newest checkpoints that are kept.
         max_runtime_s: Save and stop after this many seconds of this attempt; null for no limit.
         metrics_interval_steps: Steps between metrics lines.
         device: Where the learner computes; `auto` takes CUDA, then MPS, then the CPU.

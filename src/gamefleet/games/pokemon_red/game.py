@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.errors import ConfigError, nearest
-from gamefleet.games.base import GameSpec, Step
+from gamefleet.games.base import FlagRow, GameSpec, Step
 from gamefleet.games.pokemon_red import milestones as story
 from gamefleet.games.pokemon_red import tables
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
@@ -23,7 +23,7 @@ from gamefleet.games.pokemon_red.reader import StateReader
 from gamefleet.games.pokemon_red.reward import TERMS, Ledger
 from gamefleet.games.pokemon_red.saved import FORMAT, SavedState, pack, unpack
 from gamefleet.games.pokemon_red.start import boot, load_start, randomize
-from gamefleet.games.pokemon_red.state import State
+from gamefleet.games.pokemon_red.state import State, describe_flags
 
 VERSION = "1"
 ACTIONS = ("down", "left", "right", "up", "a", "b", "start")
@@ -180,6 +180,10 @@ class PokemonRed:
     def frame(self) -> NDArray[np.uint8]:
         """The present picture, uint8 `[144, 160, 3]`."""
         return self._emulator.rgb()
+
+    def describe_flags(self) -> tuple[FlagRow, ...]:
+        """Every event and story flag with its present value; see `Flagged`."""
+        return tuple(describe_flags(self._state))
 
     def read(self, address: int, length: int) -> bytes:
         """Bytes of the Game Boy's memory, for scripted players and tools."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gamefleet.games.base import FlagRow
 from gamefleet.games.pokemon_red import tables
 
 FACINGS = ("down", "up", "left", "right")
@@ -248,25 +249,6 @@ def money_of(data: bytes) -> int:
     for byte in data:
         value = value * 100 + (byte >> 4) * 10 + (byte & 15)
     return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlagRow:
-    """One line of the decoded flag table.
-
-    Args:
-        name: Event or story flag.
-        index: Bit of the event array, or None for a story flag.
-        value: 0 or 1, or a count.
-        place: Where it happens.
-        meaning: What it says when set.
-    """
-
-    name: str
-    index: int | None
-    value: int
-    place: str
-    meaning: str
 
 
 def describe_flags(state: State, *, only_set: bool = False) -> Iterator[FlagRow]:
