@@ -1,1 +1,1 @@
-"""Noun 1: what was played. Types, returns and replay; NumPy only, so that machines without torch can hold it."""
+"""Noun 1: what was played. Types and replay; NumPy only, so that machines without torch can hold it."""

@@ -1,7 +1,8 @@
 """The replay: endless recordings of many environments, drawn as windows.
 
 Job: keep the newest slots of every stream and hand out sequences by priority. Place in the data flow: actors' `Slots`
-in, learners' `SequenceBatch` out. Left out: files (`replay_files`), targets (`learners`).
+in, learners' `SequenceBatch` out. Left out: which windows there are (`windows`), files (`replay_files`), targets
+(`learners`).
 
 Each environment has a ring of its own (a stream), and a sequence is a place in it: overlapping sequences share their
 slots, so overlap costs nothing. Windows lie on a fixed grid. Window k of a stream reads the slots
@@ -29,8 +30,8 @@ from numpy.typing import NDArray
 from gamefleet.errors import ConfigError
 from gamefleet.experience import replay_files
 from gamefleet.experience.settings import ReplaySettings
-from gamefleet.experience.sum_tree import SumTree
 from gamefleet.experience.types import SequenceBatch, Slots
+from gamefleet.experience.windows import Grid, Windows
 
 Layout = Mapping[str, tuple[tuple[int, ...], str]]
 """Observation arrays: name -> (shape, dtype) of one slot."""
@@ -43,9 +44,6 @@ FLAGS: Layout = {
     "is_terminal": ((), "bool"),
 }
 """What a slot holds besides its observation."""
-
-NO_WINDOW = -1
-_WINDOW_BITS = 40
 
 
 class Replay:
@@ -77,32 +75,34 @@ class Replay:
         self.num_streams = num_streams
         self.num_steps = num_steps
         self.layout = dict(layout)
-        self.num_windows = settings.capacity_steps // num_streams // settings.unroll
-        self.num_slots = self.num_windows * settings.unroll
-        self._span = settings.burn_in + settings.unroll + num_steps
+        self._grid = Grid(
+            num_streams=num_streams,
+            num_windows=settings.capacity_steps // num_streams // settings.unroll,
+            unroll=settings.unroll,
+            span=settings.burn_in + settings.unroll + num_steps,
+        )
+        self.num_slots = self._grid.num_slots
         self._check_size(state_size)
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._cursor = np.zeros(num_streams, np.int64)
         # Zeroed memory is given by the system when it is first written: an empty replay costs nothing.
-        self._arrays = {
-            name: np.zeros((num_streams * self.num_slots, *shape), dtype)
+        self._rings = {
+            name: np.zeros((num_streams, self.num_slots, *shape), dtype)
             for name, (shape, dtype) in {**FLAGS, **prefixed(layout)}.items()
         }
-        self._state = np.zeros((num_streams * self.num_windows, state_size), np.float32)
-        self._window = np.full(num_streams * self.num_windows, NO_WINDOW, np.int64)
-        self._tree = SumTree(num_streams * self.num_windows)
-        self._max_priority = 1.0
+        self._rows = {name: ring.reshape(-1, *ring.shape[2:]) for name, ring in self._rings.items()}
+        self._state = np.zeros((num_streams, self._grid.num_windows, state_size), np.float32)
+        self._windows = Windows(self._grid, settings.effective_exponent)
         self._changes = replay_files.Changes(self.num_slots)
 
     def _check_size(self, state_size: int) -> None:
-        # One window more than the longest reach, so that a window is whole before its first slot is overwritten.
-        least = (self._span // self.settings.unroll + 2) * self.settings.unroll * self.num_streams
-        if self.num_windows * self.settings.unroll * self.num_streams < least:
+        if self.num_slots < self._grid.least_slots:
             raise ConfigError(
                 f"The replay is too small for {self.num_streams} environments",
                 value=self.settings.capacity_steps,
                 where="replay.capacity_steps",
-                remedy=f"Raise it to {least} or more, or lower replay.unroll or actors.num_envs.",
+                remedy=f"Raise it to {self._grid.least_slots * self.num_streams} or more, "
+                "or lower replay.unroll or actors.num_envs.",
             )
         needed = num_bytes(self.layout, self.settings, state_size=state_size)
         if needed > self.settings.max_bytes:
@@ -121,11 +121,11 @@ class Replay:
     @property
     def num_sampleable(self) -> int:
         """Windows that can be drawn."""
-        return int((self._window != NO_WINDOW).sum())
+        return self._windows.num_whole
 
     def can_sample(self) -> bool:
         """Whether there is a window to draw."""
-        return self._tree.total > 0
+        return self._windows.num_whole > 0
 
     def add(self, slots: Slots, state: NDArray[np.float32], streams: NDArray[np.int64] | None = None) -> None:
         """Append one slot to each of several streams.
@@ -134,10 +134,16 @@ class Replay:
             slots: Arrays `[stream, ...]`.
             state: float32 `[stream, state]`, the recurrent state before each slot.
             streams: int64 `[stream]`, which ones, each at most once; all, in order, when None.
+
+        Raises:
+            ValueError: The slots have other observation arrays than the layout; nothing was written.
         """
-        chosen = np.arange(self.num_streams) if streams is None else streams
-        self._write(chosen, self._cursor[chosen], slots, state)
-        self._cursor[chosen] += 1
+        first = int(self._cursor[0])
+        if streams is None and (self._cursor == first).all():
+            self._add_in_step(first, slots, state)
+        else:
+            chosen = np.arange(self.num_streams) if streams is None else streams
+            self._add_scattered(chosen, self._cursor[chosen], slots, state)
 
     def extend(self, stream: int, slots: Slots, state: NDArray[np.float32]) -> None:
         """Append consecutive slots to one stream.
@@ -146,54 +152,45 @@ class Replay:
             stream: Which one.
             slots: Arrays `[time, ...]`, at most `num_slots` long.
             state: float32 `[time, state]`, the recurrent state before each slot.
+
+        Raises:
+            ValueError: There are more slots than the stream holds, or they have other observation arrays than the
+                layout; nothing was written.
         """
         count = len(slots.action)
         if count > self.num_slots:
             raise ValueError(f"{count} slots do not fit a stream of {self.num_slots}")
-        self._write(np.full(count, stream), self._cursor[stream] + np.arange(count), slots, state)
-        self._cursor[stream] += count
+        self._add_scattered(np.full(count, stream), self._cursor[stream] + np.arange(count), slots, state)
 
-    def _write(
+    def _add_in_step(self, time: int, slots: Slots, state: NDArray[np.float32]) -> None:
+        """Append to all streams when all are equally long: the common case, several times as fast as the general."""
+        slot = time % self.num_slots
+        self._write((slice(None), slot), slots)
+        if time % self._grid.unroll == 0:
+            self._state[:, slot // self._grid.unroll] = state
+        self._cursor += 1
+        self._changes.note(slot)
+        if self._windows.is_due(time + 1):
+            self._windows.advance(np.arange(self.num_streams), self._cursor)
+
+    def _add_scattered(
         self, streams: NDArray[np.int64], times: NDArray[np.int64], slots: Slots, state: NDArray[np.float32]
     ) -> None:
-        rows = streams * self.num_slots + times % self.num_slots
+        places = times % self.num_slots
+        self._write((streams, places), slots)
+        begins = times % self._grid.unroll == 0
+        self._state[streams[begins], places[begins] // self._grid.unroll] = state[begins]
+        self._changes.note(places)
+        np.maximum.at(self._cursor, streams, times + 1)
+        self._windows.advance(streams, times + 1)
+
+    def _write(self, place: Any, slots: Slots) -> None:
+        if slots.obs.keys() != self.layout.keys():
+            raise ValueError(f"slots hold the arrays {sorted(slots.obs)}, the replay expects {sorted(self.layout)}")
         for name in FLAGS:
-            self._arrays[name][rows] = getattr(slots, name)
+            self._rings[name][place] = getattr(slots, name)
         for name, array in slots.obs.items():
-            self._arrays[f"obs/{name}"][rows] = array
-        unroll = self.settings.unroll
-        begins = times % unroll == 0
-        if begins.any():
-            self._state[self._leaf(streams[begins], times[begins] // unroll)] = state[begins]
-        self._changes.note(times % self.num_slots)
-        self._close_windows(streams, times + 1)
-        self._open_windows(streams, times + 1)
-
-    def _leaf(self, streams: NDArray[np.int64], windows: NDArray[np.int64]) -> NDArray[np.int64]:
-        leaves: NDArray[np.int64] = streams * self.num_windows + windows % self.num_windows
-        return leaves
-
-    def _close_windows(self, streams: NDArray[np.int64], cursors: NDArray[np.int64]) -> None:
-        """Forget windows whose previous action or first slot has just been, or is next to be, overwritten."""
-        beyond = cursors - self.num_slots
-        is_due = (beyond >= 0) & (beyond % self.settings.unroll == 0)
-        if is_due.any():
-            leaves = self._leaf(streams[is_due], beyond[is_due] // self.settings.unroll)
-            self._window[leaves] = NO_WINDOW
-            self._tree.set(leaves, np.zeros(len(leaves)))
-
-    def _open_windows(self, streams: NDArray[np.int64], cursors: NDArray[np.int64]) -> None:
-        """Make windows whose last slot has just been written drawable, with the largest priority seen so far."""
-        behind = cursors - self._span
-        is_due = (behind >= 0) & (behind % self.settings.unroll == 0)
-        if is_due.any():
-            windows = behind[is_due] // self.settings.unroll
-            leaves = self._leaf(streams[is_due], windows)
-            self._window[leaves] = windows
-            self._tree.set(leaves, np.full(len(leaves), self._power(np.float64(self._max_priority))))
-
-    def _power(self, priority: Any) -> Any:
-        return np.power(priority, self.settings.priority_exponent if self.settings.is_prioritized else 0.0)
+            self._rings[f"obs/{name}"][place] = array
 
     def sample(self, batch_size: int) -> SequenceBatch:
         """Draw windows, with replacement.
@@ -204,22 +201,19 @@ class Replay:
         Raises:
             ValueError: There is none yet; ask `can_sample`.
         """
-        if not self.can_sample():
-            raise ValueError("the replay holds no whole window yet")
-        leaves = self._tree.draw(batch_size, self._rng)
-        streams, windows = leaves // self.num_windows, self._window[leaves]
-        times = windows[:, None] * self.settings.unroll + np.arange(self._span)
-        rows = streams[:, None] * self.num_slots + times % self.num_slots
-        flags = {name: self._arrays[name][rows] for name in FLAGS}
-        before = streams[:, None] * self.num_slots + (times - 1) % self.num_slots
+        draw = self._windows.draw(batch_size, self._rng)
+        times = draw.window[:, None] * self._grid.unroll + np.arange(self._grid.span)
+        begin = draw.stream[:, None] * self.num_slots
+        rows, before = begin + times % self.num_slots, begin + (times - 1) % self.num_slots
+        flags = {name: self._rows[name].take(rows, axis=0) for name in FLAGS}
         has_no_past = flags["is_first"] | (times == 0)
         return SequenceBatch(
-            obs={name: self._arrays[f"obs/{name}"].take(rows, axis=0) for name in self.layout},
-            previous_action=np.where(has_no_past, np.int16(-1), self._arrays["action"][before]),
-            previous_reward=np.where(has_no_past, np.float32(0), self._arrays["reward"][before]),
-            state=self._state[leaves],
-            index=streams << _WINDOW_BITS | windows,
-            probability=self._tree.values[leaves] / self._tree.total,
+            obs={name: self._rows[f"obs/{name}"].take(rows, axis=0) for name in self.layout},
+            previous_action=np.where(has_no_past, np.int16(-1), self._rows["action"].take(before)),
+            previous_reward=np.where(has_no_past, np.float32(0), self._rows["reward"].take(before)),
+            state=self._state[draw.stream, draw.window % self._grid.num_windows],
+            index=draw.index,
+            probability=draw.probability,
             num_windows=self.num_sampleable,
             **flags,
         )
@@ -229,16 +223,12 @@ class Replay:
 
         Args:
             index: `SequenceBatch.index`.
-            priority: float64 `[batch]`, positive, before the exponent.
+            priority: float64 `[batch]`, before the exponent.
+
+        Raises:
+            ValueError: A priority is not finite; nothing was changed.
         """
-        streams, windows = index >> _WINDOW_BITS, index & ((1 << _WINDOW_BITS) - 1)
-        leaves = self._leaf(streams, windows)
-        is_there = self._window[leaves] == windows
-        if is_there.any():
-            # A window without any error must stay drawable: its error may change.
-            present = np.maximum(priority[is_there], 1e-6)
-            self._max_priority = max(self._max_priority, float(present.max()))
-            self._tree.set(leaves[is_there], self._power(present))
+        self._windows.update(index, priority)
 
     def save(self, folder: Path, previous: Path | None) -> None:
         """Write everything into an empty folder; unchanged blocks become hard links into `previous`.
@@ -249,6 +239,7 @@ class Replay:
 
         Raises:
             StorageFullError: No space; the folder is not readable as a replay.
+            RunFolderError: The folder is missing or not writable.
         """
         self._changes = replay_files.save(folder, previous, self._content(), self._changes)
 
@@ -256,17 +247,14 @@ class Replay:
         """Become what `save` wrote; the next batches are those that the saver would have drawn.
 
         Raises:
-            CorruptCheckpointError: A file is missing, truncated or fails its checksum.
-            IncompatibleError: It was saved with other settings; the first difference is named.
+            CorruptCheckpointError: A file is missing, truncated or fails its checksum; this replay is then unusable.
+            IncompatibleError: It was saved with other settings; the first difference is named, nothing was changed.
         """
         loaded = replay_files.load(folder, self._content())
-        self._max_priority = float(loaded.facts["max_priority"])
         self._rng.bit_generator.state = loaded.facts["rng"]
-        tables = loaded.tables
-        self._cursor[:] = tables["cursor"]
-        self._state[:] = tables["state"]
-        self._window[:] = tables["window"]
-        self._tree.set(np.arange(self._tree.num_leaves), tables["priority"])
+        self._cursor[:] = loaded.tables["cursor"]
+        self._state[:] = loaded.tables["state"]
+        self._windows.load(loaded.tables, float(loaded.facts["max_priority"]))
         self._changes = loaded.changes
 
     def _content(self) -> replay_files.Content:
@@ -278,20 +266,13 @@ class Replay:
                 "num_steps": self.num_steps,
                 "unroll": self.settings.unroll,
                 "burn_in": self.settings.burn_in,
-                "state_size": self._state.shape[1],
+                "priority_exponent": self.settings.effective_exponent,
+                "state_size": self._state.shape[-1],
             },
-            arrays={
-                name: array.reshape(self.num_streams, self.num_slots, *array.shape[1:])
-                for name, array in self._arrays.items()
-            },
-            tables={
-                "cursor": self._cursor,
-                "state": self._state,
-                "window": self._window,
-                "priority": self._tree.values,
-            },
-            facts={"max_priority": self._max_priority, "rng": self._rng.bit_generator.state},
-            num_written=int(min(self._cursor.max(initial=0), self.num_slots)),
+            arrays=self._rings,
+            tables={"cursor": self._cursor, "state": self._state, **self._windows.tables()},
+            facts={"max_priority": self._windows.max_priority, "rng": self._rng.bit_generator.state},
+            num_written=int(min(self._cursor.max(), self.num_slots)),
         )
 
 

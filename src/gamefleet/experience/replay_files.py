@@ -6,17 +6,18 @@ checkpoint's folder. Left out: what the arrays mean.
     replay/
     ├─ block-00000.zst    the same `BLOCK_SLOTS` ring slots of all streams and all arrays, zstd
     ├─ tables.zst         cursors, states, windows, priorities
-    └─ index.json         written last: settings, sizes, checksums; without it the folder is no replay
+    └─ index.json         written last: settings, sizes, checksums, its own too; without it the folder is no replay
 
 A block that was not written to since the previous save is a hard link to that save's file. A random token in the index
-says which save the unchanged marks refer to, so a block of a stranger is never linked.
+says which save the unchanged marks refer to, so a block of a stranger is never linked. Where links are not to be had,
+the block is written anew.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ import xxhash
 import zstandard
 from numpy.typing import NDArray
 
-from gamefleet.errors import CorruptCheckpointError, IncompatibleError
+from gamefleet.errors import CheckpointError, CorruptCheckpointError, IncompatibleError
 from gamefleet.files import read_json, write_bytes, write_json
 from gamefleet.identity import first_difference
 
@@ -53,8 +54,8 @@ class Changes:
         self.token = token
         self.is_changed = np.zeros(-(-num_slots // BLOCK_SLOTS), np.bool_)
 
-    def note(self, slots: NDArray[np.int64]) -> None:
-        """Mark the blocks of some ring slots."""
+    def note(self, slots: NDArray[np.int64] | int) -> None:
+        """Mark the blocks of one or more ring slots."""
         self.is_changed[slots // BLOCK_SLOTS] = True
 
 
@@ -100,11 +101,11 @@ def save(folder: Path, previous: Path | None, content: Content, changes: Changes
     """
     known = reusable_blocks(previous, changes)
     files: dict[str, dict[str, Any]] = {}
-    for block in range(-(-content.num_written // BLOCK_SLOTS)):
-        name = f"block-{block:05d}.zst"
-        if previous is not None and name in known and not changes.is_changed[block]:
-            link(previous / name, folder / name)
-            files[name] = known[name]
+    for block in range(num_blocks(content.num_written)):
+        name = block_name(block)
+        old = None if changes.is_changed[block] else known.get(name)
+        if old is not None and previous is not None and has_linked(previous / name, folder / name, old["bytes"]):
+            files[name] = old
         else:
             files[name] = write(folder / name, block_bytes(content, block))
     tables = safetensors.numpy.save({name: np.ascontiguousarray(table) for name, table in content.tables.items()})
@@ -118,8 +119,18 @@ def save(folder: Path, previous: Path | None, content: Content, changes: Changes
         "num_written": content.num_written,
         "files": files,
     }
-    write_json(folder / INDEX, index)
+    write_json(folder / INDEX, {**index, "checksum": checksum_of(index)})
     return Changes(int(content.settings["num_slots"]), token)
+
+
+def num_blocks(num_written: int) -> int:
+    """Files that so many ring slots take."""
+    return -(-num_written // BLOCK_SLOTS)
+
+
+def block_name(block: int) -> str:
+    """File name of a block."""
+    return f"block-{block:05d}.zst"
 
 
 def reusable_blocks(previous: Path | None, changes: Changes) -> dict[str, dict[str, Any]]:
@@ -127,19 +138,22 @@ def reusable_blocks(previous: Path | None, changes: Changes) -> dict[str, dict[s
     if previous is None or not changes.token:
         return {}
     try:
-        index = read_json(previous / INDEX)
-    except (OSError, ValueError):
+        index = read_index(previous)
+    except CheckpointError:
         return {}
     files: dict[str, dict[str, Any]] = index["files"]
     return files if index["token"] == changes.token else {}
 
 
-def link(source: Path, target: Path) -> None:
-    """Hard-link, or copy where the file system has no links."""
+def has_linked(source: Path, target: Path, expected_bytes: int) -> bool:
+    """Hard-link a block, unless it is damaged at first sight or the file system refuses."""
     try:
+        if source.stat().st_size != expected_bytes:
+            return False
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        return False
+    return True
 
 
 def write(path: Path, data: bytes) -> dict[str, Any]:
@@ -165,22 +179,22 @@ def load(folder: Path, content: Content) -> Loaded:
 
     Args:
         folder: What `save` wrote.
-        content: Settings to compare with and arrays to fill; it is left half filled when an error is raised.
+        content: Settings to compare with and arrays to fill; left half filled when a file is found damaged.
 
     Raises:
         CorruptCheckpointError: A file is missing, truncated or fails its checksum.
-        IncompatibleError: It was saved with other settings.
+        IncompatibleError: It was saved with other settings or in another format; nothing was filled.
     """
     index = read_index(folder)
     difference = first_difference(content.settings, index["settings"])
-    if difference or index["format_version"] != FORMAT_VERSION:
+    if difference:
         raise IncompatibleError(
-            f"The saved replay does not fit: {difference or 'another format version'}",
+            f"The saved replay does not fit: {difference}",
             where=folder,
             remedy="Take back that setting, or start anew with --fresh.",
         )
-    blocks = sorted(name for name in index["files"] if name != TABLES)
-    for block, name in enumerate(blocks):
+    for block in range(num_blocks(index["num_written"])):
+        name = block_name(block)
         fill_block(content, block, read(folder / name, index["files"][name]))
     tables = safetensors.numpy.load(read(folder / TABLES, index["files"][TABLES]))
     changes = Changes(int(content.settings["num_slots"]), index["token"])
@@ -188,15 +202,34 @@ def load(folder: Path, content: Content) -> Loaded:
 
 
 def read_index(folder: Path) -> dict[str, Any]:
-    """Read the index.
+    """Read and verify the index.
 
     Raises:
-        CorruptCheckpointError: There is none, or it is not readable.
+        CorruptCheckpointError: It is missing, not readable or fails its checksum.
+        IncompatibleError: It is of another format version.
     """
+    path = folder / INDEX
     try:
-        return read_json(folder / INDEX)
-    except (OSError, ValueError) as error:
-        raise corrupt("The saved replay has no readable index", folder / INDEX) from error
+        index = read_json(path)
+    except FileNotFoundError as error:
+        raise corrupt("The saved replay has no index", path) from error
+    except ValueError as error:
+        raise corrupt("The index of the saved replay is not readable", path) from error
+    checksum = index.pop("checksum", None)
+    if checksum != checksum_of(index):
+        raise corrupt("The index of the saved replay fails its checksum", path)
+    if index["format_version"] != FORMAT_VERSION:
+        raise IncompatibleError(
+            f"The saved replay has format {index['format_version']}, this version reads {FORMAT_VERSION}",
+            where=folder,
+            remedy="Use the version that wrote it, or start anew with --fresh.",
+        )
+    return index
+
+
+def checksum_of(index: Mapping[str, Any]) -> str:
+    """Checksum of an index's content, independent of how it is laid out as text."""
+    return xxhash.xxh3_128_hexdigest(json.dumps(index, sort_keys=True).encode())
 
 
 def read(path: Path, expected: Mapping[str, Any]) -> bytes:

@@ -31,6 +31,11 @@ class ReplaySettings:
     is_prioritized: bool = True
     priority_exponent: float = 0.9
 
+    @property
+    def effective_exponent(self) -> float:
+        """The power that is in force: 0 when windows are drawn alike."""
+        return self.priority_exponent if self.is_prioritized else 0.0
+
     def __post_init__(self) -> None:
         """Refuse lengths that make no windows.
 

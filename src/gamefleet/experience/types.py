@@ -1,7 +1,8 @@
 """What experience is made of: slots as actors record them, sequences as learners consume them.
 
 Job: the two array bundles that cross from actors to learners. Place in the data flow: actors write `Slots`, the
-replay keeps them in streams, learners read `SequenceBatch`. Left out: storage (`replay`) and targets (`returns`).
+replay keeps them in streams, learners read `SequenceBatch`. Left out: storage (`replay`) and targets
+(`learners.returns`).
 
 Axes: `stream` (one environment's endless recording), `batch` (sampled sequences), `time`.
 
