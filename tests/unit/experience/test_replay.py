@@ -326,7 +326,7 @@ def test_slots_of_another_layout_are_refused_before_anything_is_written(change: 
     if change == "unknown":
         obs["smell"] = np.zeros(2)
 
-    with pytest.raises(ValueError, match="clock|smell"):
+    with pytest.raises(ValueError, match="slots hold the arrays"):
         recording.replay.add(
             Slots(
                 obs=obs,
