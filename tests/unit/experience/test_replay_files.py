@@ -50,6 +50,19 @@ def play(replay: Replay, count: int, seed: int = 0, state_size: int = STATE_SIZE
         replay.extend(stream, slots, rng.random((count, state_size), np.float32))
 
 
+def step(replay: Replay) -> None:
+    """Append one slot to all streams."""
+    slots = Slots(
+        obs={"screen": np.full((NUM_STREAMS, 4, 5), 7, np.uint8), "place": np.full((NUM_STREAMS, 2), 7, np.int16)},
+        action=np.full(NUM_STREAMS, 7, np.int16),
+        reward=np.full(NUM_STREAMS, 7, np.float32),
+        is_first=np.zeros(NUM_STREAMS, np.bool_),
+        is_last=np.zeros(NUM_STREAMS, np.bool_),
+        is_terminal=np.zeros(NUM_STREAMS, np.bool_),
+    )
+    replay.add(slots, np.full((NUM_STREAMS, STATE_SIZE), 7, np.float32))
+
+
 def learn(replay: Replay, count: int) -> list[SequenceBatch]:
     """Draw batches and give each window a priority that depends on what was drawn."""
     batches = []
@@ -154,6 +167,21 @@ def test_unchanged_blocks_are_shared_by_three_saves(tmp_path: Path) -> None:
     shutil.rmtree(first)
     shutil.rmtree(second)
     loaded = make()
+    loaded.load(third)
+    assert_alike(learn(replay, 50), learn(loaded, 50))
+
+
+def test_one_step_of_all_streams_changes_one_block(tmp_path: Path) -> None:
+    replay, loaded = make(), make()
+    play(replay, BLOCK)
+    first = save(replay, tmp_path / "a")
+    for folder, previous in (("b", first), ("c", tmp_path / "b")):
+        step(replay)
+        save(replay, tmp_path / folder, previous)
+
+    third = tmp_path / "c"
+    assert is_linked(first / blocks(third)[0].name, blocks(third)[0])
+    assert not is_linked(tmp_path / "b" / blocks(third)[1].name, blocks(third)[1])
     loaded.load(third)
     assert_alike(learn(replay, 50), learn(loaded, 50))
 
