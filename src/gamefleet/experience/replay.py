@@ -82,7 +82,7 @@ class Replay:
             span=settings.burn_in + settings.unroll + num_steps,
         )
         self.num_slots = self._grid.num_slots
-        self._check_size(state_size)
+        check_size(self._grid, self.layout, settings, state_size=state_size)
         self._rng = np.random.Generator(np.random.PCG64(seed))
         self._cursor = np.zeros(num_streams, np.int64)
         # Zeroed memory is given by the system when it is first written: an empty replay costs nothing.
@@ -94,24 +94,6 @@ class Replay:
         self._state = np.zeros((num_streams, self._grid.num_windows, state_size), np.float32)
         self._windows = Windows(self._grid, settings.effective_exponent)
         self._changes = replay_files.Changes(self.num_slots)
-
-    def _check_size(self, state_size: int) -> None:
-        if self.num_slots < self._grid.least_slots:
-            raise ConfigError(
-                f"The replay is too small for {self.num_streams} environments",
-                value=self.settings.capacity_steps,
-                where="replay.capacity_steps",
-                remedy=f"Raise it to {self._grid.least_slots * self.num_streams} or more, "
-                "or lower replay.unroll or actors.num_envs.",
-            )
-        needed = num_bytes(self.layout, self.settings, state_size=state_size)
-        if needed > self.settings.max_bytes:
-            raise ConfigError(
-                f"The replay would take {needed / 1e9:.2f} GB",
-                value=self.settings.capacity_steps,
-                where="replay.capacity_steps",
-                remedy=f"Lower it, or raise replay.max_bytes (now {self.settings.max_bytes / 1e9:.2f} GB).",
-            )
 
     @property
     def num_stored(self) -> int:
@@ -273,6 +255,30 @@ class Replay:
             tables={"cursor": self._cursor, "state": self._state, **self._windows.tables()},
             facts={"max_priority": self._windows.max_priority, "rng": self._rng.bit_generator.state},
             num_written=int(min(self._cursor.max(), self.num_slots)),
+        )
+
+
+def check_size(grid: Grid, layout: Layout, settings: ReplaySettings, *, state_size: int) -> None:
+    """Refuse a capacity that holds no window, or more than memory is granted for.
+
+    Raises:
+        ConfigError: Names the capacity and what to do.
+    """
+    if grid.num_slots < grid.least_slots:
+        raise ConfigError(
+            f"The replay is too small for {grid.num_streams} environments",
+            value=settings.capacity_steps,
+            where="replay.capacity_steps",
+            remedy=f"Raise it to {grid.least_slots * grid.num_streams} or more, "
+            "or lower replay.unroll or actors.num_envs.",
+        )
+    needed = num_bytes(layout, settings, state_size=state_size)
+    if needed > settings.max_bytes:
+        raise ConfigError(
+            f"The replay would take {needed / 1e9:.2f} GB",
+            value=settings.capacity_steps,
+            where="replay.capacity_steps",
+            remedy=f"Lower it, or raise replay.max_bytes (now {settings.max_bytes / 1e9:.2f} GB).",
         )
 
 
