@@ -65,7 +65,7 @@ def squared_loss(
 
 def window_priorities(
     sizes: Float[Tensor, "batch time"], is_trained: Bool[Tensor, "batch time"], max_share: float
-) -> Float64[Tensor, " batch"]:
+) -> Float[Tensor, " batch"]:
     """Priority of each window: `max_share * max + (1 - max_share) * mean` of its |TD errors|.
 
     Args:
@@ -78,7 +78,7 @@ def window_priorities(
 
     Source: R2D2 (Kapturowski et al. 2019), section 2.3.
     """
-    counted = sizes.double().masked_fill(~is_trained, 0.0)
+    counted = sizes.masked_fill(~is_trained, 0.0)
     mean = counted.sum(dim=1) / is_trained.sum(dim=1).clamp(min=1)
     mixed = max_share * counted.amax(dim=1) + (1.0 - max_share) * mean
     return torch.nan_to_num(mixed, nan=0.0, posinf=0.0)

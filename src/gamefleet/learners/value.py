@@ -149,7 +149,7 @@ class ValueLearner:
             scalars |= {"curiosity/gradient_norm": norms[1]}
         numbers = torch.stack([value.detach().float() for value in scalars.values()]).tolist()
         return UpdateResult(
-            priorities=priorities.cpu().numpy(), metrics=dict(zip(scalars.keys(), numbers, strict=True))
+            priorities=priorities.cpu().double().numpy(), metrics=dict(zip(scalars.keys(), numbers, strict=True))
         )
 
     def _apply(self, novelty: Novelty | None) -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from gamefleet.experience.types import SequenceBatch
+from gamefleet.learners.curiosity import Curiosity, whiten
 from gamefleet.learners.evaluation import Evaluation, Evaluator
-from gamefleet.learners.settings import ValueSettings
+from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.learners.tensors import TensorBatch, to_device
 from gamefleet.models.recurrent import RecurrentQNetwork
 from gamefleet.models.rescaling import rescale, unscale
@@ -22,11 +23,11 @@ BURN_IN, UNROLL, NUM_STEPS, GAMMA = 4, 6, 3, 0.9
 CORES: list[Core] = ["gru", "lstm", "none"]
 
 
-def network(core: Core, seed: int) -> RecurrentQNetwork:
+def network(core: Core, seed: int, num_heads: int = 1) -> RecurrentQNetwork:
     torch.manual_seed(seed)
     encoder = make_encoder(SPEC, {}, "policy")
     settings = NetworkSettings(core=core, hidden_size=8, head_size=4)
-    return RecurrentQNetwork(encoder, num_actions=SPEC.num_actions, num_heads=1, settings=settings)
+    return RecurrentQNetwork(encoder, num_actions=SPEC.num_actions, num_heads=num_heads, settings=settings)
 
 
 def batch(state_size: int, end_rate: float, seed: int = 0) -> SequenceBatch:
@@ -137,3 +138,36 @@ def test_evaluating_moves_no_weights() -> None:
     before = copy.deepcopy(subject.online.state_dict())
     subject.evaluate(to_device(batch(8, 0.1), torch.device("cpu")))
     assert all(torch.equal(before[name], after) for name, after in subject.online.state_dict().items())
+
+
+def test_intrinsic_targets_pay_an_action_with_the_novelty_of_what_it_led_to_and_cross_ends() -> None:
+    sizes = CuriositySettings(hidden_size=8, output_size=4, discount=GAMMA)
+    curiosity = Curiosity(make_encoder(SPEC, {}, "novelty"), sizes, seed=3)
+    subject = Evaluator(
+        online=network("gru", 0, num_heads=2),
+        target=network("gru", 1, num_heads=2),
+        curiosity=curiosity,
+        settings=ValueSettings(num_steps=NUM_STEPS, discount=GAMMA),
+        burn_in=BURN_IN,
+    )
+    tensors = to_device(batch(8, 0.15), torch.device("cpu"))
+    result = subject.evaluate(tensors)
+    assert result.novelty is not None
+    with torch.no_grad():
+        views = whiten(tensors.obs["view"].flatten(0, 1).float(), curiosity._observations, sizes.clip)
+        novelty = curiosity._errors(views).view(5, -1) / result.novelty.returns.std
+        inputs = tensors.span(0, None)
+        arguments = (inputs.obs, inputs.previous_action, inputs.previous_reward, inputs.is_first, tensors.state)
+        q_online, q_target = (net(*arguments)[0][:, :, 1] for net in (subject.online, subject.target))
+    value = unscale(q_target.gather(2, q_online.argmax(dim=2, keepdim=True)).squeeze(2))
+    num_slots = BURN_IN + UNROLL + NUM_STEPS
+    for row in range(5):
+        for trained in range(UNROLL):
+            wanted, weight = torch.tensor(0.0), 1.0
+            for slot in range(BURN_IN + trained, BURN_IN + trained + NUM_STEPS):
+                if not tensors.is_last[row, slot]:
+                    wanted, weight = wanted + weight * novelty[row, slot + 1], weight * GAMMA
+            end = BURN_IN + trained + NUM_STEPS
+            if tensors.is_last[row, end] and end + 1 < num_slots:
+                end += 1
+            torch.testing.assert_close(result.targets[row, trained, 1], rescale(wanted + weight * value[row, end]))
