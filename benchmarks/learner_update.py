@@ -114,9 +114,18 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def measure(sides: Sequence[Callable[[], object]], num_rounds: int) -> list[list[float]]:
-    """CPU seconds of each side in each round, after one round that does not count."""
-    rounds = [[cpu_seconds(side) for side in sides] for _ in range(num_rounds + 1)][1:]
-    return [list(times) for times in zip(*rounds, strict=True)]
+    """CPU seconds of each side in each round, after one round that does not count.
+
+    Which side goes first changes from round to round: the second finds warmer caches.
+    """
+    times: list[list[float]] = [[] for _ in sides]
+    for turn in range(num_rounds + 1):
+        order = range(len(sides)) if turn % 2 else reversed(range(len(sides)))
+        for side in order:
+            seconds = cpu_seconds(sides[side])
+            if turn:
+                times[side].append(seconds)
+    return times
 
 
 def main() -> None:
