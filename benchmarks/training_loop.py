@@ -18,8 +18,8 @@ from gamefleet.topologies.config import ask, make_config
 from gamefleet.topologies.solo import Solo
 from table import report
 
-ROUNDS = 60
-REPEATS = 7
+ROUNDS = 30
+REPEATS = 5
 
 
 def main() -> None:
