@@ -147,7 +147,7 @@ def measure_copies(
         rows.append(
             {
                 "what": name,
-                "KB copied or written": (contenders.step_bytes if is_step else contenders.batch_bytes) / 1e3,
+                "KB": (contenders.step_bytes if is_step else contenders.batch_bytes) / 1e3,
                 "us CPU": float(np.median(seconds[name])) * 1e6,
                 "memcpy / this": float(np.median(reference / seconds[name])),
             }
@@ -172,8 +172,8 @@ def measure_saves(contenders: Contenders) -> list[dict[str, str | float]]:
             full = full or seconds
             written = sum(path.stat().st_size for path in folder.iterdir() if path.stat().st_nlink == 1)
             rows.append(
-                {"what": name, "KB copied or written": written / 1e3, "us CPU": seconds * 1e6, "full save / this": full / seconds}
-            )  # fmt: skip
+                {"what": name, "KB": written / 1e3, "us CPU": seconds * 1e6, "full save / this": full / seconds}
+            )
             previous = folder
         seconds = cpu_seconds(lambda: contenders.replay.load(folder))
         rows.append({"what": "load", "us CPU": seconds * 1e6, "full save / this": full / seconds})

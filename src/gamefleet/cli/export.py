@@ -18,24 +18,18 @@ def export(
     ] = None,
 ) -> None:
     """Write a checkpoint's weights as one safetensors file with their provenance in its metadata."""
-    import json
-
-    import numpy as np
-    import safetensors.numpy
-
-    from gamefleet.files import write_bytes
     from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
+    from gamefleet.weights.snapshot import Snapshot, Weights, write
 
     folder = find_checkpoint(checkpoint)
     opened = open_checkpoint(folder)
-    weights = {name: np.ascontiguousarray(array) for name, array in opened.part("model").items()}
-    metadata = {
-        "format": "gamefleet weights 1",
-        "step": str(opened.step),
-        "run": str(opened.manifest["run"]),
-        "compatibility": str(opened.manifest["compatibility"]["hash"]),
-        "provenance": json.dumps(opened.manifest["provenance"], sort_keys=True),
-    }
+    snapshot = Snapshot(
+        weights=Weights(version=int(opened.state().get("updates", 0)), arrays=opened.part("model")),
+        run=str(opened.manifest["run"]),
+        step=opened.step,
+        compatibility=opened.manifest["compatibility"],
+        provenance=opened.manifest["provenance"],
+    )
     target = output or folder.parent.parent / f"weights-{opened.step:09d}.safetensors"
-    write_bytes(target, safetensors.numpy.save(weights, metadata=metadata))
-    print(f"{len(weights)} arrays, {sum(array.nbytes for array in weights.values()) / 1e6:.1f} MB: {target}")
+    write(target, snapshot)
+    print(f"{len(snapshot.weights.arrays)} arrays, {snapshot.weights.num_bytes / 1e6:.1f} MB: {target}")

@@ -32,29 +32,40 @@ CHECKSUM = "xxh3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Weights and what must be known about them.
+class Weights:
+    """Weights at one moment of learning, as they travel within a run.
 
     Args:
-        arrays: By the names of the network's `state_dict`.
-        run: Name of the run that trained them.
-        step: Environment steps of that run.
-        version: Updates that made them; grows by one with each update of the learner.
-        compatibility: `{"hash": ..., "parts": ...}` of game, observation, reward and architecture.
-        provenance: Code version, host and whatever else may help to find out where they came from; JSON values.
+        version: Updates that made them.
+        arrays: By the names of the network's `state_dict`; nobody changes them any more.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
-    run: str
-    step: int
     version: int
-    compatibility: Mapping[str, Any]
-    provenance: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, NDArray[Any]]
 
     @property
     def num_bytes(self) -> int:
         """Of the arrays."""
         return sum(array.nbytes for array in self.arrays.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Weights and what must be known about them outside of their run.
+
+    Args:
+        weights: The weights.
+        run: Name of the run that trained them.
+        step: Environment steps of that run.
+        compatibility: `{"hash": ..., "parts": ...}` of game, observation, reward and architecture.
+        provenance: Code version, host and whatever else may help to find out where they came from; JSON values.
+    """
+
+    weights: Weights
+    run: str
+    step: int
+    compatibility: Mapping[str, Any]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -63,12 +74,12 @@ def encode(snapshot: Snapshot) -> bytes:
     Raises:
         ValueError: There is an array that the format cannot hold, or a value that is not JSON.
     """
-    arrays = {name: plain(name, array) for name, array in snapshot.arrays.items()}
+    arrays = {name: plain(name, array) for name, array in snapshot.weights.arrays.items()}
     texts = {
         "format": FORMAT,
         "run": snapshot.run,
         "step": str(snapshot.step),
-        "version": str(snapshot.version),
+        "version": str(snapshot.weights.version),
         "compatibility": str(snapshot.compatibility["hash"]),
         "compatibility_parts": json.dumps(snapshot.compatibility["parts"], sort_keys=True, allow_nan=False),
         "provenance": json.dumps(snapshot.provenance, sort_keys=True, allow_nan=False),
@@ -124,10 +135,9 @@ def decode(data: bytes, *, where: object = None) -> Snapshot:
     if texts.pop(CHECKSUM, None) != checksum(arrays, texts):
         raise corrupt("The weights fail their checksum", where)
     return Snapshot(
-        arrays=arrays,
+        weights=Weights(version=int(texts["version"]), arrays=arrays),
         run=texts["run"],
         step=int(texts["step"]),
-        version=int(texts["version"]),
         compatibility={"hash": texts["compatibility"], "parts": json.loads(texts["compatibility_parts"])},
         provenance=json.loads(texts["provenance"]),
     )
@@ -165,7 +175,7 @@ def check_fits(snapshot: Snapshot, compatibility: Mapping[str, Any], *, where: o
         return
     difference = first_difference(compatibility["parts"], snapshot.compatibility["parts"]) or "the hash differs"
     raise IncompatibleError(
-        f"The weights of run {snapshot.run!r}, version {snapshot.version}, do not fit: {difference}",
+        f"The weights of run {snapshot.run!r}, version {snapshot.weights.version}, do not fit: {difference}",
         where=where,
         remedy="Take back that setting, or use weights that were trained with these settings.",
     )

@@ -14,28 +14,33 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError, IncompatibleError, RunFolderError
-from gamefleet.weights.snapshot import Snapshot, decode, encode, read, write
+from gamefleet.weights.snapshot import Snapshot, Weights, decode, encode, read, write
 
 COMPATIBILITY = {
     "hash": "ab" * 16,
     "parts": {"game": "toy 1", "observation": {}, "reward": {"badge": 5.0}, "architecture": {"hidden_size": 8}},
 }
-SNAPSHOT = Snapshot(
+WEIGHTS = Weights(
+    version=345,
     arrays={"core.weight": np.arange(12, dtype=np.float32).reshape(3, 4), "count": np.array(7, np.int64)},
+)
+SNAPSHOT = Snapshot(
+    weights=WEIGHTS,
     run="red",
     step=12_000,
-    version=345,
     compatibility=COMPATIBILITY,
     provenance={"host": "here", "numbers": [1, 2.5, None], "seed": 2**80},
 )
 
 
 def assert_same(one: Snapshot, other: Snapshot) -> None:
-    assert replace(one, arrays={}) == replace(other, arrays={})
-    assert sorted(one.arrays) == sorted(other.arrays)
-    for name, array in one.arrays.items():
-        assert (array.dtype, array.shape) == (other.arrays[name].dtype, other.arrays[name].shape)
-        np.testing.assert_array_equal(array, other.arrays[name])
+    assert replace(one, weights=WEIGHTS) == replace(other, weights=WEIGHTS)
+    assert one.weights.version == other.weights.version
+    assert sorted(one.weights.arrays) == sorted(other.weights.arrays)
+    for name, array in one.weights.arrays.items():
+        found = other.weights.arrays[name]
+        assert (array.dtype, array.shape) == (found.dtype, found.shape)
+        np.testing.assert_array_equal(array, found)
 
 
 @given(
@@ -51,7 +56,7 @@ def assert_same(one: Snapshot, other: Snapshot) -> None:
     version=st.integers(0, 2**63),
 )
 def test_any_weights_come_back_equal_in_value_type_and_shape(arrays, run: str, version: int) -> None:
-    snapshot = replace(SNAPSHOT, arrays=arrays, run=run, version=version)
+    snapshot = replace(SNAPSHOT, weights=Weights(version=version, arrays=arrays), run=run)
 
     assert_same(decode(encode(snapshot)), snapshot)
 
@@ -67,7 +72,7 @@ def test_arrays_in_any_memory_order_are_stored_by_value() -> None:
     weights = np.arange(12, dtype=np.float32).reshape(3, 4)
     arrays = {"transposed": weights.T, "strided": weights[:, ::2], "big-endian": weights.astype(">f4")}
 
-    found = decode(encode(replace(SNAPSHOT, arrays=arrays))).arrays
+    found = decode(encode(replace(SNAPSHOT, weights=Weights(version=1, arrays=arrays)))).weights.arrays
 
     for name, array in arrays.items():
         np.testing.assert_array_equal(found[name], array)
@@ -77,7 +82,7 @@ def test_other_programs_can_read_the_file_and_its_texts(tmp_path: Path) -> None:
     write(tmp_path / "w.safetensors", SNAPSHOT)
 
     with safetensors.safe_open(tmp_path / "w.safetensors", "numpy") as opened:
-        np.testing.assert_array_equal(opened.get_tensor("core.weight"), SNAPSHOT.arrays["core.weight"])
+        np.testing.assert_array_equal(opened.get_tensor("core.weight"), WEIGHTS.arrays["core.weight"])
         texts = opened.metadata()
     assert (texts["run"], texts["step"], texts["version"]) == ("red", "12000", "345")
     assert texts["compatibility"] == "ab" * 16
@@ -142,7 +147,7 @@ def test_a_missing_folder_is_named_and_nothing_is_written(tmp_path: Path) -> Non
 
 def test_what_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'names'.*cannot hold"):
-        encode(replace(SNAPSHOT, arrays={"names": np.array(["a", "b"])}))
+        encode(replace(SNAPSHOT, weights=Weights(version=1, arrays={"names": np.array(["a", "b"])})))
 
 
 def test_a_fence_that_refuses_leaves_the_old_file(tmp_path: Path) -> None:
@@ -154,5 +159,5 @@ def test_a_fence_that_refuses_leaves_the_old_file(tmp_path: Path) -> None:
         raise RunFolderError("Another process took over")
 
     with pytest.raises(RunFolderError, match="took over"):
-        write(path, replace(SNAPSHOT, version=346), fence=refuse)
+        write(path, replace(SNAPSHOT, step=13_000), fence=refuse)
     assert path.read_bytes() == Path(kept).read_bytes()

@@ -1,0 +1,312 @@
+"""Every transport of experience loses nothing, and every transport of weights keeps the newest.
+
+A new transport joins by adding a function to `EXPERIENCE` or `WEIGHTS` that makes both its ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from gamefleet.experience.types import Slots
+from gamefleet.transport.base import (
+    Chunk,
+    ClosedError,
+    ExperienceReceiver,
+    ExperienceSender,
+    WeightsReceiver,
+    WeightsSender,
+)
+from gamefleet.transport.memory import MemoryExperience, MemoryWeights
+from gamefleet.weights.snapshot import Weights
+
+PATIENCE_S = 60.0
+"""Whoever waits this long for what must come has found a deadlock."""
+
+ExperienceEnds = tuple[ExperienceSender, ExperienceReceiver]
+WeightsEnds = tuple[WeightsSender, WeightsReceiver]
+
+
+def experience_in_memory(capacity_bytes: int) -> ExperienceEnds:
+    channel = MemoryExperience(capacity_bytes)
+    return channel, channel
+
+
+def weights_in_memory() -> WeightsEnds:
+    channel = MemoryWeights()
+    return channel, channel
+
+
+EXPERIENCE: dict[str, Callable[[int], ExperienceEnds]] = {"memory": experience_in_memory}
+WEIGHTS: dict[str, Callable[[], WeightsEnds]] = {"memory": weights_in_memory}
+
+
+def chunk(number: int, source: str = "run/m0/a0/e0", num_slots: int = 4) -> Chunk:
+    return Chunk(
+        source=source,
+        slots=Slots(
+            obs={"screen": np.full((num_slots, 3), number % 256, np.uint8)},
+            action=np.full(num_slots, number % 9, np.int16),
+            reward=np.full(num_slots, number, np.float32),
+            is_first=np.zeros(num_slots, np.bool_),
+            is_last=np.zeros(num_slots, np.bool_),
+            is_terminal=np.zeros(num_slots, np.bool_),
+        ),
+        state=np.full((num_slots, 2), number, np.float32),
+    )
+
+
+CHUNK_BYTES = chunk(0).num_bytes
+
+
+def number_of(received: Chunk | None) -> int:
+    assert received is not None
+    return int(received.slots.reward[0])
+
+
+def drain(receiver: ExperienceReceiver) -> list[Chunk]:
+    """Everything until the senders have finished."""
+    received = []
+    while True:
+        try:
+            found = receiver.receive(PATIENCE_S)
+        except ClosedError:
+            return received
+        assert found is not None, "nothing came for a minute"
+        received.append(found)
+
+
+@pytest.fixture(params=EXPERIENCE)
+def experience(request: pytest.FixtureRequest) -> Callable[[int], ExperienceEnds]:
+    return EXPERIENCE[request.param]
+
+
+@pytest.fixture(params=WEIGHTS)
+def weights(request: pytest.FixtureRequest) -> WeightsEnds:
+    return WEIGHTS[request.param]()
+
+
+def test_a_chunk_arrives_equal_in_value_type_and_shape(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(10 * CHUNK_BYTES)
+    sent = chunk(7)
+    assert sender.send(sent, PATIENCE_S)
+
+    received = receiver.receive(PATIENCE_S)
+
+    assert received is not None
+    assert (received.source, received.num_bytes) == (sent.source, sent.num_bytes)
+    for name in ("action", "reward", "is_first", "is_last", "is_terminal"):
+        found, wanted = getattr(received.slots, name), getattr(sent.slots, name)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    assert received.slots.obs["screen"].dtype == np.uint8
+    np.testing.assert_array_equal(received.slots.obs["screen"], sent.slots.obs["screen"])
+    np.testing.assert_array_equal(received.state, sent.state)
+
+
+@pytest.mark.parametrize("capacity_chunks", [1, 3, 1000])
+def test_every_chunk_arrives_once_and_in_order(
+    experience: Callable[[int], ExperienceEnds], capacity_chunks: int
+) -> None:
+    sender, receiver = experience(capacity_chunks * CHUNK_BYTES)
+
+    def send_all() -> None:
+        for number in range(300):
+            assert sender.send(chunk(number), PATIENCE_S)
+        sender.finish()
+
+    with ThreadPoolExecutor(1) as thread:
+        sending = thread.submit(send_all)
+        received = drain(receiver)
+        sending.result(PATIENCE_S)
+
+    assert [number_of(found) for found in received] == list(range(300))
+
+
+def test_chunks_of_several_senders_keep_the_order_of_their_source(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(2 * CHUNK_BYTES)
+    sources = [f"run/m0/a{actor}/e0" for actor in range(4)]
+
+    def send_all(source: str) -> None:
+        for number in range(100):
+            assert sender.send(chunk(number, source), PATIENCE_S)
+
+    with ThreadPoolExecutor(5) as threads:
+        receiving = threads.submit(drain, receiver)
+        for sending in [threads.submit(send_all, source) for source in sources]:
+            sending.result(PATIENCE_S)
+        sender.finish()
+        received = receiving.result(PATIENCE_S)
+
+    assert len(received) == 400
+    for source in sources:
+        assert [number_of(found) for found in received if found.source == source] == list(range(100))
+
+
+def test_what_was_sent_and_not_received_is_bounded(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(3 * CHUNK_BYTES)
+
+    accepted = [number for number in range(5) if sender.send(chunk(number), timeout_s=0.0)]
+
+    assert accepted == [0, 1, 2]
+    assert number_of(receiver.receive(PATIENCE_S)) == 0
+    assert sender.send(chunk(3), PATIENCE_S)
+    sender.finish()
+    assert [number_of(found) for found in drain(receiver)] == [1, 2, 3]
+
+
+def test_a_sender_that_waits_goes_on_when_there_is_room(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(CHUNK_BYTES)
+    assert sender.send(chunk(0), PATIENCE_S)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(sender.send, chunk(1), PATIENCE_S)
+        assert number_of(receiver.receive(PATIENCE_S)) == 0
+        assert waiting.result(PATIENCE_S)
+
+    assert number_of(receiver.receive(PATIENCE_S)) == 1
+
+
+def test_a_chunk_larger_than_the_bound_passes_alone(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(CHUNK_BYTES)
+
+    assert sender.send(chunk(1, num_slots=50), PATIENCE_S)
+    assert not sender.send(chunk(2), timeout_s=0.0)
+    assert number_of(receiver.receive(PATIENCE_S)) == 1
+
+
+def test_without_a_chunk_the_receiver_comes_back_empty_handed(experience: Callable[[int], ExperienceEnds]) -> None:
+    assert experience(CHUNK_BYTES)[1].receive(timeout_s=0.01) is None
+
+
+def test_after_the_end_everything_is_received_and_then_the_end(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(10 * CHUNK_BYTES)
+    sender.send(chunk(0), PATIENCE_S)
+    sender.finish()
+
+    assert number_of(receiver.receive(PATIENCE_S)) == 0
+    for _ in range(2):
+        with pytest.raises(ClosedError):
+            receiver.receive(PATIENCE_S)
+    with pytest.raises(ClosedError):
+        sender.send(chunk(1), PATIENCE_S)
+
+
+def test_the_end_wakes_a_receiver_that_waits(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(CHUNK_BYTES)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(receiver.receive, PATIENCE_S)
+        sender.finish()
+        with pytest.raises(ClosedError):
+            waiting.result(PATIENCE_S)
+
+
+def test_a_receiver_that_goes_away_wakes_senders_that_wait(experience: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = experience(CHUNK_BYTES)
+    assert sender.send(chunk(0), PATIENCE_S)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(sender.send, chunk(1), PATIENCE_S)
+        receiver.close()
+        with pytest.raises(ClosedError):
+            waiting.result(PATIENCE_S)
+    with pytest.raises(ClosedError):
+        sender.send(chunk(2), PATIENCE_S)
+    with pytest.raises(ClosedError):
+        receiver.receive(PATIENCE_S)
+
+
+def version(number: int) -> Weights:
+    return Weights(version=number, arrays={"w": np.full(3, number, np.float32)})
+
+
+def test_before_the_first_weights_there_are_none(weights: WeightsEnds) -> None:
+    assert weights[1].newest(after=-1) is None
+
+
+def test_published_weights_arrive_equal_in_value_type_and_shape(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+    arrays = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "count": np.array(3, np.int64)}
+    sender.publish(Weights(version=5, arrays=arrays))
+
+    found = receiver.newest(after=4, timeout_s=PATIENCE_S)
+
+    assert found is not None
+    assert (found.version, sorted(found.arrays), found.num_bytes) == (5, ["count", "w"], 32)
+    for name, array in arrays.items():
+        assert (found.arrays[name].dtype, found.arrays[name].shape) == (array.dtype, array.shape)
+        np.testing.assert_array_equal(found.arrays[name], array)
+
+
+def test_a_reader_that_was_away_gets_only_the_newest(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+    for number in range(10):
+        sender.publish(version(number))
+
+    found = receiver.newest(after=-1, timeout_s=PATIENCE_S)
+
+    assert found is not None
+    assert found.version == 9
+    assert receiver.newest(after=9) is None
+
+
+def test_weights_that_come_late_never_replace_newer_ones(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+    for number in (3, 7, 5, 7):
+        sender.publish(version(number))
+
+    found = receiver.newest(after=3, timeout_s=PATIENCE_S)
+
+    assert found is not None
+    assert found.version == 7
+
+
+def test_a_reader_can_wait_for_newer_weights(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+    sender.publish(version(1))
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(lambda: receiver.newest(after=1, timeout_s=PATIENCE_S))
+        sender.publish(version(2))
+        found = waiting.result(PATIENCE_S)
+
+    assert found is not None
+    assert found.version == 2
+
+
+def test_a_closed_sender_wakes_readers_and_leaves_its_newest_weights(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+    sender.publish(version(1))
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(lambda: receiver.newest(after=1, timeout_s=PATIENCE_S))
+        sender.close()
+        assert waiting.result(PATIENCE_S) is None
+    found = receiver.newest(after=0, timeout_s=PATIENCE_S)
+    assert found is not None
+    assert found.version == 1
+
+
+def test_versions_only_grow_for_every_reader_while_they_are_published(weights: WeightsEnds) -> None:
+    sender, receiver = weights
+
+    def read_all() -> list[int]:
+        seen = [-1]
+        while seen[-1] < 500:
+            found = receiver.newest(after=seen[-1], timeout_s=PATIENCE_S)
+            assert found is not None, "nothing newer came for a minute"
+            assert set(found.arrays["w"].tolist()) == {float(found.version)}
+            seen.append(found.version)
+        return seen
+
+    with ThreadPoolExecutor(3) as threads:
+        readers = [threads.submit(read_all) for _ in range(3)]
+        for number in range(501):
+            sender.publish(version(number))
+        for reader in readers:
+            seen = reader.result(PATIENCE_S)
+            assert seen == sorted(set(seen))
