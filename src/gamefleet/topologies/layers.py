@@ -18,7 +18,8 @@ Settings = dict[str, Any]
 Origins = dict[str, str]
 """Dotted name -> where it was written, for example `slim.yaml, line 3`."""
 
-NO_VALUE = frozenset({"null", "none", "None"})
+NO_VALUE = "null"
+"""How `--set` writes that a setting has no value; `none` is a word that several settings take."""
 
 
 def merge(target: Settings, source: Mapping[str, Any]) -> None:
@@ -68,8 +69,8 @@ def parse_assignment(text: str) -> Settings:
 
 
 def parse_value(text: str) -> Any:
-    """A value as TOML reads it; `null` is none, and what TOML cannot read is a plain word."""
-    if text in NO_VALUE:
+    """A value as TOML reads it; `null` is no value, and what TOML cannot read is a plain word."""
+    if text == NO_VALUE:
         return None
     try:
         return tomllib.loads(f"value = {text}")["value"]

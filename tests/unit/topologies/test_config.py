@@ -125,6 +125,12 @@ def test_values_of_assignments_are_toml_and_plain_words_need_no_quotes(text: str
     assert parse_value(text) == value
 
 
+def test_none_is_a_word_because_settings_have_choices_of_that_name(package: GamePackage) -> None:
+    config = config_of(package, "network.core=none", "curriculum.kind=none")
+
+    assert (config.network.core, config.curriculum.kind) == ("none", "none")
+
+
 @pytest.mark.parametrize("text", ["run.seed", "=3", "run.=3", ".seed=3", ""])
 def test_what_is_no_assignment_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--set actors\.num_envs=4"):
