@@ -108,6 +108,21 @@ def test_a_run_that_is_cut_is_bit_identical_to_one_that_is_not(
     assert final == uncut[NUM_ROUNDS]
 
 
+def test_a_wiring_that_goes_back_to_an_older_checkpoint_forgets_what_came_after(
+    package: GamePackage, uncut: dict[int, dict[str, str]], tmp_path: Path
+) -> None:
+    store = store_in(tmp_path / "run", package)
+    with wiring(package) as solo:
+        for number in range(1, NUM_ROUNDS + 1):
+            solo.run_round()
+            if number == 6:
+                older = store.save(solo.steps, checkpoint_parts(solo), replay=solo.save_replay)
+        restore_from(solo, older)
+        for number in range(7, NUM_ROUNDS + 1):
+            solo.run_round()
+            assert fingerprint(solo) == uncut[number]
+
+
 def test_the_number_of_workers_does_not_change_the_result(
     package: GamePackage, uncut: dict[int, dict[str, str]]
 ) -> None:

@@ -25,6 +25,8 @@ from gamefleet.actors.actor import Actor, Moment
 from gamefleet.actors.policy import RecurrentPolicy
 from gamefleet.experience.replay import Replay
 from gamefleet.learners.value import UpdateResult, ValueLearner
+from gamefleet.transport.memory import MemoryWeights
+from gamefleet.weights.snapshot import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class Solo:
         self.replay = replay
         self.learner = learner
         self.schedule = schedule
+        self._weights = MemoryWeights()
         self._exit = ExitStack()
         self._thread = self._exit.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="learner"))
         self._exit.callback(actor.close)
@@ -118,7 +121,10 @@ class Solo:
         for moment in moments:
             self.replay.add(moment.slots, moment.state)
         if updates:
-            self.policy.refresh(self.learner.weights(), version=self.updates)
+            self._weights.publish(Weights(version=self.updates, arrays=self.learner.weights()))
+        newest = self._weights.newest(after=self.policy.version)
+        if newest is not None:
+            self.policy.refresh(newest.arrays, version=newest.version)
         return Round(moments=moments, updates=updates)
 
     def _learn(self, count: int) -> tuple[UpdateResult, ...]:
@@ -152,6 +158,7 @@ class Solo:
         """Continue from `export_state`; the replay is loaded apart."""
         self.learner.import_state(state["learner"])
         self.actor.import_state(state["actor"])
+        self._weights = MemoryWeights()  # weights of another future could be newer than those of this one
 
     def save_replay(self, folder: Path, previous: Path | None) -> None:
         """Write the replay; see `Replay.save`."""
