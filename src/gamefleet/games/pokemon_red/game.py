@@ -71,8 +71,7 @@ class PokemonRed:
             load_start(self._emulator, config.start_state, game_version=VERSION, rom_sha1=profile.sha1)
         else:
             boot(self._emulator, profile)
-        # PyBoy keeps part of its renderer outside the saved state until a frame has been drawn: without this one, the
-        # first picture after `restore_state` in a fresh process can be off by a row.
+        # PyBoy's renderer is in the saved state only once a frame was drawn; else restored pictures can be off by a row.
         self._emulator.wait(1, render=True)
         self._start = self._emulator.save()
         self._state = self._reader.read()
@@ -234,10 +233,9 @@ class PokemonRed:
 
     def _thin_encounters(self) -> None:
         """Scale the rate of wild encounters that the game has just loaded with a map."""
-        scale = self._config.encounter_scale
-        if scale < 1.0:
+        if self._config.encounter_scale < 1.0:
             rate = self._emulator.memory[self._grass_rate]
-            self._emulator.write(self._grass_rate, int(rate * scale))
+            self._emulator.write(self._grass_rate, int(rate * self._config.encounter_scale))
 
 
 def _no_terms() -> NDArray[np.float32]:
