@@ -71,7 +71,7 @@ class PokemonRed:
             load_start(self._emulator, config.start_state, game_version=VERSION, rom_sha1=profile.sha1)
         else:
             boot(self._emulator, profile)
-        # PyBoy's renderer is in the saved state only once a frame was drawn; else restored pictures can be off by a row.
+        # PyBoy saves its renderer only once a frame was drawn; else restored pictures can be off by a row.
         self._emulator.wait(1, render=True)
         self._start = self._emulator.save()
         self._state = self._reader.read()
