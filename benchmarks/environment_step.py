@@ -14,12 +14,12 @@ import time
 import warnings
 
 import numpy as np
-from table import report
 
 from gamefleet.games.pokemon_red import PACKAGE, cartridge
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
 from gamefleet.games.pokemon_red.game import ACTIONS
 from gamefleet.games.pokemon_red.observe import ARRAYS
+from table import report
 
 BOOT_FRAMES = 241
 BLOCK_STEPS = 50

@@ -19,7 +19,6 @@ import gymnasium
 import numpy as np
 import psutil
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
-from table import report
 
 from gamefleet.actors.shared import SharedMemoryVector
 from gamefleet.actors.steps import Restart, Vector
@@ -28,6 +27,7 @@ from gamefleet.games.gymnasium_adapter import make_gymnasium
 from gamefleet.games.pokemon_red import PACKAGE, cartridge
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
 from gamefleet.games.pokemon_red.game import ACTIONS
+from table import report
 
 NUM_ACTIONS = len(ACTIONS)
 BOOT_FRAMES = 241
