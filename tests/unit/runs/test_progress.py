@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import io
 import os
 import pty
@@ -64,11 +64,9 @@ def shown_on_terminal(monkeypatch: pytest.MonkeyPatch, kind: str) -> str:
 
 def read_some(reader: int) -> bytes:
     """What a terminal holds by now, in pieces; nothing once its other end is closed and all was read."""
-    try:
+    with contextlib.suppress(OSError):  # how Linux says that the other end is closed
         return os.read(reader, 100_000)
-    except OSError as error:
-        assert error.errno == errno.EIO, "how Linux says that the other end is closed"
-        return b""
+    return b""
 
 
 def test_a_terminal_gets_a_live_line_that_is_gone_at_the_end_while_messages_stay(
