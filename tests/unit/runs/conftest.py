@@ -47,13 +47,12 @@ def store(paths: RunPaths, compatibility: Compatibility) -> CheckpointStore:
 
 
 @pytest.fixture
-def start_program(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+def start_program() -> Callable[..., subprocess.Popen[str]]:
     """Start Python with some source text; arguments are passed on."""
 
     def start(source: str, *arguments: Any) -> subprocess.Popen[str]:
-        file = tmp_path / "program.py"
-        file.write_text(textwrap.dedent(source))
-        command = [sys.executable, str(file), *map(str, arguments)]
+        # Not from a file: programs that start at the same moment would read it while it is written again.
+        command = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
