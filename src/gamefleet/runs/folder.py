@@ -34,6 +34,7 @@ class OpenRun:
 
     Args:
         paths: Where things lie.
+        facts: What the run is, under the present settings.
         manifest: The content of `manifest.json`.
         held: The claim.
         is_resumed: Whether the run existed before.
@@ -42,6 +43,7 @@ class OpenRun:
     """
 
     paths: RunPaths
+    facts: RunFacts
     manifest: Mapping[str, Any]
     held: Claim
     is_resumed: bool
@@ -61,6 +63,14 @@ class OpenRun:
     def fence(self) -> None:
         """Fail when another process took the folder over; pass it wherever files are written."""
         self.held.fence()
+
+    def adopt_settings(self) -> None:
+        """Write down the present settings; on a resume only once the last checkpoint has been opened with them.
+
+        Settings that turn out not to fit it would otherwise stay, and the next resume would fail like this one.
+        """
+        write_bytes(self.paths.asked, self.facts.asked.encode(), fence=self.fence)
+        write_json(self.paths.resolved, self.facts.resolved, fence=self.fence)
 
     def write_state(self, **values: Any) -> None:
         """Replace `state.json`, the small readable summary.
@@ -110,6 +120,11 @@ def is_run(paths: RunPaths) -> bool:
     return paths.manifest.exists()
 
 
+def has_begun(paths: RunPaths) -> bool:
+    """Whether anything was played: a start whose settings were refused leaves claims, settings and logs only."""
+    return paths.state.exists() or bool(paths.found_checkpoints()) or any(paths.metrics_folder.glob("*"))
+
+
 def read_resolved(paths: RunPaths) -> dict[str, Any]:
     """The settings under which a run last started.
 
@@ -144,8 +159,15 @@ def _resume(paths: RunPaths, facts: RunFacts) -> OpenRun:
     check_compatible(facts.compatibility, manifest["compatibility"], where=paths.root)
     changes = changed_settings(before, facts.resolved)
     held = claim(paths, {**provenance(), "changed_settings": changes})
-    _write_settings(paths, facts, held)
-    return OpenRun(paths=paths, manifest=manifest, held=held, is_resumed=True, changed_settings=changes, set_aside=None)
+    return OpenRun(
+        paths=paths,
+        facts=facts,
+        manifest=manifest,
+        held=held,
+        is_resumed=True,
+        changed_settings=changes,
+        set_aside=None,
+    )
 
 
 def _create(paths: RunPaths, facts: RunFacts, set_aside: Path | None) -> OpenRun:
@@ -154,25 +176,29 @@ def _create(paths: RunPaths, facts: RunFacts, set_aside: Path | None) -> OpenRun
     held = claim(paths, provenance())
     for folder in (paths.checkpoints, paths.metrics_folder, paths.events_folder, paths.media):
         folder.mkdir(exist_ok=True)
-    _write_settings(paths, facts, held)
     manifest = describe_run(paths.name, facts)
-    write_json(paths.manifest, manifest, fence=held.fence)  # last: from here on the folder is a run
-    return OpenRun(
-        paths=paths, manifest=manifest, held=held, is_resumed=False, changed_settings={}, set_aside=set_aside
+    run = OpenRun(
+        paths=paths,
+        facts=facts,
+        manifest=manifest,
+        held=held,
+        is_resumed=False,
+        changed_settings={},
+        set_aside=set_aside,
     )
-
-
-def _write_settings(paths: RunPaths, facts: RunFacts, held: Claim) -> None:
-    write_bytes(paths.asked, facts.asked.encode(), fence=held.fence)
-    write_json(paths.resolved, facts.resolved, fence=held.fence)
+    run.adopt_settings()
+    write_json(paths.manifest, manifest, fence=held.fence)  # last: from here on the folder is a run
+    return run
 
 
 def _make_room(paths: RunPaths, start: Start) -> Path | None:
-    """Leave the folder absent, empty, or with no more than the claims of a start that died early."""
+    """Leave the folder absent, empty, or with no more than what a start left behind that never played."""
     if paths.root.is_dir():
         refuse_if_held(paths)
     if not is_run(paths):
         _refuse_foreign_folder(paths)
+        return None
+    if start == "first" and not has_begun(paths):
         return None
     if start == "first":
         raise RunFolderError(

@@ -160,6 +160,7 @@ def restore(run: OpenRun, solo: Solo, store: CheckpointStore, events: EventWrite
         if loaded.checkpoint is not None:
             restore_from(solo, loaded.checkpoint)
             resumed_step = loaded.checkpoint.step
+        run.adopt_settings()
     events.write("attempt_started", step=max(resumed_step, 0), resumed_step=resumed_step)
     if run.changed_settings:
         events.write("settings_changed", step=max(resumed_step, 0), changes=dict(run.changed_settings))

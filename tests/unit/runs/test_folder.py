@@ -43,11 +43,35 @@ def test_a_first_start_writes_what_the_run_is(root: Path, facts: RunFacts) -> No
 
 
 def test_a_run_that_exists_is_not_started_again_without_a_word(root: Path, facts: RunFacts) -> None:
-    with open_run(root, facts):
-        pass
+    with open_run(root, facts) as run:
+        run.write_state(status="running", step=5)
 
     with pytest.raises(RunFolderError, match=r"The run 'a' exists.*--resume.*--fresh"), open_run(root, facts):
         pass
+
+
+def test_a_run_that_never_played_is_started_again_with_other_settings(root: Path, facts: RunFacts) -> None:
+    with open_run(root, facts):
+        pass
+    changed = dataclasses.replace(facts, resolved={"run": {"seed": 4}})
+
+    with open_run(root, changed) as run:
+        assert run.attempt == 2
+        assert not run.is_resumed
+
+    assert read_resolved(RunPaths(root)) == changed.resolved
+
+
+def test_a_resume_whose_settings_turn_out_not_to_fit_leaves_those_of_the_run(root: Path, facts: RunFacts) -> None:
+    with open_run(root, facts):
+        pass
+    changed = dataclasses.replace(facts, asked="", resolved={"run": {"seed": 4}})
+
+    with pytest.raises(IncompatibleError), open_run(root, changed, start="resume"):
+        raise IncompatibleError("The checkpoint has another number of games")
+
+    assert read_resolved(RunPaths(root)) == facts.resolved
+    assert RunPaths(root).asked.read_text() == facts.asked
 
 
 def test_a_resume_is_the_next_attempt_and_names_changed_settings(root: Path, facts: RunFacts) -> None:
@@ -59,6 +83,7 @@ def test_a_resume_is_the_next_attempt_and_names_changed_settings(root: Path, fac
         assert run.attempt == 2
         assert run.is_resumed
         assert run.changed_settings == {"learner.batch_size": [4, 8]}
+        run.adopt_settings()
 
     assert read_resolved(RunPaths(root)) == changed.resolved
     assert read_json(RunPaths(root).attempt(2))["changed_settings"] == {"learner.batch_size": [4, 8]}
