@@ -17,6 +17,7 @@ from gamefleet.actors.curriculum import Curriculum, Sight
 from gamefleet.actors.policy import make_rng
 from gamefleet.actors.saved import SavedState, pack
 from gamefleet.actors.steps import Restart, Vector, VectorStep
+from gamefleet.errors import IncompatibleError
 
 
 class Explorer:
@@ -75,6 +76,7 @@ class Explorer:
     def export_state(self) -> dict[str, Any]:
         """Everything that shapes the future, the curriculum included, as JSON values, arrays and bytes."""
         return {
+            "kind": type(self._curriculum).__name__,
             "interrupt": list(self._interrupt),
             "num_saved": self._num_saved,
             "rng": self._rng.bit_generator.state,
@@ -82,7 +84,19 @@ class Explorer:
         }
 
     def import_state(self, state: Mapping[str, Any]) -> None:
-        """Continue exactly from `export_state`."""
+        """Continue exactly from `export_state`.
+
+        Raises:
+            IncompatibleError: The state is of another curriculum.
+        """
+        present = type(self._curriculum).__name__
+        saved = state.get("kind", present)  # checkpoints of the first days have none
+        if saved != present:
+            raise IncompatibleError(
+                f"The checkpoint has another curriculum: {saved}, the settings ask for {present}",
+                where="curriculum.kind",
+                remedy="Take back that setting, use another run name, or start anew with --fresh.",
+            )
         self._interrupt = tuple(state["interrupt"])
         self._num_saved = int(state["num_saved"])
         self._rng.bit_generator.state = state["rng"]

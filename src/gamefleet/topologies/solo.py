@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -47,15 +47,55 @@ class Schedule:
     batch_size: int
     unroll: int
 
-    def updates_due(self, steps: int, updates: int) -> int:
+    @property
+    def count(self) -> Count:
+        """The count of a run that begins with this schedule."""
+        return Count(
+            replay_ratio=self.replay_ratio,
+            slots_per_update=self.batch_size * self.unroll,
+            starts=self.learning_starts_steps,
+            steps=self.learning_starts_steps,
+            updates=0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """From where on updates are due.
+
+    Args:
+        replay_ratio: Of the schedule.
+        slots_per_update: Trained slots of one update.
+        starts: The schedule's `learning_starts_steps`.
+        steps: Recorded steps at which the count began.
+        updates: Updates made by then.
+    """
+
+    replay_ratio: float
+    slots_per_update: int
+    starts: int
+    steps: int
+    updates: int
+
+    def due(self, steps: int, updates: int) -> int:
         """Updates that the ratio allows now and that have not been made.
 
         Args:
             steps: Steps recorded so far.
             updates: Updates made so far.
         """
-        allowed = (steps - self.learning_starts_steps) * self.replay_ratio / (self.batch_size * self.unroll)
-        return max(0, int(allowed) - updates)
+        allowed = (steps - self.steps) * self.replay_ratio / self.slots_per_update
+        return max(0, int(allowed) + self.updates - updates)
+
+    def going_on(self, saved: Mapping[str, Any], steps: int, updates: int) -> Count:
+        """The count of a run that is resumed: the saved one, or with other settings a new one from here on.
+
+        Without the new one, a resume with half the batch size would make up for all updates since the run's beginning.
+        """
+        before = Count(**saved)
+        if replace(before, steps=self.steps, updates=self.updates) == self:
+            return before
+        return replace(self, steps=max(steps, self.starts), updates=updates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +130,7 @@ class Solo:
         self.replay = replay
         self.learner = learner
         self.schedule = schedule
+        self._count = schedule.count
         self._weights = MemoryWeights()
         self._exit = ExitStack()
         self._thread = self._exit.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="learner"))
@@ -115,7 +156,7 @@ class Solo:
 
     def run_round(self) -> Round:
         """Play and learn side by side, then exchange."""
-        learning = self._thread.submit(self._learn, self.schedule.updates_due(self.steps, self.updates))
+        learning = self._thread.submit(self._learn, self._count.due(self.steps, self.updates))
         moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
         updates = learning.result()
         for moment in moments:
@@ -152,12 +193,16 @@ class Solo:
 
     def export_state(self) -> dict[str, Any]:
         """Everything but the replay, as nested dicts of JSON values and arrays; only between rounds."""
-        return {"actor": self.actor.export_state(), "learner": self.learner.export_state()}
+        learner = {**self.learner.export_state(), "count": asdict(self._count)}
+        return {"actor": self.actor.export_state(), "learner": learner}
 
     def import_state(self, state: Mapping[str, Any]) -> None:
         """Continue from `export_state`; the replay is loaded apart."""
         self.learner.import_state(state["learner"])
         self.actor.import_state(state["actor"])
+        present = self.schedule.count
+        saved = state["learner"].get("count", asdict(present))  # checkpoints of the first days have none
+        self._count = present.going_on(saved, self.steps, self.updates)
         self._weights = MemoryWeights()  # weights of another future could be newer than those of this one
 
     def save_replay(self, folder: Path, previous: Path | None) -> None:

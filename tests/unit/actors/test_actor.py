@@ -160,6 +160,11 @@ def test_a_checkpoint_of_another_number_of_games_names_the_setting() -> None:
         make(num_envs=2).import_state(make().export_state())
 
 
+def test_a_checkpoint_of_another_curriculum_is_refused() -> None:
+    with pytest.raises(IncompatibleError, match=r"another curriculum: QuestCurriculum.*Archive \(curriculum\.kind\)"):
+        make(kind="archive").import_state(make(kind="quests").export_state())
+
+
 def test_a_checkpoint_cannot_be_made_in_the_middle_of_a_step() -> None:
     actor = make()
     actor.send()
