@@ -13,13 +13,17 @@ Left out: how errors are shown (`cli` prints them in one paragraph and exits wit
     │  ├─ CorruptCheckpointError    a file is missing, truncated or fails its checksum
     │  └─ IncompatibleError         weights, experience or peers of another game version, spec, reward or architecture
     ├─ WorkerError              a worker process crashed or hung (exit 6)
-    └─ DeviceMemoryError        the accelerator ran out of memory (exit 7)
+    ├─ DeviceMemoryError        the accelerator ran out of memory (exit 7)
+    └─ ClusterError             jobs cannot be submitted, asked for or stopped (exit 8)
+       ├─ SubmitRefusedError        the scheduler said no: `is_temporary` tells whether waiting helps
+       └─ SchedulerSilentError      the scheduler did not answer: nothing is known, so nothing may be concluded
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class GamefleetError(Exception):
@@ -103,6 +107,30 @@ class DeviceMemoryError(GamefleetError):
     """The accelerator ran out of memory."""
 
     exit_code = 7
+
+
+class ClusterError(GamefleetError):
+    """Jobs cannot be submitted, asked for or stopped."""
+
+    exit_code = 8
+
+
+class SubmitRefusedError(ClusterError):
+    """The scheduler refused a job.
+
+    Args:
+        what: As in `GamefleetError`.
+        is_temporary: Whether the same job may be accepted later (a limit on the number of jobs, a closed partition).
+        details: `value`, `where` and `remedy` of `GamefleetError`.
+    """
+
+    def __init__(self, what: str, *, is_temporary: bool, **details: Any) -> None:
+        super().__init__(what, **details)
+        self.is_temporary = is_temporary
+
+
+class SchedulerSilentError(ClusterError):
+    """The scheduler did not answer in time, or could not be reached; a submitted job may or may not exist."""
 
 
 def nearest(value: str, choices: Iterable[str]) -> str:
