@@ -51,6 +51,48 @@ def write_json(path: Path, value: Mapping[str, Any], *, fence: Fence | None = No
     write_bytes(path, (text + "\n").encode(), fence=fence)
 
 
+def create_once(path: Path, value: Mapping[str, Any]) -> bool:
+    """Write `value` as JSON unless `path` exists: of several processes exactly one succeeds, and nobody sees half.
+
+    Made by a hard link, which fails when the name is taken, on NFS too; where links are not possible, by `O_EXCL`.
+
+    Returns:
+        Whether this call made the file.
+
+    Raises:
+        StorageFullError: The disk or quota is full.
+        RunFolderError: The folder is missing or not writable.
+    """
+    text = (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(6)}")
+    with explained(path):
+        try:
+            write_bytes(temporary, text)
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                raise
+            return _create_exclusively(path, text)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    return True
+
+
+def _create_exclusively(path: Path, data: bytes) -> bool:
+    try:
+        with open(path, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
 @contextmanager
 def open_atomic(path: Path, *, fence: Fence | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` when the block ends without an error.

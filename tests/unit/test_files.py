@@ -1,6 +1,8 @@
 """A file appears whole or not at all: after a crash, on a full disk, against a fence, between writers."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from gamefleet.errors import RunFolderError, StorageFullError
 from gamefleet.files import (
     TEMPORARY_PREFIX,
     check_size,
+    create_once,
     digest,
     open_atomic,
     read_json,
@@ -261,3 +264,25 @@ def test_a_removed_folder_is_gone_with_its_content(tmp_path: Path) -> None:
     remove_folder(tmp_path / "step-1")
 
     assert names_in(tmp_path) == []
+
+
+def test_of_many_processes_that_create_a_file_once_exactly_one_succeeds(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: create_once(tmp_path / "mark", {"by": number}), range(40)))
+
+    assert sum(made) == 1
+    assert read_json(tmp_path / "mark") == {"by": made.index(True)}
+    assert [path.name for path in tmp_path.iterdir()] == ["mark"], "no temporary file stays"
+
+
+def test_creating_once_works_where_hard_links_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+    assert create_once(tmp_path / "mark", {"by": "first"})
+    assert not create_once(tmp_path / "mark", {"by": "second"})
+    assert read_json(tmp_path / "mark") == {"by": "first"}

@@ -1,0 +1,181 @@
+"""Moving a fleet on: ask the scheduler once, decide for every chain, carry it out.
+
+Job: the shell around `chain`. Place in the data flow: called by `start`, `status`, and by every leg while it runs and
+when it ends; any number of callers at once is fine. Left out: the decision (`chain`), the records (`store`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gamefleet.cluster.chain import Adopt, Answer, Cancel, ChainView, Command, Give, Submit, decide
+from gamefleet.cluster.fleet import Fleet
+from gamefleet.cluster.fleet_paths import ChainPaths
+from gamefleet.cluster.notify import notify
+from gamefleet.cluster.store import (
+    accept_job,
+    begin_submission,
+    give_mark,
+    read_chain,
+    refuse_submission,
+    slot_holders,
+    take_slot,
+)
+from gamefleet.errors import SchedulerSilentError, SubmitRefusedError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a fleet stands, and what was done about it.
+
+    Args:
+        views: One per chain.
+        answer: What the scheduler said; None when it did not.
+        silence: Why it did not.
+        done: What was carried out, by chain.
+        refusals: Why jobs were refused, by chain.
+    """
+
+    views: tuple[ChainView, ...]
+    answer: Answer | None
+    silence: str = ""
+    done: Mapping[str, list[Command]]
+    refusals: Mapping[str, SubmitRefusedError]
+
+
+def read_views(fleet: Fleet) -> tuple[ChainView, ...]:
+    """What the folder says of every chain."""
+    is_stopped = fleet.paths.stop.exists()
+    holders = {member for _, member in slot_holders(fleet.paths).values()}
+    return tuple(
+        read_chain(
+            fleet.paths.chain(chain.member),
+            step=fleet.probe.step(chain.run_path),
+            is_stopped=is_stopped,
+            has_slot=chain.member in holders,
+            job_name=fleet.facts.job_name(chain.member),
+        )
+        for chain in fleet.facts.chains
+    )
+
+
+def ask(fleet: Fleet, views: tuple[ChainView, ...]) -> Answer:
+    """Ask the scheduler what the views leave open.
+
+    Raises:
+        SchedulerSilentError: It did not answer the first question; the second may fail.
+    """
+    asked_at = fleet.clock()
+    jobs = {job.id: job for job in fleet.executor.queue()}
+    newest = [view.last for view in views if view.last is not None]
+    gone = [last.job for last in newest if last.job and last.job not in jobs]
+    lost = [last.name for last in newest if not last.job]
+    try:
+        ended = fleet.executor.ended(gone, names=lost) if gone or lost else {}
+    except SchedulerSilentError as error:
+        log.warning("%s", error)
+        return Answer(asked_at=asked_at, jobs=jobs, ended=None)
+    return Answer(asked_at=asked_at, jobs=jobs, ended=ended)
+
+
+def move_on(fleet: Fleet, *, patience_s: float | None = None) -> Standing:
+    """Do for every chain what is needed next.
+
+    Args:
+        fleet: Which.
+        patience_s: Wait this long before a refused submission is made again; None takes the usual time.
+
+    Returns:
+        The folder and the queue as they were before, and what was done.
+    """
+    views = read_views(fleet)
+    done: dict[str, list[Command]] = {}
+    refusals: dict[str, SubmitRefusedError] = {}
+    try:
+        answer = ask(fleet, views)
+    except SchedulerSilentError as error:
+        return Standing(views=views, answer=None, silence=str(error), done=done, refusals=refusals)
+    views = tuple(with_slot(fleet, views, view, answer) for view in views)
+    patience = {} if patience_s is None else {"patience_s": patience_s}
+    for view in views:
+        for command in decide(view, answer, never_starts=fleet.never_starts, **patience):
+            try:
+                if carry_out(fleet, view.member, command):
+                    done.setdefault(view.member, []).append(command)
+            except SubmitRefusedError as error:
+                refusals[view.member] = error
+            except SchedulerSilentError as error:
+                log.warning("%s", error)
+    return Standing(views=views, answer=answer, done=done, refusals=refusals)
+
+
+def with_slot(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answer: Answer) -> ChainView:
+    """Give a chain that needs one a place under the job cap, if there is one.
+
+    Everybody picks the same free place, and taking it is exclusive: two callers cannot take two places for one that is
+    free. Jobs of the user that belong to somebody else count, unless they wait for another job.
+    """
+    if view.has_slot or view.ending:
+        return view
+    holders = slot_holders(fleet.paths)
+    at_work = {other.member for other in views if not other.ending}
+    busy = {index for index, (_, member) in holders.items() if member in at_work}
+    prefix = fleet.facts.job_prefix
+    others = sum(not job.name.startswith(prefix) and not job.waits_for_parent for job in answer.jobs.values())
+    if len(busy) + others >= fleet.facts.max_jobs:
+        return view
+    index = min(set(range(fleet.facts.max_jobs)) - busy)
+    turn = holders[index][0] + 1 if index in holders else 1
+    return replace(view, has_slot=take_slot(fleet.paths, index, turn, view.member))
+
+
+def carry_out(fleet: Fleet, member: str, command: Command) -> bool:
+    """Carry out one command; returns whether it was this process that did.
+
+    Raises:
+        SubmitRefusedError: The scheduler refused the job; that is written down.
+        SchedulerSilentError: It did not answer.
+    """
+    chain = fleet.paths.chain(member)
+    match command:
+        case Submit():
+            return hand_over(fleet, chain, command)
+        case Adopt(number=number, job=job):
+            return accept_job(chain, number, job, now=fleet.clock()) == job
+        case Cancel(jobs=jobs):
+            fleet.executor.cancel(jobs)
+            return True
+        case Give(mark=mark, reason=reason):
+            return end_chain(fleet, member, mark, reason)
+
+
+def hand_over(fleet: Fleet, chain: ChainPaths, command: Submit) -> bool:
+    """Submit one job; of several processes that want to, one does.
+
+    Raises:
+        SubmitRefusedError: The scheduler refused it; that is written down.
+        SchedulerSilentError: No answer: a later call finds the job by its name, or makes it again.
+    """
+    if not begin_submission(chain, command, now=fleet.clock(), by=fleet.who):
+        return False
+    try:
+        job = fleet.executor.submit(fleet.request(chain.member, command.number, command.after))
+    except SubmitRefusedError as error:
+        refuse_submission(chain, command, str(error), now=fleet.clock())
+        raise
+    if accept_job(chain, command.number, job, now=fleet.clock()) != job:
+        fleet.executor.cancel([job])  # an earlier try, thought lost, turned up and was adopted meanwhile
+        return False
+    return True
+
+
+def end_chain(fleet: Fleet, member: str, mark: str, reason: str) -> bool:
+    """Mark a chain and tell the user; once, whoever comes first."""
+    if not give_mark(fleet.paths.chain(member), mark, {"reason": reason, "by": fleet.who}):
+        return False
+    notify(fleet.facts.notify, event=mark, fleet=fleet.facts.name, member=member, reason=reason)
+    return True

@@ -1,0 +1,286 @@
+"""What a chain of jobs does next: facts in, commands out.
+
+Job: decide, from what the folder says and what the scheduler answered, which job is handed over, adopted or cancelled
+next. Place in the data flow: `store` reads the facts, `carrier` carries the commands out; jobs, `start` and `status`
+all ask the same question, at any time and in any number, and the answer is the same. Left out: files, clocks,
+schedulers.
+
+The rules, each of which a fault has taught somebody:
+
+- A submission has a number, and one process may make it (the file is created once). One job counts for it, the first
+  that is written down; any other job of the same name is cancelled and would end by itself.
+- A scheduler that does not answer says nothing: no command follows.
+- A job that has ended is followed by the next submission; a running one gets its successor queued behind it
+  (`afterany`), so that the wait in the queue overlaps with the work.
+- Three submissions in a row that bring no progress end the chain. So does a job that can never start.
+- A job that somebody cancelled while it waited was cancelled on purpose: the chain is held until it is started again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gamefleet.cluster.jobs import EndedJob, Job
+
+LOST_AFTER_S = 90.0
+"""A submission without an answer is looked for this long before it is made again; longer than any call's time-out."""
+
+REFUSED_AGAIN_S = 60.0
+"""A refused submission is made again after this time: limits on the number of jobs come and go."""
+
+SETTLED_S = 300.0
+"""A job younger than this that is not in the queue has ended only if the scheduler says so: the answer may be older
+than the job, and clocks of two machines differ."""
+
+LEGS_WITHOUT_PROGRESS = 3
+"""So many in a row end a chain."""
+
+YIELDED = "yielded"
+"""Why a submission ended without a leg: another job of the chain was at work. It proves nothing about progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One job of a chain, from the intention on.
+
+    Args:
+        number: From 1.
+        name: The job's name, unique to this submission.
+        asked_at: When it was (last) about to be handed over, seconds since 1970.
+        after: The job behind which it was queued; empty for none.
+        tries: How often it was handed over.
+        job: The id that counts; empty while no answer is known.
+        accepted_at: When the id was written down, seconds since 1970.
+        outcome: Why it ended without a leg, if the job said so.
+        refusal: Why the newest try was refused; empty when it was not.
+    """
+
+    number: int
+    name: str
+    asked_at: float
+    after: str = ""
+    tries: int = 1
+    job: str = ""
+    accepted_at: float = 0.0
+    outcome: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One job's stretch of a chain.
+
+    Args:
+        number: From 1; the fence.
+        submission: Which job runs it; 0 when its process died before saying so.
+        step: Step of the newest checkpoint when it began, -1 for none.
+    """
+
+    number: int
+    submission: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainView:
+    """What the folder says of one chain.
+
+    Args:
+        member: Its name.
+        submissions: Oldest first.
+        legs: Oldest first.
+        step: Step of the run's newest checkpoint, -1 for none.
+        counts_from: Submissions up to this number were forgiven by a later start.
+        ending: `done`, `failed`, `held`, `stopped`, or empty while the chain shall go on.
+        has_slot: Whether it holds a place under the job cap.
+    """
+
+    member: str
+    submissions: tuple[Submission, ...] = ()
+    legs: tuple[Leg, ...] = ()
+    step: int = -1
+    counts_from: int = 0
+    ending: str = ""
+    has_slot: bool = False
+
+    @property
+    def last(self) -> Submission | None:
+        """The newest submission."""
+        return self.submissions[-1] if self.submissions else None
+
+    def legs_of(self, submission: int) -> tuple[Leg, ...]:
+        """The legs that a submission's job ran; more than one when it was requeued."""
+        return tuple(leg for leg in self.legs if leg.submission == submission)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the scheduler answered.
+
+    Args:
+        asked_at: When it was asked, seconds since 1970.
+        jobs: All of the user's jobs that have not ended, by id.
+        ended: What it still knows of ended ones that were asked for, by id; None when only this question failed.
+    """
+
+    asked_at: float
+    jobs: Mapping[str, Job]
+    ended: Mapping[str, EndedJob] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """Hand over the next job.
+
+    Args:
+        number: Of the submission.
+        after: Job that must have ended first; empty for none.
+        retry: 0, or how often the same submission was lost before.
+    """
+
+    number: int
+    after: str = ""
+    retry: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopt:
+    """Write down the job of a submission whose answer was lost."""
+
+    number: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel:
+    """End jobs that must not run."""
+
+    jobs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Give:
+    """Mark the chain.
+
+    Args:
+        mark: `failed` or `held`.
+        reason: For people.
+    """
+
+    mark: str
+    reason: str
+
+
+Command = Submit | Adopt | Cancel | Give
+
+
+def decide(
+    view: ChainView,
+    answer: Answer | None,
+    *,
+    never_starts: Callable[[str], str] = lambda reason: "",
+    patience_s: float = REFUSED_AGAIN_S,
+) -> list[Command]:
+    """What must happen next; nothing while the scheduler is silent.
+
+    Args:
+        view: The folder, read before the scheduler was asked.
+        answer: What the scheduler said; None when it did not.
+        never_starts: Why a pending job with this reason can never start; empty when it can.
+        patience_s: Wait this long before a refused submission is made again.
+
+    Returns:
+        Commands in order; usually none or one.
+    """
+    if answer is None:
+        return []
+    commands: list[Command] = list(strays(view, answer))
+    if not view.ending:
+        commands += next_step(view, answer, never_starts, patience_s)
+    return commands
+
+
+def strays(view: ChainView, answer: Answer) -> list[Cancel]:
+    """Jobs of this chain that must not run: doubles of a submission, and what waits although the chain has ended."""
+    names = {submission.name: submission for submission in view.submissions}
+    mine = [(job, names[job.name]) for job in answer.jobs.values() if job.name in names]
+    doubles = tuple(job.id for job, of in mine if of.job and job.id != of.job)
+    waiting = tuple(job.id for job, of in mine if view.ending and job.state == "pending" and job.id not in doubles)
+    found = [Cancel(jobs=doubles, reason="another job counts for the same submission")] if doubles else []
+    return found + ([Cancel(jobs=waiting, reason=f"the chain is {view.ending}")] if waiting else [])
+
+
+def next_step(view: ChainView, answer: Answer, never_starts: Callable[[str], str], patience_s: float) -> list[Command]:
+    """The one thing that a chain which shall go on needs next."""
+    last = view.last
+    if last is not None and last.job in answer.jobs:
+        return behind(last, answer.jobs[last.job], never_starts)
+    if not view.has_slot:
+        return []
+    if last is None:
+        return [Submit(number=1)]
+    if not last.job:
+        return find_again(last, answer, patience_s)
+    if answer.ended is not None and last.job in answer.ended:
+        return after_ended(view, last, answer, answer.ended[last.job])
+    is_settled = answer.asked_at - last.accepted_at > SETTLED_S
+    return after_ended(view, last, answer, None) if is_settled else []
+
+
+def find_again(last: Submission, answer: Answer, patience_s: float) -> list[Command]:
+    """A submission without an answer: its job is adopted when it exists, and made again when it surely does not."""
+    if answer.ended is None:
+        return []
+    known = {job.id: job.name for job in answer.jobs.values()} | {job.id: job.name for job in answer.ended.values()}
+    candidates = [job for job, name in known.items() if name == last.name]
+    if candidates:
+        return [Adopt(number=last.number, job=min(candidates, key=by_age))]
+    if answer.asked_at - last.asked_at < (patience_s if last.refusal else LOST_AFTER_S):
+        return []
+    return [Submit(number=last.number, after=last.after, retry=last.tries)]
+
+
+def by_age(job: str) -> tuple[int, str]:
+    """Job ids count up."""
+    digits = "".join(character for character in job if character.isdigit())
+    return int(digits or 0), job
+
+
+def behind(last: Submission, job: Job, never_starts: Callable[[str], str]) -> list[Command]:
+    """The newest job exists: a running one gets a successor, one that can never start ends the chain."""
+    if job.state != "pending":
+        return [Submit(number=last.number + 1, after=job.id)]
+    never = never_starts(job.reason)
+    if never:
+        return [Give(mark="failed", reason=never), Cancel(jobs=(job.id,), reason=never)]
+    return []
+
+
+def after_ended(view: ChainView, last: Submission, answer: Answer, facts: EndedJob | None) -> list[Command]:
+    """The newest job has ended: the next one, unless that is pointless or unwanted."""
+    live = [answer.jobs[one.job] for one in view.submissions[:-1] if one.job in answer.jobs]
+    if last.number > view.counts_from:
+        was_cancelled = facts is not None and facts.how == "cancelled"
+        if was_cancelled and not view.legs_of(last.number) and not last.outcome:
+            return [Give(mark="held", reason=f"job {last.job} was cancelled while it waited")]
+        fruitless = without_progress(view)
+        if fruitless >= LEGS_WITHOUT_PROGRESS and not live:
+            return [Give(mark="failed", reason=f"{fruitless} jobs in a row ended without a newer checkpoint")]
+    return [Submit(number=last.number + 1, after=live[-1].id if live else "")]
+
+
+def without_progress(view: ChainView) -> int:
+    """How many of the newest submissions in a row, all of which have ended, left no newer checkpoint."""
+    count = 0
+    step = view.step
+    for submission in reversed(view.submissions):
+        if submission.number <= view.counts_from:
+            return count
+        legs = view.legs_of(submission.number)
+        if legs and legs[0].step < step:
+            return count
+        step = legs[0].step if legs else step
+        count += submission.outcome != YIELDED
+    return count

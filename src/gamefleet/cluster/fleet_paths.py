@@ -1,0 +1,162 @@
+"""Every file name of a fleet, in one place.
+
+Job: say where things lie. Place in the data flow: below the run folder; `store` reads and writes there. Left out:
+reading and writing.
+
+    runs/NAME/
+    ├─ logs/slurm-JOBID.out  slurm-JOBID.err
+    └─ fleet/
+       ├─ fleet.json                    what was started: chains, commands, resources
+       ├─ settings.toml                 the settings that every leg reads
+       ├─ stop.json                     the mark that ends all
+       ├─ slots/0.0003.json             place 0 under the job cap was taken for the third time, by this chain
+       └─ m0/                           one chain
+          ├─ submissions/0002.json      the second job was about to be handed over
+          ├─ submissions/0002.job.json  the one job that counts for it
+          ├─ submissions/0002.end.json  why it ended without a leg
+          ├─ legs/0002/                 made by mkdir: the fence
+          │  └─ leg.json  end.json  alive
+          └─ done.json  failed.json  held.json
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = "fleet"
+FACTS = "fleet.json"
+NUMBERED = re.compile(r"\d{4,}")
+MEMBER = re.compile(r"m\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPaths:
+    """The names of one chain.
+
+    Args:
+        root: The folder `runs/NAME/fleet/mK`.
+    """
+
+    root: Path
+
+    @property
+    def member(self) -> str:
+        """The chain's name within its fleet, for example `m0`."""
+        return self.root.name
+
+    @property
+    def submissions(self) -> Path:
+        """Folder of what was handed to the scheduler."""
+        return self.root / "submissions"
+
+    @property
+    def legs(self) -> Path:
+        """Folder of the legs; the highest number holds the run."""
+        return self.root / "legs"
+
+    def submission(self, number: int) -> Path:
+        """Made before a job is handed over, by the one process that may do so."""
+        return self.submissions / f"{number:04d}.json"
+
+    def retry(self, number: int, attempt: int) -> Path:
+        """Made before a lost job is handed over again."""
+        return self.submissions / f"{number:04d}.retry-{attempt}.json"
+
+    def refused(self, number: int, tries: int) -> Path:
+        """Why the scheduler said no to one try, from 1."""
+        return self.submissions / f"{number:04d}.refused-{tries}.json"
+
+    def accepted(self, number: int) -> Path:
+        """The job that counts; all others of the same submission end themselves."""
+        return self.submissions / f"{number:04d}.job.json"
+
+    def ended(self, number: int) -> Path:
+        """Why a job ended without a leg of its own."""
+        return self.submissions / f"{number:04d}.end.json"
+
+    def leg(self, number: int) -> Path:
+        """The fence of one leg."""
+        return self.legs / f"{number:04d}"
+
+    def mark(self, kind: str) -> Path:
+        """`done`, `failed` or `held`."""
+        return self.root / f"{kind}.json"
+
+    def set_aside_mark(self, kind: str, submission: int) -> Path:
+        """A mark that a later start took away; what came up to this submission no longer counts."""
+        return self.root / f"{kind}-{submission:04d}.json"
+
+    def numbers(self, folder: Path, suffix: str = "") -> list[int]:
+        """Numbers in a folder's names, smallest first."""
+        if not folder.is_dir():
+            return []
+        stems = (path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix))
+        return sorted(int(stem) for stem in stems if NUMBERED.fullmatch(stem))
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPaths:
+    """The names of one fleet.
+
+    Args:
+        root: The folder `runs/NAME`.
+    """
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Everything below is the fleet's own."""
+        return self.root / FOLDER
+
+    @property
+    def facts(self) -> Path:
+        """What was started; its presence makes the folder a fleet."""
+        return self.folder / FACTS
+
+    @property
+    def settings(self) -> Path:
+        """The training settings that every leg reads."""
+        return self.folder / "settings.toml"
+
+    @property
+    def stop(self) -> Path:
+        """The mark that ends all chains."""
+        return self.folder / "stop.json"
+
+    @property
+    def slots(self) -> Path:
+        """Folder of the places under the job cap."""
+        return self.folder / "slots"
+
+    def slot(self, index: int, turn: int) -> Path:
+        """The place `index`, taken for the `turn`-th time."""
+        return self.slots / f"{index}.{turn:04d}.json"
+
+    @property
+    def scripts(self) -> Path:
+        """Folder of the batch scripts, as they were submitted."""
+        return self.folder / "scripts"
+
+    @property
+    def jobs(self) -> Path:
+        """Folder in which jobs without a scheduler are kept."""
+        return self.folder / "jobs"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the jobs' output."""
+        return self.root / "logs"
+
+    def chain(self, member: str) -> ChainPaths:
+        """One chain."""
+        return ChainPaths(self.folder / member)
+
+    def found_chains(self) -> Iterator[ChainPaths]:
+        """The chains that have a folder, in order."""
+        names = (path.name for path in self.folder.iterdir() if MEMBER.fullmatch(path.name))
+        for name in sorted(names, key=lambda member: int(member[1:])):
+            yield self.chain(name)

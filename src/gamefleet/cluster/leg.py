@@ -1,0 +1,274 @@
+"""One leg: what a job of a chain does, from its first line to its last.
+
+Job: check the marks, take the leg, run the training command as a child, queue the successor, account for the end. Place
+in the data flow: the batch script's only command. Left out: training; this process imports neither torch nor numpy and
+is at work a fraction of a second after the job began.
+
+The child trains, this process looks after the chain: it outlives a child that crashes, and a scheduler that hangs never
+holds up training. Signals only set flags; USR1 (the limit is near) is passed on to the child, TERM reaches it anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gamefleet.cluster.carrier import end_chain, move_on, read_views
+from gamefleet.cluster.chain import YIELDED, ChainView
+from gamefleet.cluster.fleet import Fleet
+from gamefleet.cluster.fleet_paths import ChainPaths
+from gamefleet.cluster.store import accept_job, beat, claim_leg, end_leg, end_submission, last_beat
+from gamefleet.errors import GamefleetError, SchedulerSilentError
+
+log = logging.getLogger(__name__)
+
+LEG_VARIABLE = "GAMEFLEET_LEG"
+"""Tells the child which fence it holds: the absolute path of `legs/NNNN`."""
+
+SCRIPT_VARIABLE = "GAMEFLEET_SCRIPT_STARTED"
+"""When the batch script began, seconds since 1970."""
+
+POLL_S = 0.5
+TICK_S = 60.0
+"""Between two looks at the whole fleet: one question to the scheduler a minute."""
+
+BEAT_S = 20.0
+REMIND_S = 5.0
+"""Between two signals to a child that shall stop: one that is still importing ignores the first."""
+
+PREDECESSOR_S = 120.0
+"""So long a job waits for the one before it to be gone; a job that ends may take this long to be cleaned up."""
+
+HOPELESS = (2, 3)
+"""Exit codes that another job cannot mend: wrong settings, something that is not installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things are waited for, in seconds; tests have other values.
+
+    Args:
+        poll_s: Between two looks at the child.
+        tick_s: Between two looks at the whole fleet.
+        predecessor_s: For the job before this one to be gone.
+    """
+
+    poll_s: float = POLL_S
+    tick_s: float = TICK_S
+    predecessor_s: float = PREDECESSOR_S
+
+
+class Signals:
+    """Flags that signal handlers set.
+
+    Args:
+        numbers: Signals that are taken note of.
+    """
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self.seen: set[int] = set()
+        for number in numbers:
+            signal.signal(number, lambda number, frame: self.seen.add(number))
+
+    def near_the_end(self) -> bool:
+        """Whether the child must be asked to stop."""
+        return signal.SIGUSR1 in self.seen
+
+
+@contextmanager
+def ignored(number: signal.Signals) -> Iterator[None]:
+    """Let what is started in the block ignore a signal until it listens: while it imports, it would die of it."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[str, str], timing: Timing) -> str:
+    """Carry a chain through one job.
+
+    Args:
+        fleet: The fleet.
+        member: The chain.
+        submission: Which of its submissions this job is.
+        environment: Of the job; `SLURM_JOB_ID` is needed.
+        timing: How long things are waited for.
+
+    Returns:
+        What happened, in a few words.
+    """
+    signals = Signals(signal.SIGUSR1, signal.SIGTERM)
+    chain = fleet.paths.chain(member)
+    job = environment.get("SLURM_JOB_ID", "")
+    accepted = accept_job(chain, submission, job, now=fleet.clock())
+    if accepted != job:
+        return f"job {accepted} counts for submission {submission}; this one ends"
+    obstacle = may_begin(fleet, member, submission, job, timing)
+    if obstacle:
+        end_submission(chain, submission, obstacle)
+        move_on(fleet)
+        return obstacle
+    step = fleet.probe.step(fleet.facts.chain(member).run_path)
+    number = claim_leg(chain, {"submission": submission, "job": job, "step": step, **whereabouts(fleet, environment)})
+    if number is None:
+        end_submission(chain, submission, YIELDED)
+        return "another job took the leg at the same moment"
+    return Leg(fleet, chain, number, environment=environment, signals=signals).run(timing)
+
+
+def whereabouts(fleet: Fleet, environment: Mapping[str, str]) -> dict[str, object]:
+    """Where and since when this job runs."""
+    return {
+        "host": socket.gethostname(),
+        "node": environment.get("SLURMD_NODENAME", ""),
+        "pid": os.getpid(),
+        "restarts": int(environment.get("SLURM_RESTART_COUNT", "0") or 0),
+        "script_started_at": float(environment.get(SCRIPT_VARIABLE, "0") or 0),
+        "began_at": fleet.clock(),
+    }
+
+
+def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timing) -> str:
+    """Why this job must not begin a leg; empty when it may. Waits while the job before it is being cleaned up."""
+    give_up_at = time.monotonic() + timing.predecessor_s
+    chain = fleet.paths.chain(member)
+    seen_beat = None
+    while True:
+        view = next(view for view in read_views(fleet) if view.member == member)
+        if view.ending:
+            return f"the chain is {view.ending}"
+        newest = view.legs[-1] if view.legs else None
+        if newest is None or (chain.leg(newest.number) / "end.json").exists():
+            return ""
+        if newest.submission > submission:
+            return "a later job has taken over"
+        try:
+            if not is_at_work(fleet, view, job):
+                return ""
+        except SchedulerSilentError:
+            # Nobody can say whether the job before is gone; a heart that beats between two looks says that it is not.
+            beat_now = last_beat(chain, newest.number)
+            if seen_beat == beat_now and time.monotonic() >= give_up_at:
+                return ""
+            seen_beat = beat_now
+        if time.monotonic() >= give_up_at:
+            return YIELDED
+        time.sleep(min(2.0, timing.predecessor_s / 10))
+
+
+def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
+    """Whether another job of the chain still has processes, by the scheduler's word.
+
+    Raises:
+        SchedulerSilentError: It did not answer.
+    """
+    names = {submission.name for submission in view.submissions}
+    return any(
+        other.name in names and other.id != job and other.state in ("running", "ending")
+        for other in fleet.executor.queue()
+    )
+
+
+class Leg:
+    """A leg that this process has taken.
+
+    Args:
+        fleet: The fleet.
+        chain: Where the chain lies.
+        number: The leg's number.
+        environment: Of the job.
+        signals: What has arrived.
+    """
+
+    def __init__(
+        self, fleet: Fleet, chain: ChainPaths, number: int, *, environment: Mapping[str, str], signals: Signals
+    ) -> None:
+        self._fleet = fleet
+        self._chain = chain
+        self._number = number
+        self._facts = fleet.facts.chain(chain.member)
+        self._environment = {**environment, LEG_VARIABLE: str(chain.leg(number))}
+        self._signals = signals
+
+    def run(self, timing: Timing) -> str:
+        """Train until the child ends; returns what happened, in a few words."""
+        with ignored(signal.SIGUSR1):
+            child = subprocess.Popen(self._facts.command, env=self._environment, stdin=subprocess.DEVNULL)
+        self._watch(child, timing)
+        return self._account(child.returncode)
+
+    def _watch(self, child: subprocess.Popen[bytes], timing: Timing) -> None:
+        """Until the child ends: look after the chain, show life, pass on what asks for an end."""
+        repeat = Repeat(time.monotonic)
+        while child.poll() is None:
+            if repeat.is_due("beat", BEAT_S):
+                beat(self._chain, self._number)
+            if self._must_end() and repeat.is_due("remind", REMIND_S):
+                child.send_signal(signal.SIGUSR1)
+            if repeat.is_due("tick", timing.tick_s):
+                self._look_after_the_chain()
+            time.sleep(timing.poll_s)
+
+    def _must_end(self) -> bool:
+        newest = max(self._chain.numbers(self._chain.legs), default=self._number)
+        return self._signals.near_the_end() or self._fleet.paths.stop.exists() or newest > self._number
+
+    def _look_after_the_chain(self) -> None:
+        """Queue the successor and help the other chains; whatever goes wrong there, training goes on."""
+        try:
+            move_on(self._fleet)
+        except (GamefleetError, OSError) as error:
+            log.warning("could not look after the chain, trying again in a minute: %s", error)
+
+    def _account(self, exit_code: int) -> str:
+        """Write down how the leg ended, and what follows for the chain."""
+        run = self._facts.run_path
+        is_finished = exit_code == 0 and self._fleet.probe.is_finished(run)
+        outcome = "finished" if is_finished else "saved" if exit_code == 0 else "failed"
+        end_leg(
+            self._chain,
+            self._number,
+            {
+                "outcome": outcome,
+                "exit_code": exit_code,
+                "step": self._fleet.probe.step(run),
+                "signals": sorted(signal.Signals(number).name for number in self._signals.seen),
+                "ended_at": self._fleet.clock(),
+            },
+        )
+        if is_finished:
+            end_chain(self._fleet, self._chain.member, "done", "all steps are done")
+        elif exit_code in HOPELESS:
+            reason = f"leg {self._number} ended with exit code {exit_code}, which another job cannot mend: see its log"
+            end_chain(self._fleet, self._chain.member, "failed", reason)
+        self._look_after_the_chain()
+        return f"leg {self._number} {outcome} with exit code {exit_code}"
+
+
+class Repeat:
+    """Things that are due every so often, at once the first time.
+
+    Args:
+        clock: In seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def is_due(self, name: str, interval_s: float) -> bool:
+        """Whether it is time again; asking takes note."""
+        now = self._clock()
+        if now - self._last.get(name, float("-inf")) < interval_s:
+            return False
+        self._last[name] = now
+        return True
