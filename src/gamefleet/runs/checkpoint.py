@@ -26,12 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gamefleet.errors import CheckpointError, CorruptCheckpointError
+from gamefleet.errors import CorruptCheckpointError, RunFolderError
 from gamefleet.files import (
     TEMPORARY_PREFIX,
     Fence,
     explained,
-    read_json,
     remove_folder,
     sync_folder,
     write_bytes,
@@ -40,88 +39,19 @@ from gamefleet.files import (
 from gamefleet.runs.checkpoint_files import (
     describe_files,
     is_milestone,
-    read_manifest_file,
     replay_of,
-    verify,
+    verify_size,
     write_manifest_file,
 )
-from gamefleet.runs.manifest import FORMAT_VERSION, Compatibility, check_compatible, check_format, provenance
-from gamefleet.runs.paths import (
-    CHECKPOINT_MANIFEST,
-    CHECKPOINT_STATE,
-    PART_SUFFIX,
-    REPLAY_FOLDER,
-    SET_ASIDE_PREFIX,
-    RunPaths,
-)
-from gamefleet.runs.trees import Tree, pack, unpack
+from gamefleet.runs.checkpoint_reading import Checkpoint, checkpoints_in_order, find_checkpoint, open_checkpoint
+from gamefleet.runs.manifest import FORMAT_VERSION, Compatibility, provenance
+from gamefleet.runs.paths import CHECKPOINT_STATE, PART_SUFFIX, REPLAY_FOLDER, SET_ASIDE_PREFIX, RunPaths
+from gamefleet.runs.trees import Tree, pack
+
+__all__ = ["Checkpoint", "CheckpointStore", "Loaded", "SaveReplay", "find_checkpoint", "open_checkpoint"]
 
 SaveReplay = Callable[[Path, Path | None], None]
 """`(folder, previous)`: write the replay into the empty `folder`; `previous` holds the last saved one, or is None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A verified checkpoint.
-
-    Args:
-        folder: Where it lies.
-        manifest: The content of its `MANIFEST.json`.
-    """
-
-    folder: Path
-    manifest: Mapping[str, Any]
-
-    @property
-    def step(self) -> int:
-        """Steps of the run when it was saved."""
-        return int(self.manifest["step"])
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """Names of the state trees."""
-        return tuple(sorted(Path(name).stem for name in self.manifest["files"] if name.endswith(PART_SUFFIX)))
-
-    @property
-    def replay(self) -> Path | None:
-        """Folder of the saved replay, None when there is none."""
-        return replay_of(self.folder)
-
-    def part(self, name: str) -> dict[str, Any]:
-        """Read one state tree.
-
-        Raises:
-            CheckpointError: The checkpoint has no such part.
-        """
-        if name not in self.parts:
-            remedy = f"It has {', '.join(self.parts)}."
-            raise CheckpointError("A checkpoint has no such part", value=name, where=self.folder, remedy=remedy)
-        return unpack((self.folder / f"{name}{PART_SUFFIX}").read_bytes())
-
-    def state(self) -> dict[str, Any]:
-        """Read `state.json`."""
-        return read_json(self.folder / CHECKPOINT_STATE)
-
-
-def open_checkpoint(folder: Path, *, compatibility: Compatibility | None = None) -> Checkpoint:
-    """Verify the checkpoint in a folder.
-
-    Args:
-        folder: A checkpoint's folder.
-        compatibility: Of the present settings; None skips the comparison.
-
-    Raises:
-        CorruptCheckpointError: A file is missing, has another size or fails its checksum.
-        RunFolderError: Another version of the format.
-        IncompatibleError: It belongs to other settings; the first difference is named.
-    """
-    manifest = read_manifest_file(folder)
-    check_format(manifest, where=folder)
-    if compatibility is not None:
-        check_compatible(compatibility, manifest["compatibility"], where=folder)
-    for name, expected in manifest["files"].items():
-        verify(folder / name, expected)
-    return Checkpoint(folder, manifest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,14 +75,18 @@ class CheckpointStore:
         compatibility: Of the present settings.
         fence: `OpenRun.fence`; asked before anything gets its final name.
         keep: Newest checkpoints that `prune` leaves, besides those at milestones.
+        attempt: `OpenRun.attempt`; checkpoints of a later attempt count as newer, whatever their step.
     """
 
-    def __init__(self, paths: RunPaths, *, compatibility: Compatibility, fence: Fence, keep: int = 3) -> None:
+    def __init__(
+        self, paths: RunPaths, *, compatibility: Compatibility, fence: Fence, keep: int = 3, attempt: int = 0
+    ) -> None:
         self._paths = paths
         self._compatibility = compatibility
         self._fence = fence
         self._keep = keep
-        self._provenance = provenance()
+        self._attempt = attempt
+        self._last: Checkpoint | None = None
 
     def save(
         self,
@@ -179,32 +113,36 @@ class CheckpointStore:
             StorageFullError: The disk or quota is full; all older checkpoints are untouched.
             RunFolderError: The folder is not writable, or another process took it over.
         """
+        self._fence()
         folder = self._paths.checkpoint(step)
         if (existing := self._existing(folder)) is not None:
+            self._last = existing
             return existing
-        with explained(folder), self._temporary_folder(folder) as temporary:
+        with self._temporary_folder(folder) as temporary:
             for name, tree in parts.items():
                 write_bytes(temporary / f"{name}{PART_SUFFIX}", pack(tree))
             write_json(temporary / CHECKPOINT_STATE, {**(state or {}), "step": step})
             manifest = self._finish(temporary, folder, replay, {"step": step, "milestone": milestone})
+        self._last = Checkpoint(folder, manifest)
         self.prune()
-        return Checkpoint(folder, manifest)
+        return self._last
 
     def _finish(
         self, temporary: Path, folder: Path, replay: SaveReplay | None, facts: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Add the replay and the manifest, and give the folder its final name."""
-        previous = next((folder for _, folder in reversed(self._paths.found_checkpoints())), None)
+        previous = None if self._last is None else self._last.folder
         if replay is not None:
             (temporary / REPLAY_FOLDER).mkdir()
             replay(temporary / REPLAY_FOLDER, replay_of(previous))
         manifest = {
             "format_version": FORMAT_VERSION,
-            "gamefleet_version": self._provenance["gamefleet_version"],
+            "gamefleet_version": provenance()["gamefleet_version"],
             "run": self._paths.name,
+            "attempt": self._attempt,
             "saved_at": time.time(),
             "compatibility": self._compatibility.as_json(),
-            "provenance": self._provenance,
+            "provenance": provenance(),
             "files": describe_files(temporary, previous),
             **facts,
         }
@@ -222,13 +160,13 @@ class CheckpointStore:
             IncompatibleError: The newest whole one belongs to other settings.
         """
         rejected: list[tuple[Path, str]] = []
-        for _, folder in reversed(self._paths.found_checkpoints()):
+        for folder in reversed(checkpoints_in_order(self._paths)):
             try:
-                checkpoint = open_checkpoint(folder, compatibility=self._compatibility)
+                self._last = open_checkpoint(folder, compatibility=self._compatibility)
             except CorruptCheckpointError as error:
                 rejected.append((self._set_aside(folder), str(error)))
             else:
-                return Loaded(checkpoint=checkpoint, rejected=tuple(rejected))
+                return Loaded(checkpoint=self._last, rejected=tuple(rejected))
         if rejected:
             raise CorruptCheckpointError(
                 f"None of the {len(rejected)} checkpoints of this run can be read",
@@ -239,19 +177,32 @@ class CheckpointStore:
 
     def prune(self) -> None:
         """Delete all but the newest `keep` checkpoints and those at milestones, and remains of interrupted saves."""
+        self._fence()  # what looks like remains to a process that was taken over is its successor's work
         for remains in self._paths.checkpoints.glob(f"{TEMPORARY_PREFIX}*"):
             shutil.rmtree(remains, ignore_errors=True)
-        for _, folder in self._paths.found_checkpoints()[: -self._keep]:
+        for folder in checkpoints_in_order(self._paths)[: -self._keep]:
             if not is_milestone(folder):
                 self._fence()
                 remove_folder(folder)
 
     def _existing(self, folder: Path) -> Checkpoint | None:
+        """The checkpoint that is there already, unless it is damaged or no part of this attempt's past."""
+        if not folder.exists():
+            return None
         try:
-            return open_checkpoint(folder, compatibility=self._compatibility) if folder.exists() else None
+            if self._last is not None and self._last.folder == folder:
+                # Read or written by this process: reading gigabytes again would eat the time before a job's end.
+                for name, expected in self._last.manifest["files"].items():
+                    verify_size(folder / name, expected)
+                return self._last
+            found = open_checkpoint(folder, compatibility=self._compatibility)
         except CorruptCheckpointError:
             self._set_aside(folder)
             return None
+        if found.manifest.get("attempt", 0) == self._attempt:
+            return found
+        remove_folder(folder)  # added by an attempt that had been taken over; see `checkpoint_reading`
+        return None
 
     def _set_aside(self, folder: Path) -> Path:
         self._fence()
@@ -262,37 +213,14 @@ class CheckpointStore:
     @contextmanager
     def _temporary_folder(self, final: Path) -> Iterator[Path]:
         temporary = final.with_name(f"{TEMPORARY_PREFIX}{final.name}-{secrets.token_hex(6)}")
-        temporary.parent.mkdir(exist_ok=True)
-        temporary.mkdir()
         try:
-            yield temporary
+            with explained(final):
+                temporary.parent.mkdir(exist_ok=True)
+                temporary.mkdir()
+                yield temporary
+        except (RunFolderError, OSError):
+            # A successor sweeps away what this process writes, or took the name: that is the error, not what follows.
+            self._fence()
+            raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)  # gone already when it was renamed
-
-
-def find_checkpoint(path: Path) -> Path:
-    """The checkpoint folder that a user means.
-
-    Args:
-        path: A checkpoint folder, a `checkpoints` folder or a run folder (its newest whole checkpoint).
-
-    Raises:
-        CheckpointError: There is none.
-        CorruptCheckpointError: There are some and none is whole.
-    """
-    if (path / CHECKPOINT_MANIFEST).is_file():
-        return path
-    root = path.parent if path.name == RunPaths(path.parent).checkpoints.name else path
-    damaged = []
-    for _, folder in reversed(RunPaths(root).found_checkpoints()):
-        try:
-            return open_checkpoint(folder).folder
-        except CorruptCheckpointError as error:
-            damaged.append(str(error))
-    if damaged:
-        raise CorruptCheckpointError("No checkpoint can be read", where=path, remedy=f"The newest says: {damaged[0]}")
-    raise CheckpointError(
-        "There is no checkpoint here",
-        where=path,
-        remedy="Name a run folder or one of its checkpoints (`gamefleet runs list` shows runs).",
-    )

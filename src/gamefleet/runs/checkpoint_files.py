@@ -55,13 +55,22 @@ def verify(path: Path, expected: Mapping[str, Any]) -> None:
     Raises:
         CorruptCheckpointError: It is missing, has another size or another checksum.
     """
+    verify_size(path, expected)
+    if digest(path) != expected["xxh3"]:
+        raise _corrupt("A file of the checkpoint fails its checksum", path)
+
+
+def verify_size(path: Path, expected: Mapping[str, Any]) -> None:
+    """Compare one file with its description without reading it.
+
+    Raises:
+        CorruptCheckpointError: It is missing or has another size.
+    """
     if not path.is_file():
         raise _corrupt("A file of the checkpoint is missing", path)
     size = path.stat().st_size
     if size != expected["bytes"]:
         raise _corrupt(f"A file of the checkpoint has {size} instead of {expected['bytes']} bytes", path)
-    if digest(path) != expected["xxh3"]:
-        raise _corrupt("A file of the checkpoint fails its checksum", path)
 
 
 def _corrupt(what: str, path: Path) -> CorruptCheckpointError:
@@ -117,3 +126,11 @@ def is_milestone(folder: Path) -> bool:
         return bool(read_manifest_file(folder).get("milestone"))
     except CorruptCheckpointError:
         return True  # not ours to delete: `load_newest` sets it aside and says so
+
+
+def attempt_of(folder: Path) -> int | None:
+    """The attempt that wrote a checkpoint, 0 where that was not noted yet; None when its manifest is damaged."""
+    try:
+        return int(read_manifest_file(folder).get("attempt", 0))
+    except CorruptCheckpointError:
+        return None

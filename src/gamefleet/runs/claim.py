@@ -6,13 +6,15 @@ out: what is written.
 
 No lock of the file system is used, because none works on all the shared folders that users have. Instead:
 
-- A claim is the file `attempts/attempt-NNN.json`, created with `O_EXCL`: of two processes that want the same number
-  one fails. The highest number holds the folder; nobody ever deletes or reuses a number.
+- A claim is the file `attempts/attempt-NNN.json`, created once: of two processes that want the same number one fails.
+  The highest number holds the folder; nobody ever deletes or reuses a number.
 - It names host, boot, process namespace, process id and the process's start time. On the same machine that says
   exactly whether the holder lives. From another machine only the heartbeat does: the holder touches its file, and
   the file server's own clock judges its age.
 - Whoever finds the holder dead creates the next number. Should the old holder wake up after all (a laptop that
   slept), its fence sees the higher number and stops it before it replaces anything.
+- A job of a chain takes the folder over from an earlier job of the same chain at once, however alive that one looks:
+  the order of `leg`s says who is right, and the fence stops the other.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ from typing import Any
 import psutil
 
 from gamefleet.errors import RunFolderError
-from gamefleet.files import TEMPORARY_PREFIX, explained, write_json
+from gamefleet.files import TEMPORARY_PREFIX, create_once, explained, write_json
+from gamefleet.runs.leg import Leg
 from gamefleet.runs.paths import RunPaths
 
 HEARTBEAT_INTERVAL_S = 20.0
@@ -95,10 +98,12 @@ class Claim:
         paths: The run folder.
         number: The attempt's number.
         content: What the claim file says.
+        leg: The chain's leg that this process belongs to, None outside of a chain.
     """
 
-    def __init__(self, paths: RunPaths, number: int, content: Mapping[str, Any]) -> None:
+    def __init__(self, paths: RunPaths, number: int, content: Mapping[str, Any], *, leg: Leg | None = None) -> None:
         self.number = number
+        self.leg = leg
         self._paths = paths
         self._content = dict(content)
         self._released = threading.Event()
@@ -106,11 +111,13 @@ class Claim:
         self._thread.start()
 
     def fence(self) -> None:
-        """Fail when another process took the folder over; see `files.Fence`.
+        """Fail when another process, or a later leg, took the folder over; see `files.Fence`.
 
         Raises:
             RunFolderError: This process may no longer write here.
         """
+        if self.leg is not None:
+            self.leg.fence()
         attempts = self._paths.found_attempts()
         if not attempts or attempts[-1][0] != self.number:
             raise RunFolderError(
@@ -141,47 +148,56 @@ class Claim:
                 continue  # a file server that is away for a moment; the fence decides before anything is replaced
 
 
-def claim(paths: RunPaths, details: Mapping[str, Any]) -> Claim:
+def claim(paths: RunPaths, details: Mapping[str, Any], *, leg: Leg | None = None) -> Claim:
     """Claim the run folder for this process.
 
     Args:
         paths: The run folder; it exists.
         details: What else the claim file says, JSON values.
+        leg: The chain's leg that this process belongs to; it outranks claims of earlier legs.
 
     Raises:
-        RunFolderError: Another process holds the folder, or it is not writable.
+        RunFolderError: Another process or a later leg holds the folder, or it is not writable.
     """
-    me = this_process()
     with explained(paths.attempts):
         paths.attempts.mkdir(exist_ok=True)
-    refuse_if_held(paths)
-    latest = paths.found_attempts()
-    number = latest[-1][0] + 1 if latest else 1
-    content = {"number": number, "holder": asdict(me), "started_at": time.time(), **details}
-    path = paths.attempt(number)
-    with explained(path):
-        try:
-            with open(path, "x") as stream:
-                json.dump(content, stream, indent=2, sort_keys=True)
-                stream.flush()
-                os.fsync(stream.fileno())
-        except FileExistsError as error:
+    content = {"holder": asdict(this_process()), **details, "leg": None if leg is None else leg.as_json()}
+    while True:
+        latest = paths.found_attempts()
+        _refuse_unless_free(paths, latest, leg)
+        if leg is not None:
+            leg.fence()  # after the look at the claims: a later leg claims only after it made its own folder
+        number = latest[-1][0] + 1 if latest else 1
+        content |= {"number": number, "started_at": time.time()}
+        if create_once(paths.attempt(number), content):
+            return Claim(paths, number, content, leg=leg)
+        if leg is None:
             raise RunFolderError(
                 "Another process claimed this run at the same moment", where=paths.root, remedy=ANOTHER_NAME
-            ) from error
-    return Claim(paths, number, content)
+            )
+        # Perhaps an earlier leg that does not know yet that it is over: look again who it was.
 
 
 ANOTHER_NAME = "Give this run another name with --run NAME."
 
 
-def refuse_if_held(paths: RunPaths) -> None:
+def refuse_if_held(paths: RunPaths, *, leg: Leg | None = None) -> None:
     """Fail while a process that lives, or may live, holds the folder.
+
+    Args:
+        paths: The run folder.
+        leg: Claims of earlier legs of its chain do not count.
 
     Raises:
         RunFolderError: Names the holder and what to do.
     """
-    reason = holder_alive(paths)
+    _refuse_unless_free(paths, paths.found_attempts(), leg)
+
+
+def _refuse_unless_free(paths: RunPaths, attempts: list[tuple[int, Path]], leg: Leg | None) -> None:
+    if leg is not None and attempts and leg.supersedes(read_claim(attempts[-1][1]).get("leg")):
+        return
+    reason = _holder_alive(attempts)
     if reason:
         raise RunFolderError(
             f"This run is in use by {reason}", where=paths.root, remedy=f"Wait until it ends or stop it. {ANOTHER_NAME}"
@@ -194,7 +210,10 @@ def holder_alive(paths: RunPaths) -> str:
     Returns:
         A text such as `process 12 on node3`; empty when nobody holds it.
     """
-    attempts = paths.found_attempts()
+    return _holder_alive(paths.found_attempts())
+
+
+def _holder_alive(attempts: list[tuple[int, Path]]) -> str:
     if not attempts:
         return ""
     path = attempts[-1][1]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from gamefleet.files import Fence
 from gamefleet.runs.lines import Lines, LineWriter, read_lines
 
 EVENTS = {
@@ -32,10 +33,11 @@ class EventWriter:
     Args:
         path: `RunPaths.events(writer)`.
         attempt: Number of this attempt.
+        fence: Asked before each line; see `files.Fence`.
     """
 
-    def __init__(self, path: Path, *, attempt: int) -> None:
-        self._lines = LineWriter(path)
+    def __init__(self, path: Path, *, attempt: int, fence: Fence | None = None) -> None:
+        self._lines = LineWriter(path, fence=fence)
         self._attempt = attempt
 
     def __enter__(self) -> EventWriter:

@@ -4,7 +4,8 @@ Job: decide whether this process may use the folder, claim it, and write what a 
 flow: the first thing that training does; checkpoints, metrics and events then live in the folder. Left out: the claim's
 rules (`claim`), the checkpoint format (`checkpoint`).
 
-Nothing is ever overwritten silently: a run that exists is only continued with `resume`, and `fresh` moves it aside.
+Nothing is ever overwritten silently: a run that exists is only continued with `resume`, and `fresh` moves it aside,
+unless the jobs of a fleet are at work in it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from gamefleet.errors import RunFolderError, nearest
 from gamefleet.files import TEMPORARY_PREFIX, explained, read_json, write_bytes, write_json
 from gamefleet.identity import Identity
+from gamefleet.runs.carried import refuse_if_carried
 from gamefleet.runs.claim import Claim, claim, refuse_if_held
+from gamefleet.runs.leg import Leg
 from gamefleet.runs.manifest import RunFacts, check_compatible, describe_run, provenance, read_manifest
 from gamefleet.runs.paths import RunPaths
 
@@ -40,6 +43,7 @@ class OpenRun:
         is_resumed: Whether the run existed before.
         changed_settings: On a resume, dotted key -> [old, new].
         set_aside: Where `fresh` moved the run that was there, None when there was none.
+        job: The scheduler's id of the job around this process, empty outside of one.
     """
 
     paths: RunPaths
@@ -49,6 +53,7 @@ class OpenRun:
     is_resumed: bool
     changed_settings: Mapping[str, list[Any]]
     set_aside: Path | None
+    job: str = ""
 
     @property
     def attempt(self) -> int:
@@ -61,7 +66,7 @@ class OpenRun:
         return Identity(run=self.paths.name, attempt=self.attempt)
 
     def fence(self) -> None:
-        """Fail when another process took the folder over; pass it wherever files are written."""
+        """Fail when another process or a later leg took the folder over; pass it wherever files are written."""
         self.held.fence()
 
     def adopt_settings(self) -> None:
@@ -84,13 +89,17 @@ class OpenRun:
 
 
 @contextmanager
-def open_run(root: Path, facts: RunFacts, *, start: Start = "first") -> Iterator[OpenRun]:
+def open_run(
+    root: Path, facts: RunFacts, *, start: Start = "first", leg: Leg | None = None, job: str = ""
+) -> Iterator[OpenRun]:
     """Claim a run folder for the length of the block.
 
     Args:
         root: The folder `runs/NAME`.
         facts: What the run is, under the present settings.
         start: `first` creates the run, `resume` continues it, `fresh` moves what is there aside and creates it.
+        leg: The chain's leg that this process belongs to; it takes the run over from earlier legs.
+        job: The scheduler's id of the job around this process, for the claim and the events.
 
     Yields:
         The held folder. When the block ends, the claim says how.
@@ -101,10 +110,10 @@ def open_run(root: Path, facts: RunFacts, *, start: Start = "first") -> Iterator
     """
     paths = RunPaths(root)
     if start == "resume":
-        run = _resume(paths, facts)
+        run = _resume(paths, facts, leg, job)
     else:
-        set_aside = _make_room(paths, start)
-        run = _create(paths, facts, set_aside)
+        set_aside = _make_room(paths, start, leg)
+        run = replace(_create(paths, facts, leg, job), set_aside=set_aside)
     outcome = "failed"
     try:
         yield run
@@ -153,12 +162,12 @@ def _require_run(paths: RunPaths) -> None:
     )
 
 
-def _resume(paths: RunPaths, facts: RunFacts) -> OpenRun:
+def _resume(paths: RunPaths, facts: RunFacts, leg: Leg | None, job: str) -> OpenRun:
     before = read_resolved(paths)
     manifest = read_manifest(paths)
     check_compatible(facts.compatibility, manifest["compatibility"], where=paths.root)
     changes = changed_settings(before, facts.resolved)
-    held = claim(paths, {**provenance(), "changed_settings": changes})
+    held = claim(paths, {**provenance(), "changed_settings": changes, "job": job}, leg=leg)
     return OpenRun(
         paths=paths,
         facts=facts,
@@ -167,13 +176,14 @@ def _resume(paths: RunPaths, facts: RunFacts) -> OpenRun:
         is_resumed=True,
         changed_settings=changes,
         set_aside=None,
+        job=job,
     )
 
 
-def _create(paths: RunPaths, facts: RunFacts, set_aside: Path | None) -> OpenRun:
+def _create(paths: RunPaths, facts: RunFacts, leg: Leg | None, job: str) -> OpenRun:
     with explained(paths.root):
         paths.root.mkdir(parents=True, exist_ok=True)
-    held = claim(paths, provenance())
+    held = claim(paths, {**provenance(), "job": job}, leg=leg)
     for folder in (paths.checkpoints, paths.metrics_folder, paths.events_folder, paths.media):
         folder.mkdir(exist_ok=True)
     manifest = describe_run(paths.name, facts)
@@ -184,17 +194,18 @@ def _create(paths: RunPaths, facts: RunFacts, set_aside: Path | None) -> OpenRun
         held=held,
         is_resumed=False,
         changed_settings={},
-        set_aside=set_aside,
+        set_aside=None,
+        job=job,
     )
     run.adopt_settings()
     write_json(paths.manifest, manifest, fence=held.fence)  # last: from here on the folder is a run
     return run
 
 
-def _make_room(paths: RunPaths, start: Start) -> Path | None:
-    """Leave the folder absent, empty, or with no more than what a start left behind that never played."""
+def _make_room(paths: RunPaths, start: Start, leg: Leg | None) -> Path | None:
+    """Leave the folder absent, empty, or with no more than what a fleet or a start left behind that never played."""
     if paths.root.is_dir():
-        refuse_if_held(paths)
+        refuse_if_held(paths, leg=leg)
     if not is_run(paths):
         _refuse_foreign_folder(paths)
         return None
@@ -206,6 +217,7 @@ def _make_room(paths: RunPaths, start: Start) -> Path | None:
             where=paths.root,
             remedy="Continue it with --resume, or start anew with --fresh (which moves the old one aside).",
         )
+    refuse_if_carried(paths)
     aside = paths.root.with_name(f"{paths.name}.before-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
     held = claim(paths, {"purpose": "moving this run aside"})  # so that nobody starts in it meanwhile
     with explained(paths.root):
@@ -220,11 +232,8 @@ def _refuse_foreign_folder(paths: RunPaths) -> None:
         return
     if not paths.root.is_dir():
         raise RunFolderError("This is not a folder", where=paths.root, remedy="Give the run another name with --run.")
-    allowed = {path.name for path in (paths.attempts, paths.checkpoints, paths.metrics_folder, paths.events_folder)} | {
-        paths.media.name,
-        paths.asked.name,
-        paths.resolved.name,
-    }
+    ours = (paths.attempts, paths.checkpoints, paths.metrics_folder, paths.events_folder, paths.media, paths.logs)
+    allowed = {path.name for path in (*ours, paths.fleet, paths.asked, paths.resolved)}
     names = (path.name for path in paths.root.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
     foreign = sorted(name for name in names if name not in allowed)
     if foreign or paths.found_checkpoints():

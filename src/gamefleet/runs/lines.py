@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gamefleet.files import explained
+from gamefleet.files import Fence, explained
 
 
 class LineWriter:
@@ -23,13 +23,16 @@ class LineWriter:
 
     Args:
         path: The file; its folder is made. What a killed predecessor left half-written is closed off by a newline.
+        fence: Asked before each line; see `files.Fence`.
 
     Raises:
-        RunFolderError: The folder is not writable.
+        RunFolderError: The folder is not writable, or this process may no longer write there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, fence: Fence | None = None) -> None:
         self._path = path
+        self._fence = fence
+        self._ask_fence()
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
@@ -50,11 +53,17 @@ class LineWriter:
 
         Raises:
             StorageFullError: The disk or quota is full.
+            RunFolderError: This process may no longer write here.
         """
+        self._ask_fence()
         data = (json.dumps(_finite(line), separators=(",", ":"), allow_nan=False) + "\n").encode()
         with explained(self._path):
             while data:
                 data = data[os.write(self._descriptor, data) :]
+
+    def _ask_fence(self) -> None:
+        if self._fence is not None:
+            self._fence()
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,9 @@ def describe_run(name: str, facts: RunFacts) -> dict[str, Any]:
     }
 
 
-def provenance() -> dict[str, Any]:
-    """Which code runs where: versions, commit and host."""
+@cache
+def provenance() -> Mapping[str, Any]:
+    """Which code runs where: versions, commit and host; asked once, because a process runs one code."""
     return {
         "gamefleet_version": gamefleet.__version__,
         "git_commit": git_commit(Path(__file__).parent),

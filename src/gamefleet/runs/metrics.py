@@ -5,7 +5,8 @@ reports, the dashboard and `runs list` read. Left out: what a metric means (docs
 
 A run that dies at step 1,900 and resumes from the checkpoint of step 1,000 writes the steps in between a second time.
 Nothing is deleted: each attempt opens with a line that says from which step it goes on, and the reader leaves out what
-earlier attempts wrote beyond it. A curve therefore never goes backwards.
+earlier attempts wrote beyond it, and what one that was taken over still added later. A curve therefore never goes
+backwards.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from gamefleet.files import Fence
 from gamefleet.runs.lines import LineWriter, read_lines
 
 FROM_START = -1
@@ -31,10 +33,11 @@ class MetricsWriter:
         path: `RunPaths.metrics(writer)`.
         attempt: Number of this attempt.
         resumed_step: Step of the checkpoint that this attempt continues, or `FROM_START`.
+        fence: Asked before each line; see `files.Fence`.
     """
 
-    def __init__(self, path: Path, *, attempt: int, resumed_step: int = FROM_START) -> None:
-        self._lines = LineWriter(path)
+    def __init__(self, path: Path, *, attempt: int, resumed_step: int = FROM_START, fence: Fence | None = None) -> None:
+        self._lines = LineWriter(path, fence=fence)
         self._attempt = attempt
         self._lines.write({"attempt": attempt, "resumed_step": resumed_step, "time": time.time()})
 
@@ -83,7 +86,7 @@ class Metrics:
 
     Args:
         rows: Lines that count, steps never decreasing.
-        num_superseded: Lines that a later attempt wrote again.
+        num_superseded: Lines that a later attempt wrote again, or that came when it had already begun.
         num_ignored: Lines that could not be read.
     """
 
@@ -106,9 +109,12 @@ def read_metrics(path: Path) -> Metrics:
     """Read one writer's file, also while it is being written; a missing file has no rows."""
     lines = read_lines(path)
     kept: list[MetricsRow] = []
-    superseded = malformed = 0
+    superseded = malformed = newest = 0
     for line in lines.rows:
-        if "resumed_step" in line:
+        if line.get("attempt", newest) < newest:
+            superseded += 1
+        elif "resumed_step" in line:
+            newest = line.get("attempt", newest)
             before = len(kept)
             kept = [row for row in kept if row.step <= line["resumed_step"]]
             superseded += before - len(kept)

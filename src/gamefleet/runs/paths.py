@@ -9,6 +9,7 @@ Left out: reading and writing.
     ├─ checkpoints/step-000123456/          model.safetensors optimizer.safetensors ... replay/ state.json MANIFEST.json
     ├─ metrics/<writer>.jsonl  events/<writer>.jsonl
     ├─ logs/attempt-001/<role>.log
+    ├─ fleet/                               the jobs that carry the run, when a fleet does
     ├─ media/
     └─ trackers/                            ids and files of mirrors such as tensorboard
 """
@@ -69,6 +70,16 @@ class RunPaths:
         return self.root / "attempts"
 
     @property
+    def fleet(self) -> Path:
+        """Folder of the fleet whose jobs carry the run; `carried` looks into it, the fleet alone writes."""
+        return self.root / "fleet"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs, of attempts and of jobs."""
+        return self.root / "logs"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.root / "checkpoints"
@@ -107,7 +118,7 @@ class RunPaths:
 
     def log(self, attempt: int, role: str) -> Path:
         """The log of one role in one attempt."""
-        return self.root / "logs" / f"attempt-{attempt:03d}" / f"{role}.log"
+        return self.logs / f"attempt-{attempt:03d}" / f"{role}.log"
 
     def checkpoint(self, step: int) -> Path:
         """The checkpoint of one step."""

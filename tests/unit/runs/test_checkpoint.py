@@ -7,6 +7,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -215,19 +216,76 @@ def test_a_disk_that_fills_while_the_replay_is_written_is_explained(store: Check
 def test_a_process_that_lost_its_claim_replaces_nothing(
     paths: RunPaths, compatibility: Compatibility, names: Folders
 ) -> None:
-    answers = iter([None, RunFolderError("taken over")])
-
-    def fence() -> None:
-        answer = next(answers)
-        if answer is not None:
-            raise answer
-
-    store = CheckpointStore(paths, compatibility=compatibility, fence=fence)
+    mark = paths.root / "taken over"
+    store = CheckpointStore(paths, compatibility=compatibility, fence=fence_of(mark))
     store.save(1, parts())
+
     with pytest.raises(RunFolderError, match="taken over"):
-        store.save(2, parts())
+        store.save(2, parts(), replay=lambda folder, _: mark.touch())  # in the middle of the save
 
     assert names() == ["step-000000001"]
+
+
+def test_a_process_that_lost_its_claim_leaves_what_its_successor_is_writing(
+    paths: RunPaths, compatibility: Compatibility, names: Folders
+) -> None:
+    mark = paths.root / "taken over"
+    store = CheckpointStore(paths, compatibility=compatibility, fence=fence_of(mark), keep=1)
+    store.save(1, parts())
+    (paths.checkpoints / ".tmp-step-000000002-abc").mkdir()
+    mark.touch()
+
+    with pytest.raises(RunFolderError, match="taken over"):
+        store.prune()
+
+    assert (paths.checkpoints / ".tmp-step-000000002-abc").is_dir()
+
+
+def test_a_process_whose_successor_swept_its_files_away_says_that_it_was_taken_over(
+    paths: RunPaths, compatibility: Compatibility
+) -> None:
+    mark = paths.root / "taken over"
+    store = CheckpointStore(paths, compatibility=compatibility, fence=fence_of(mark))
+
+    def lose(folder: Path, _: Path | None) -> None:
+        shutil.rmtree(folder.parent)
+        mark.touch()
+        write_block(folder, b"late")
+
+    with pytest.raises(RunFolderError, match="taken over"):
+        store.save(2, parts(), replay=lose)
+
+
+def fence_of(mark: Path) -> Callable[[], None]:
+    """A fence that holds until a file is there."""
+
+    def fence() -> None:
+        if mark.exists():
+            raise RunFolderError("taken over")
+
+    return fence
+
+
+def test_what_a_superseded_attempt_added_late_is_no_part_of_the_run(
+    paths: RunPaths, compatibility: Compatibility, names: Folders
+) -> None:
+    zombie, successor = (
+        CheckpointStore(paths, compatibility=compatibility, fence=lambda: None, attempt=attempt) for attempt in (1, 2)
+    )
+    zombie.save(10, parts(1.0))
+    successor.load_newest()
+    successor.save(20, parts(2.0))
+    zombie.save(30, parts(1.5))  # it passed the fence before the successor began, and was slow
+
+    newest = CheckpointStore(paths, compatibility=compatibility, fence=lambda: None, attempt=3).load_newest().checkpoint
+    assert newest is not None
+    assert newest.step == 20
+    assert find_checkpoint(paths.root).name == "step-000000020"
+
+    np.testing.assert_array_equal(successor.save(30, parts(3.0)).part("model")["core.weight"], 3.0)
+    assert find_checkpoint(paths.root).name == "step-000000030"
+    successor.save(40, parts(4.0))
+    assert names() == ["step-000000020", "step-000000030", "step-000000040"]
 
 
 SAVER = """

@@ -247,3 +247,53 @@ def test_a_damaged_description_is_named(root: Path, facts: RunFacts, name: str) 
 
     with pytest.raises(RunFolderError, match=rf"damaged.*{name}"), open_run(root, facts, start="resume"):
         pass
+
+
+def test_a_folder_in_which_only_a_fleet_has_written_is_free(root: Path, facts: RunFacts) -> None:
+    (root / "fleet" / "m0" / "legs" / "0001").mkdir(parents=True)
+    (root / "fleet" / "fleet.json").touch()
+    (root / "logs").mkdir()
+    (root / "logs" / "slurm-1.out").touch()
+
+    with open_run(root, facts, job="12") as run:
+        assert run.attempt == 1
+        assert run.set_aside is None
+
+    assert (root / "fleet" / "fleet.json").exists()
+    assert read_json(RunPaths(root).attempt(1))["job"] == "12"
+
+
+@pytest.mark.parametrize(("name", "fleet", "member"), [("a", "a", "m0"), ("a-m1", "a", "m1")])
+def test_a_run_that_a_fleet_carries_is_not_moved_aside(
+    root: Path, facts: RunFacts, name: str, fleet: str, member: str
+) -> None:
+    root = root.with_name(name)
+    with open_run(root, facts):
+        pass
+    carried = root.with_name(fleet) / "fleet"
+    (carried / member).mkdir(parents=True)
+    (carried / "fleet.json").touch()
+
+    with (
+        pytest.raises(RunFolderError, match=rf"fleet carry the run '{name}'.*gamefleet fleet stop {fleet}\b"),
+        open_run(root, facts, start="fresh"),
+    ):
+        pass
+    assert len(RunPaths(root).found_attempts()) == 1
+
+    (carried / member / "done.json").touch()
+    with open_run(root, facts, start="fresh") as run:
+        assert run.set_aside is not None
+
+
+def test_a_stopped_fleet_is_moved_aside_with_its_run(root: Path, facts: RunFacts) -> None:
+    with open_run(root, facts):
+        pass
+    (root / "fleet").mkdir()
+    for name in ("fleet.json", "stop.json"):
+        (root / "fleet" / name).touch()
+
+    with open_run(root, facts, start="fresh") as run:
+        assert run.set_aside is not None
+        assert (run.set_aside / "fleet" / "stop.json").exists()
+        assert not run.paths.fleet.exists()

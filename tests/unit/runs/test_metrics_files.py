@@ -183,3 +183,37 @@ def test_closing_twice_does_nothing(path: Path) -> None:
 
     assert json.loads(path.read_text()) == {"a": 1}
     assert read_lines(path).num_ignored == 0
+
+
+def test_rows_of_an_attempt_that_was_taken_over_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    with MetricsWriter(path, attempt=1) as zombie:
+        zombie.write(100, {"a": 1.0})
+        zombie.write(200, {"a": 1.0})
+        with MetricsWriter(path, attempt=2, resumed_step=100) as successor:
+            zombie.write(300, {"a": 1.0})
+            successor.write(200, {"a": 2.0})
+            zombie.write(400, {"a": 1.0})
+
+    metrics = read_metrics(path)
+
+    assert metrics.curve("a") == [(100, 1.0), (200, 2.0)]
+    assert metrics.num_superseded == 3
+
+
+def test_a_fence_is_asked_before_each_line(tmp_path: Path) -> None:
+    answers: list[Exception | None] = [None] * 3
+
+    def fence() -> None:
+        if (answer := answers.pop() if answers else RunFolderError("taken over")) is not None:
+            raise answer
+
+    with MetricsWriter(tmp_path / "train.jsonl", attempt=1, fence=fence) as writer:  # opens, and writes a first line
+        writer.write(100, {"a": 1.0})
+        with pytest.raises(RunFolderError, match="taken over"):
+            writer.write(200, {"a": 1.0})
+    with pytest.raises(RunFolderError, match="taken over"):
+        EventWriter(tmp_path / "events.jsonl", attempt=1, fence=fence)
+
+    assert read_metrics(tmp_path / "train.jsonl").curve("a") == [(100, 1.0)]
+    assert not (tmp_path / "events.jsonl").exists()
