@@ -122,10 +122,15 @@ def with_slot(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answe
     if view.has_slot or view.ending:
         return view
     holders = slot_holders(fleet.paths)
-    at_work = {other.member for other in views if not other.ending}
+    jobs = answer.jobs.values()
+    at_work = {
+        other.member
+        for other in views
+        if not other.ending or any(job.state != "pending" for job in other.jobs(jobs))  # a leg that is still ending
+    }
     busy = {index for index, (_, member) in holders.items() if member in at_work}
     prefix = fleet.facts.job_prefix
-    others = sum(not job.name.startswith(prefix) and not job.waits_for_parent for job in answer.jobs.values())
+    others = sum(not job.name.startswith(prefix) and not job.waits_for_parent for job in jobs)
     if len(busy) + others >= fleet.facts.max_jobs:
         return view
     index = min(set(range(fleet.facts.max_jobs)) - busy)

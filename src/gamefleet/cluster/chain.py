@@ -18,7 +18,7 @@ The rules, each of which a fault has taught somebody:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gamefleet.cluster.jobs import EndedJob, Job
@@ -88,8 +88,9 @@ class ChainView:
 
     Args:
         member: Its name.
-        submissions: Oldest first.
-        legs: Oldest first.
+        job_name: Name of its jobs without the submission's number.
+        submissions: The newest ones, oldest first.
+        legs: The newest ones, oldest first.
         step: Step of the run's newest checkpoint, -1 for none.
         counts_from: Submissions up to this number were forgiven by a later start.
         ending: `done`, `failed`, `held`, `stopped`, or empty while the chain shall go on.
@@ -97,6 +98,7 @@ class ChainView:
     """
 
     member: str
+    job_name: str
     submissions: tuple[Submission, ...] = ()
     legs: tuple[Leg, ...] = ()
     step: int = -1
@@ -108,6 +110,10 @@ class ChainView:
     def last(self) -> Submission | None:
         """The newest submission."""
         return self.submissions[-1] if self.submissions else None
+
+    def jobs(self, jobs: Iterable[Job]) -> list[Job]:
+        """The chain's own among all jobs, by their names."""
+        return [job for job in jobs if job.name.startswith(f"{self.job_name}.")]
 
     def legs_of(self, submission: int) -> tuple[Leg, ...]:
         """The legs that a submission's job ran; more than one when it was requeued."""
@@ -204,10 +210,10 @@ def decide(
 
 def strays(view: ChainView, answer: Answer) -> list[Cancel]:
     """Jobs of this chain that must not run: doubles of a submission, and what waits although the chain has ended."""
-    names = {submission.name: submission for submission in view.submissions}
-    mine = [(job, names[job.name]) for job in answer.jobs.values() if job.name in names]
-    doubles = tuple(job.id for job, of in mine if of.job and job.id != of.job)
-    waiting = tuple(job.id for job, of in mine if view.ending and job.state == "pending" and job.id not in doubles)
+    counting = {submission.name: submission.job for submission in view.submissions}
+    mine = view.jobs(answer.jobs.values())
+    doubles = tuple(job.id for job in mine if counting.get(job.name) and job.id != counting[job.name])
+    waiting = tuple(job.id for job in mine if view.ending and job.state == "pending" and job.id not in doubles)
     found = [Cancel(jobs=doubles, reason="another job counts for the same submission")] if doubles else []
     return found + ([Cancel(jobs=waiting, reason=f"the chain is {view.ending}")] if waiting else [])
 
@@ -216,7 +222,7 @@ def next_step(view: ChainView, answer: Answer, never_starts: Callable[[str], str
     """The one thing that a chain which shall go on needs next."""
     last = view.last
     if last is not None and last.job in answer.jobs:
-        return behind(last, answer.jobs[last.job], never_starts)
+        return behind(view, last, answer, never_starts)
     if not view.has_slot:
         return []
     if last is None:
@@ -248,19 +254,27 @@ def by_age(job: str) -> tuple[int, str]:
     return int(digits or 0), job
 
 
-def behind(last: Submission, job: Job, never_starts: Callable[[str], str]) -> list[Command]:
-    """The newest job exists: a running one gets a successor, one that can never start ends the chain."""
-    if job.state != "pending":
-        return [Submit(number=last.number + 1, after=job.id)]
-    never = never_starts(job.reason)
-    if never:
-        return [Give(mark="failed", reason=never), Cancel(jobs=(job.id,), reason=never)]
-    return []
+def behind(view: ChainView, last: Submission, answer: Answer, never_starts: Callable[[str], str]) -> list[Command]:
+    """The newest job exists: one at work gets a successor, one that can never start ends the chain."""
+    job = answer.jobs[last.job]
+    if job.state == "pending":
+        never = never_starts(job.reason)
+        return [Give(mark="failed", reason=never), Cancel(jobs=(job.id,), reason=never)] if never else []
+    if last.outcome:
+        return [Submit(number=last.number + 1, after=at_work(view, last, answer) or job.id)]
+    # Before it has taken its leg it may still find that another job is at work.
+    return [Submit(number=last.number + 1, after=job.id)] if view.legs_of(last.number) else []
+
+
+def at_work(view: ChainView, last: Submission, answer: Answer) -> str:
+    """The chain's job that has not ended although it is not the newest; empty when there is none."""
+    others = (job for job in view.jobs(answer.jobs.values()) if job.id != last.job and job.state != "pending")
+    return max((job.id for job in others), key=by_age, default="")
 
 
 def after_ended(view: ChainView, last: Submission, answer: Answer, facts: EndedJob | None) -> list[Command]:
     """The newest job has ended: the next one, unless that is pointless or unwanted."""
-    live = [answer.jobs[one.job] for one in view.submissions[:-1] if one.job in answer.jobs]
+    live = at_work(view, last, answer)
     if last.number > view.counts_from:
         was_cancelled = facts is not None and facts.how == "cancelled"
         if was_cancelled and not view.legs_of(last.number) and not last.outcome:
@@ -268,7 +282,7 @@ def after_ended(view: ChainView, last: Submission, answer: Answer, facts: EndedJ
         fruitless = without_progress(view)
         if fruitless >= LEGS_WITHOUT_PROGRESS and not live:
             return [Give(mark="failed", reason=f"{fruitless} jobs in a row ended without a newer checkpoint")]
-    return [Submit(number=last.number + 1, after=live[-1].id if live else "")]
+    return [Submit(number=last.number + 1, after=live)]
 
 
 def without_progress(view: ChainView) -> int:

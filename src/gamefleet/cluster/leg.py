@@ -16,10 +16,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from gamefleet.cluster.carrier import end_chain, move_on, read_views
 from gamefleet.cluster.chain import YIELDED, ChainView
@@ -53,17 +52,19 @@ HOPELESS = (2, 3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long things are waited for, in seconds; tests have other values.
+    """How long things are waited for, in seconds, and how; tests have other values.
 
     Args:
         poll_s: Between two looks at the child.
         tick_s: Between two looks at the whole fleet.
         predecessor_s: For the job before this one to be gone.
+        pause: Waits so many seconds.
     """
 
     poll_s: float = POLL_S
     tick_s: float = TICK_S
     predecessor_s: float = PREDECESSOR_S
+    pause: Callable[[float], None] = time.sleep
 
 
 class Signals:
@@ -107,22 +108,43 @@ def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[
         What happened, in a few words.
     """
     signals = Signals(signal.SIGUSR1, signal.SIGTERM)
+    begun = begin_leg(fleet, member, submission, environment=environment, timing=timing)
+    if isinstance(begun, str):
+        return begun
+    chain = fleet.paths.chain(member)
+    command = fleet.facts.chain(member).command
+    with ignored(signal.SIGUSR1):
+        child = subprocess.Popen(
+            command, env={**environment, LEG_VARIABLE: str(chain.leg(begun))}, stdin=subprocess.DEVNULL
+        )
+    watch(fleet, chain, begun, child, signals=signals, timing=timing)
+    return finish_leg(fleet, chain, begun, child.returncode, signals=sorted(signals.seen))
+
+
+def begin_leg(
+    fleet: Fleet, member: str, submission: int, *, environment: Mapping[str, str], timing: Timing
+) -> int | str:
+    """Take the next leg of a chain for this job.
+
+    Returns:
+        The leg's number, or why this job must not work.
+    """
     chain = fleet.paths.chain(member)
     job = environment.get("SLURM_JOB_ID", "")
     accepted = accept_job(chain, submission, job, now=fleet.clock())
     if accepted != job:
         return f"job {accepted} counts for submission {submission}; this one ends"
     obstacle = may_begin(fleet, member, submission, job, timing)
-    if obstacle:
-        end_submission(chain, submission, obstacle)
-        move_on(fleet)
-        return obstacle
-    step = fleet.probe.step(fleet.facts.chain(member).run_path)
-    number = claim_leg(chain, {"submission": submission, "job": job, "step": step, **whereabouts(fleet, environment)})
-    if number is None:
-        end_submission(chain, submission, YIELDED)
-        return "another job took the leg at the same moment"
-    return Leg(fleet, chain, number, environment=environment, signals=signals).run(timing)
+    if not obstacle:
+        step = fleet.probe.step(fleet.facts.chain(member).run_path)
+        facts = {"submission": submission, "job": job, "step": step, **whereabouts(fleet, environment)}
+        number = claim_leg(chain, facts)
+        if number is not None:
+            return number
+        obstacle = YIELDED
+    end_submission(chain, submission, obstacle)
+    look_after(fleet)
+    return obstacle
 
 
 def whereabouts(fleet: Fleet, environment: Mapping[str, str]) -> dict[str, object]:
@@ -139,30 +161,32 @@ def whereabouts(fleet: Fleet, environment: Mapping[str, str]) -> dict[str, objec
 
 def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timing) -> str:
     """Why this job must not begin a leg; empty when it may. Waits while the job before it is being cleaned up."""
-    give_up_at = time.monotonic() + timing.predecessor_s
     chain = fleet.paths.chain(member)
-    seen_beat = None
+    waited_s, pause_s = 0.0, min(2.0, timing.predecessor_s / 10)
+    first_beat: float | None = None
     while True:
         view = next(view for view in read_views(fleet) if view.member == member)
+        newest = view.legs[-1] if view.legs else None
         if view.ending:
             return f"the chain is {view.ending}"
-        newest = view.legs[-1] if view.legs else None
         if newest is None or (chain.leg(newest.number) / "end.json").exists():
             return ""
         if newest.submission > submission:
             return "a later job has taken over"
+        is_over = waited_s >= timing.predecessor_s
         try:
             if not is_at_work(fleet, view, job):
                 return ""
         except SchedulerSilentError:
-            # Nobody can say whether the job before is gone; a heart that beats between two looks says that it is not.
+            # Nobody can say whether the job before is gone; a heart that beat meanwhile says that it is not.
             beat_now = last_beat(chain, newest.number)
-            if seen_beat == beat_now and time.monotonic() >= give_up_at:
+            first_beat = beat_now if first_beat is None else first_beat
+            if is_over and beat_now == first_beat:
                 return ""
-            seen_beat = beat_now
-        if time.monotonic() >= give_up_at:
+        if is_over:
             return YIELDED
-        time.sleep(min(2.0, timing.predecessor_s / 10))
+        timing.pause(pause_s)
+        waited_s += pause_s
 
 
 def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
@@ -171,87 +195,57 @@ def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
     Raises:
         SchedulerSilentError: It did not answer.
     """
-    names = {submission.name for submission in view.submissions}
-    return any(
-        other.name in names and other.id != job and other.state in ("running", "ending")
-        for other in fleet.executor.queue()
-    )
+    return any(other.id != job and other.state != "pending" for other in view.jobs(fleet.executor.queue()))
 
 
-class Leg:
-    """A leg that this process has taken.
+def watch(
+    fleet: Fleet, chain: ChainPaths, number: int, child: subprocess.Popen[bytes], *, signals: Signals, timing: Timing
+) -> None:
+    """Until the child ends: look after the chain, show life, pass on what asks for an end."""
+    repeat = Repeat(time.monotonic)
+    while child.poll() is None:
+        if repeat.is_due("beat", BEAT_S):
+            beat(chain, number)
+        if (signals.near_the_end() or must_end(fleet, chain, number)) and repeat.is_due("remind", REMIND_S):
+            child.send_signal(signal.SIGUSR1)
+        if repeat.is_due("tick", timing.tick_s):
+            look_after(fleet)
+        timing.pause(timing.poll_s)
 
-    Args:
-        fleet: The fleet.
-        chain: Where the chain lies.
-        number: The leg's number.
-        environment: Of the job.
-        signals: What has arrived.
-    """
 
-    def __init__(
-        self, fleet: Fleet, chain: ChainPaths, number: int, *, environment: Mapping[str, str], signals: Signals
-    ) -> None:
-        self._fleet = fleet
-        self._chain = chain
-        self._number = number
-        self._facts = fleet.facts.chain(chain.member)
-        self._environment = {**environment, LEG_VARIABLE: str(chain.leg(number))}
-        self._signals = signals
+def must_end(fleet: Fleet, chain: ChainPaths, number: int) -> bool:
+    """Whether the fleet was stopped, or another leg has taken over."""
+    return fleet.paths.stop.exists() or max(chain.numbers(chain.legs), default=number) > number
 
-    def run(self, timing: Timing) -> str:
-        """Train until the child ends; returns what happened, in a few words."""
-        with ignored(signal.SIGUSR1):
-            child = subprocess.Popen(self._facts.command, env=self._environment, stdin=subprocess.DEVNULL)
-        self._watch(child, timing)
-        return self._account(child.returncode)
 
-    def _watch(self, child: subprocess.Popen[bytes], timing: Timing) -> None:
-        """Until the child ends: look after the chain, show life, pass on what asks for an end."""
-        repeat = Repeat(time.monotonic)
-        while child.poll() is None:
-            if repeat.is_due("beat", BEAT_S):
-                beat(self._chain, self._number)
-            if self._must_end() and repeat.is_due("remind", REMIND_S):
-                child.send_signal(signal.SIGUSR1)
-            if repeat.is_due("tick", timing.tick_s):
-                self._look_after_the_chain()
-            time.sleep(timing.poll_s)
+def look_after(fleet: Fleet) -> None:
+    """Queue the successor and help the other chains; whatever goes wrong there, training goes on."""
+    try:
+        move_on(fleet)
+    except (GamefleetError, OSError) as error:
+        log.warning("could not look after the chain, trying again in a minute: %s", error)
 
-    def _must_end(self) -> bool:
-        newest = max(self._chain.numbers(self._chain.legs), default=self._number)
-        return self._signals.near_the_end() or self._fleet.paths.stop.exists() or newest > self._number
 
-    def _look_after_the_chain(self) -> None:
-        """Queue the successor and help the other chains; whatever goes wrong there, training goes on."""
-        try:
-            move_on(self._fleet)
-        except (GamefleetError, OSError) as error:
-            log.warning("could not look after the chain, trying again in a minute: %s", error)
-
-    def _account(self, exit_code: int) -> str:
-        """Write down how the leg ended, and what follows for the chain."""
-        run = self._facts.run_path
-        is_finished = exit_code == 0 and self._fleet.probe.is_finished(run)
-        outcome = "finished" if is_finished else "saved" if exit_code == 0 else "failed"
-        end_leg(
-            self._chain,
-            self._number,
-            {
-                "outcome": outcome,
-                "exit_code": exit_code,
-                "step": self._fleet.probe.step(run),
-                "signals": sorted(signal.Signals(number).name for number in self._signals.seen),
-                "ended_at": self._fleet.clock(),
-            },
-        )
-        if is_finished:
-            end_chain(self._fleet, self._chain.member, "done", "all steps are done")
-        elif exit_code in HOPELESS:
-            reason = f"leg {self._number} ended with exit code {exit_code}, which another job cannot mend: see its log"
-            end_chain(self._fleet, self._chain.member, "failed", reason)
-        self._look_after_the_chain()
-        return f"leg {self._number} {outcome} with exit code {exit_code}"
+def finish_leg(fleet: Fleet, chain: ChainPaths, number: int, exit_code: int, *, signals: Sequence[int]) -> str:
+    """Write down how a leg ended, and what follows for the chain; returns that in a few words."""
+    run = fleet.facts.chain(chain.member).run_path
+    is_finished = exit_code == 0 and fleet.probe.is_finished(run)
+    outcome = "finished" if is_finished else "saved" if exit_code == 0 else "failed"
+    facts = {
+        "outcome": outcome,
+        "exit_code": exit_code,
+        "step": fleet.probe.step(run),
+        "signals": [signal.Signals(number).name for number in signals],
+        "ended_at": fleet.clock(),
+    }
+    end_leg(chain, number, facts)
+    if is_finished:
+        end_chain(fleet, chain.member, "done", "all steps are done")
+    elif exit_code in HOPELESS:
+        reason = f"leg {number} ended with exit code {exit_code}, which another job cannot mend: see its log"
+        end_chain(fleet, chain.member, "failed", reason)
+    look_after(fleet)
+    return f"leg {number} {outcome} with exit code {exit_code}"
 
 
 class Repeat:

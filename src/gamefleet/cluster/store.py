@@ -23,6 +23,9 @@ from gamefleet.files import create_once, explained, read_json, write_json
 ENDINGS = ("done", "failed", "held")
 """Marks of a chain, the strongest first."""
 
+RECENT = 10
+"""So many of the newest submissions and legs are read: older ones decide nothing, and a chain may have hundreds."""
+
 ALIVE_FILE = "alive"
 
 
@@ -56,8 +59,9 @@ def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_slot: bool
     numbers = paths.numbers(paths.submissions, ".json")
     return ChainView(
         member=paths.member,
-        submissions=tuple(read_submission(paths, number, job_name) for number in numbers),
-        legs=tuple(read_leg(paths, number) for number in paths.numbers(paths.legs)),
+        job_name=job_name,
+        submissions=tuple(read_submission(paths, number, job_name) for number in numbers[-RECENT:]),
+        legs=tuple(read_leg(paths, number) for number in paths.numbers(paths.legs)[-RECENT:]),
         step=step,
         counts_from=counts_from(paths),
         ending=ending,

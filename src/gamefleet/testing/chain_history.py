@@ -1,0 +1,409 @@
+"""Histories of a fleet in virtual time: chains of jobs, users and faults, and what must hold at every moment.
+
+Job: let the real chain code (records on disk, decisions, legs) live through days of faults within a fraction of a
+second, and check it at every step. Place in the data flow: tests. Left out: training, which is a counter here, and the
+scheduler, which is `scripted_slurm`.
+
+What must hold, whatever happens:
+
+- a submission has one job that counts, and no other job of it works;
+- a leg saves only what goes on from the last save, and only while its fence holds;
+- never more jobs of the fleet at work than the cap allows;
+- when the faults end, every chain finishes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from gamefleet.cluster.carrier import move_on
+from gamefleet.cluster.fleet import STEPS_NONE, ChainFacts, Fleet, FleetFacts, RunProbe, write_facts
+from gamefleet.cluster.fleet_paths import FleetPaths
+from gamefleet.cluster.jobs import Resources
+from gamefleet.cluster.leg import Timing, begin_leg, finish_leg, must_end
+from gamefleet.cluster.store import ALIVE_FILE, forgive
+from gamefleet.errors import GamefleetError
+from gamefleet.testing.scripted_slurm import Faults, KilledError, ScriptedExecutor, ScriptedJob, ScriptedSlurm, World
+
+HOUR_S = 3600.0
+TIME_LIMIT_S = 4 * HOUR_S
+MARGIN_S = 200.0
+FAULTY_S = 30 * HOUR_S
+GIVE_UP_S = 60 * 24 * HOUR_S
+TICK_S = 1200.0
+
+
+@dataclass(slots=True)
+class Training:
+    """The run that a chain carries: a counter.
+
+    Args:
+        target: Finished at this step.
+        saved: Step of the newest checkpoint.
+    """
+
+    target: int
+    saved: int = STEPS_NONE
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are saved."""
+        return self.saved >= self.target
+
+
+@dataclass(slots=True)
+class Work:
+    """What a leg's process has in memory.
+
+    Args:
+        job: Whose process.
+        fleet: As that process sees it.
+        member: The chain.
+        leg: Its number.
+        step: Played so far.
+        base: Step of the last save that this process made or began from.
+        restarts: Of the job when this process began.
+    """
+
+    job: ScriptedJob
+    fleet: Fleet
+    member: str
+    leg: int
+    step: int
+    base: int
+    restarts: int
+
+
+@dataclass(slots=True)
+class History:
+    """One history.
+
+    Args:
+        folder: Where the fleet's records lie.
+        seed: Decides everything.
+    """
+
+    folder: Path
+    seed: int
+    world: World = field(init=False)
+    slurm: ScriptedSlurm = field(init=False)
+    facts: FleetFacts = field(init=False)
+    runs: dict[str, Training] = field(init=False)
+    at_work: list[Work] = field(default_factory=list)
+    begun: dict[str, dict[int, set[str]]] = field(default_factory=dict)
+    happened: list[str] = field(default_factory=list)
+    processes: itertools.count[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.world = World(self.seed)
+        random = self.world.random
+        members = [f"m{index}" for index in range(random.choice([1, 1, 2, 3, 5]))]
+        cap = random.choice([1, 2, 4])
+        faults = Faults(
+            silent=random.choice([0, 0.05, 0.3]),
+            lost_answer=random.choice([0, 0.1, 0.5]),
+            refused=random.choice([0, 0.2]),
+            killed=random.choice([0, 0.02, 0.1]),
+            interleaved=random.choice([0, 0.3]),
+            has_accounting=random.random() < 0.6,
+        )
+        self.slurm = ScriptedSlurm(
+            world=self.world, faults=faults, begin=self.begin, max_running=random.choice([None, cap])
+        )
+        self.slurm.bystanders.append(self.glance)
+        self.runs = {member: Training(target=random.randint(20_000, 150_000)) for member in members}
+        self.facts = FleetFacts(
+            name="history",
+            id="0",
+            executor="slurm",
+            chains=tuple(ChainFacts(member=member, run_folder=member, command=("train",)) for member in members),
+            resources=Resources(),
+            max_jobs=cap,
+            leg_command=("leg",),
+            work_folder=str(self.folder),
+            created_at=self.world.now,
+        )
+        write_facts(FleetPaths(self.folder), self.facts)
+
+    # ---- processes
+
+    def fleet(self, is_alive: Callable[[], bool]) -> Fleet:
+        """The fleet as one process on one machine sees it, with that machine's clock."""
+        offset = self.world.random.uniform(-20.0, 20.0)
+        return Fleet(
+            paths=FleetPaths(self.folder),
+            facts=self.facts,
+            executor=ScriptedExecutor(slurm=self.slurm, is_alive=is_alive),
+            probe=RunProbe(
+                step=lambda run: self.runs[run.name].saved, is_finished=lambda run: self.runs[run.name].is_finished
+            ),
+            clock=lambda: self.world.now + offset,
+            who=f"process {next(self.processes)}",
+            never_starts=lambda reason: "",
+        )
+
+    def glance(self) -> None:
+        """Somebody runs `status`."""
+        with suppress(KilledError):
+            move_on(self.fleet(lambda: True))
+
+    def start(self) -> None:
+        """Somebody runs `start`."""
+        fleet = self.fleet(lambda: True)
+        for member in self.runs:
+            forgive(fleet.paths.chain(member))
+        with suppress(KilledError):
+            move_on(fleet, patience_s=0.0)
+
+    def begin(self, job: ScriptedJob) -> None:
+        """A job starts."""
+        self.world.after(self.world.random.uniform(0.1, 2.0), partial(self.first_lines, job, job.restarts))
+        if job.started is not None:
+            self.world.at(job.started + TIME_LIMIT_S, partial(self.limit, job, job.restarts))
+
+    def first_lines(self, job: ScriptedJob, restarts: int) -> None:
+        """The job's process begins its leg."""
+
+        def is_alive() -> bool:
+            return job.is_alive and job.restarts == restarts
+
+        def pause(seconds: float) -> None:
+            self.world.run_until(self.world.now + seconds)
+            self.show_life()
+            if not is_alive():
+                raise KilledError
+
+        if not is_alive():
+            return
+        fleet = self.fleet(is_alive)
+        *_, member, submission = job.request.command
+        timing = Timing(predecessor_s=self.world.random.choice([120.0, 600.0]), pause=pause)
+        environment = {"SLURM_JOB_ID": job.id}
+        try:
+            begun = begin_leg(fleet, member, int(submission), environment=environment, timing=timing)
+        except KilledError:
+            self.slurm.end(job, "failed") if is_alive() else None
+            return
+        if isinstance(begun, str):
+            self.note(f"job {job.id} ends: {begun}")
+            self.slurm.end(job, "completed")
+            return
+        self.check_beginning(job, member, int(submission))
+        saved = self.runs[member].saved
+        work = Work(job, fleet, member, begun, max(saved, 0), saved, restarts)
+        self.at_work.append(work)
+        self.check_cap()
+        self.world.after(1.0, partial(self.tick, work))
+
+    # ---- work
+
+    def is_working(self, work: Work) -> bool:
+        """Whether the process of a leg still lives."""
+        return work.job.is_alive and work.job.restarts == work.restarts and work in self.at_work
+
+    def show_life(self) -> None:
+        """Every living leg's heartbeat, in virtual time."""
+        for work in filter(self.is_working, self.at_work):
+            path = work.fleet.paths.chain(work.member).leg(work.leg) / ALIVE_FILE
+            path.touch()
+            os.utime(path, (self.world.now, self.world.now))
+
+    def tick(self, work: Work) -> None:
+        """Some minutes of a leg."""
+        if not self.is_working(work):
+            return
+        with suppress(KilledError, GamefleetError):
+            move_on(work.fleet)
+        if not self.is_working(work):
+            return
+        if self.world.chance(0.01) and self.is_faulty():
+            self.finish(work, 1)
+            return
+        run = self.runs[work.member]
+        work.step = min(work.step + self.world.random.randint(500, 4000), run.target)
+        started = work.job.started or 0.0
+        is_near = self.world.now + TICK_S > started + TIME_LIMIT_S - MARGIN_S
+        chain = work.fleet.paths.chain(work.member)
+        if self.world.chance(0.5) or work.step >= run.target or is_near:
+            if must_end(work.fleet, chain, work.leg):
+                self.finish(work, 4)
+                return
+            self.save(work)
+        if work.step >= run.target or is_near or must_end(work.fleet, chain, work.leg):
+            self.finish(work, 0)
+            return
+        self.world.after(TICK_S, partial(self.tick, work))
+
+    def save(self, work: Work) -> None:
+        """Commit, as training does: the fence has just been asked."""
+        run = self.runs[work.member]
+        assert run.saved == work.base, f"leg {work.leg} saves on top of {run.saved}, but it began at {work.base}"
+        run.saved = work.base = work.step
+
+    def finish(self, work: Work, exit_code: int) -> None:
+        """The training command ended."""
+        chain = work.fleet.paths.chain(work.member)
+        with suppress(KilledError):
+            finish_leg(work.fleet, chain, work.leg, exit_code, signals=[])
+        self.leave(work)
+        self.slurm.end(work.job, "completed" if exit_code == 0 else "failed")
+
+    def leave(self, work: Work) -> None:
+        """The process is no more."""
+        if work in self.at_work:
+            self.at_work.remove(work)
+
+    def limit(self, job: ScriptedJob, restarts: int) -> None:
+        """The time limit: whatever still lives is killed."""
+        if job.state == "running" and job.restarts == restarts:
+            self.kill(job, "timeout")
+
+    def kill(self, job: ScriptedJob, how: str, *, is_alive: bool = False) -> None:
+        """A job ends from outside; with `is_alive` its processes go on, as on a node that was lost."""
+        self.note(f"job {job.id} ends: {how}{', its processes go on' if is_alive else ''}")
+        self.slurm.end(job, how, is_alive=is_alive)  # type: ignore[arg-type]  # one of the endings
+        for work in [work for work in self.at_work if work.job is job and not is_alive]:
+            self.leave(work)
+
+    # ---- checks
+
+    def note(self, text: str) -> None:
+        """For the message of a failure."""
+        self.happened.append(f"{self.world.now:.0f} {text}")
+
+    def check_beginning(self, job: ScriptedJob, member: str, submission: int) -> None:
+        """One job counts for a submission."""
+        jobs = self.begun.setdefault(member, {}).setdefault(submission, set())
+        jobs.add(job.id)
+        self.note(f"job {job.id} begins a leg of {member}, submission {submission}")
+        assert len(jobs) == 1, f"submission {submission} of {member} was worked on by jobs {sorted(jobs)}"
+
+    def check_cap(self) -> None:
+        """No more jobs at work than allowed, and no two of one chain, as far as the scheduler knows."""
+        known = [work for work in self.at_work if work.job.state == "running"]
+        assert len(known) <= self.facts.max_jobs, f"{len(known)} jobs at work, {self.facts.max_jobs} allowed"
+        members = [work.member for work in known]
+        assert len(members) == len(set(members)), f"two jobs at work for one chain: {sorted(members)}"
+
+    # ---- faults
+
+    def is_faulty(self) -> bool:
+        """Whether faults still happen."""
+        return self.world.now < 1_000_000.0 + FAULTY_S
+
+    def fault(self) -> None:
+        """Something goes wrong now; the next one is on its way."""
+        if not self.is_faulty():
+            return
+        self.world.random.choice(
+            [
+                self.lose_node,
+                self.cancel_running,
+                self.cancel_waiting,
+                self.requeue,
+                self.start_early,
+                self.submit_by_hand,
+                self.silence,
+                self.glance,
+                self.start,
+            ]
+        )()
+        self.world.after(self.world.random.expovariate(1 / (1.5 * HOUR_S)), self.fault)
+
+    def some(self, state: str) -> ScriptedJob | None:
+        """Any job in this state."""
+        jobs = [job for job in self.slurm.jobs.values() if job.state == state]
+        return self.world.random.choice(jobs) if jobs else None
+
+    def lose_node(self) -> None:
+        """The scheduler gives a node up; its processes may go on for a while."""
+        if (job := self.some("running")) is None:
+            return
+        goes_on = self.world.chance(0.6)
+        self.kill(job, "node_fail", is_alive=goes_on)
+        self.world.after(self.world.random.uniform(10, 5 * HOUR_S), partial(self.kill, job, "node_fail"))
+
+    def cancel_running(self) -> None:
+        """`scancel`: the leg saves and ends, or is killed."""
+        if (job := self.some("running")) is None:
+            return
+        work = next((work for work in self.at_work if work.job is job), None)
+        if work is not None and self.world.chance(0.6):
+            if not must_end(work.fleet, work.fleet.paths.chain(work.member), work.leg):
+                self.save(work)
+            self.finish(work, 0)
+        self.kill(job, "cancelled")
+
+    def cancel_waiting(self) -> None:
+        """`scancel` of a job that waits."""
+        if (job := self.some("pending")) is not None:
+            self.note(f"job {job.id} is cancelled while it waits")
+            self.slurm.end(job, "cancelled")
+
+    def requeue(self) -> None:
+        """`scontrol requeue`."""
+        if (job := self.some("running")) is not None:
+            self.note(f"job {job.id} is requeued")
+            for work in [work for work in self.at_work if work.job is job]:
+                self.leave(work)
+            self.slurm.requeue(job)
+
+    def start_early(self) -> None:
+        """A job starts before its parent has ended."""
+        if (job := self.some("pending")) is not None:
+            job.ignores_parent = True
+            self.world.after(1.0, self.slurm.schedule)
+
+    def submit_by_hand(self) -> None:
+        """Somebody submits a chain's batch script once more."""
+        if self.slurm.jobs:
+            request = self.world.random.choice(list(self.slurm.jobs.values())).request
+            job = self.slurm.create(request)
+            self.note(f"job {job.id} is submitted by hand, as {request.name}")
+
+    def silence(self) -> None:
+        """The scheduler is away for some time."""
+        self.slurm.faults.is_down = True
+        self.world.after(self.world.random.uniform(30, 3 * HOUR_S), self.answer_again)
+
+    def answer_again(self) -> None:
+        """It is back."""
+        self.slurm.faults.is_down = False
+
+    # ---- the whole
+
+    def mend(self) -> None:
+        """Faults end; from now on the user looks in every two hours, until all is done."""
+        self.slurm.faults = Faults(has_accounting=self.slurm.faults.has_accounting)
+        self.care()
+
+    def care(self) -> None:
+        """The user starts what has stopped."""
+        if not self.is_done():
+            self.start()
+            self.world.after(2 * HOUR_S, self.care)
+
+    def is_done(self) -> bool:
+        """Whether every chain has finished and said so."""
+        paths = FleetPaths(self.folder)
+        return all(run.is_finished and paths.chain(name).mark("done").exists() for name, run in self.runs.items())
+
+    def run(self) -> None:
+        """Live through it.
+
+        Raises:
+            AssertionError: Something that must hold did not.
+        """
+        self.start()
+        self.world.after(self.world.random.uniform(0, HOUR_S), self.fault)
+        self.world.after(FAULTY_S, self.mend)
+        give_up_at = self.world.now + GIVE_UP_S
+        while not self.is_done() and self.world.now < give_up_at:
+            self.world.run_until(self.world.now + 6 * HOUR_S)
+        assert self.is_done(), f"not done after {GIVE_UP_S / 86400:.0f} days: {self.runs}"
