@@ -1,0 +1,84 @@
+"""The command of a job on this machine: its script, its variables, its start.
+
+Job: start what a job runs as SLURM's batch script would, so that the command need not know the difference, and so that
+it dies with its runner. Place in the data flow: below `local_job`. Left out: what happens while it runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+
+from gamefleet.cluster.jobs import JobRequest
+from gamefleet.cluster.local_output import Output
+from gamefleet.cluster.local_processes import MARK
+from gamefleet.cluster.local_spool import JobFolder, JobRecord
+
+PR_SET_PDEATHSIG = 1
+"""Number of the Linux call that asks for a signal when the parent dies. Source: the manual page prctl(2)."""
+
+
+def variables(job: JobFolder, record: JobRecord, started: float) -> dict[str, str]:
+    """What a job finds in its environment, so that it need not know who runs it."""
+    resources = record.request.resources
+    return {
+        MARK: str(job.root),
+        "SLURM_JOB_ID": job.id,
+        "SLURM_JOB_NAME": record.request.name,
+        "SLURM_JOB_START_TIME": str(int(started)),
+        "SLURM_JOB_END_TIME": str(int(started + resources.time_limit_s)),
+        "SLURM_CPUS_PER_TASK": str(resources.cpus),
+        "GAMEFLEET_SCRIPT_STARTED": f"{started:.3f}",
+    }
+
+
+def script(request: JobRequest) -> str:
+    """What bash runs.
+
+    SIGUSR1 and SIGTERM are ignored from the first line on, which lasts until the command installs handlers of its own:
+    a signal that comes before would otherwise kill it.
+    """
+    return "\n".join(["trap '' USR1 TERM", *request.setup, f"exec {shlex.join(request.command)}", ""])
+
+
+def start_command(
+    job: JobFolder, request: JobRequest, environment: Mapping[str, str], output: Output
+) -> subprocess.Popen[bytes]:
+    """Start bash, which becomes the command, in a session of its own.
+
+    Raises:
+        OSError: The folder or bash is not there.
+    """
+    job.script.write_text(script(request))
+    command = subprocess.Popen(
+        ["bash", str(job.script)],
+        cwd=request.work_folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output.for_command[0],
+        stderr=output.for_command[1],
+        start_new_session=True,
+        preexec_fn=dying_with_this_process(),
+    )
+    output.started()
+    return command
+
+
+def dying_with_this_process() -> Callable[[], None] | None:
+    """What a child does between fork and exec to be killed when this process dies; None where the system cannot."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork: after it, little is safe
+    runner = os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != runner:  # it died before the call
+            os._exit(1)
+
+    return ask

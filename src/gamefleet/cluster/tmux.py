@@ -1,0 +1,180 @@
+"""Jobs in tmux sessions: as `local`, and a person can look on with `tmux attach -t NAME`.
+
+Job: start a job's runner inside a tmux session that is named after the job. Place in the data flow: a `Launcher` for
+`LocalExecutor`, and an `Executor` made of the two. Left out: everything else; the spool stays the source of truth.
+
+Output goes to the job's log files and is copied to the session, which closes when the job has ended. Who closes the
+session, or presses Ctrl-C in it, cancels the job.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gamefleet.cluster.jobs import EndedJob, Job, JobRequest
+from gamefleet.cluster.local import KILL_WAIT_S, LocalExecutor, runner_command
+from gamefleet.cluster.local_spool import JobFolder
+from gamefleet.errors import MissingDependencyError, SubmitRefusedError
+from gamefleet.files import write_json
+
+if TYPE_CHECKING:
+    import libtmux
+
+TMUX_S = 20.0
+"""Time-out of a call of tmux itself."""
+
+
+class TmuxExecutor:
+    """Runs jobs on this machine inside tmux sessions; see `jobs.Executor` and `LocalExecutor`.
+
+    Args:
+        spool: Folder of the jobs; may be that of a `LocalExecutor`.
+        socket_name: Which tmux server, as in `tmux -L NAME`; empty takes the user's default one.
+        environment: Variables for the jobs; None takes those of this process. They do not come from the tmux server.
+        kill_wait_s: Seconds between SIGTERM and SIGKILL.
+
+    Raises:
+        MissingDependencyError: The library libtmux or the program tmux is not there.
+    """
+
+    def __init__(
+        self,
+        spool: Path,
+        *,
+        socket_name: str = "",
+        environment: Mapping[str, str] | None = None,
+        kill_wait_s: float = KILL_WAIT_S,
+    ) -> None:
+        launcher = Session(socket_name)
+        self._jobs = LocalExecutor(spool, environment=environment, kill_wait_s=kill_wait_s, launcher=launcher)
+
+    def submit(self, request: JobRequest) -> str:
+        """Hand a job over; see `LocalExecutor.submit`."""
+        return self._jobs.submit(request)
+
+    def queue(self) -> list[Job]:
+        """All jobs of this spool that have not ended; see `LocalExecutor.queue`."""
+        return self._jobs.queue()
+
+    def ended(self, ids: Collection[str] = (), *, names: Collection[str] = ()) -> Mapping[str, EndedJob]:
+        """What is known of jobs that have ended; see `LocalExecutor.ended`."""
+        return self._jobs.ended(ids, names=names)
+
+    def cancel(self, ids: Collection[str], *, signal: str = "") -> None:
+        """End jobs, or send them a signal; see `LocalExecutor.cancel`."""
+        self._jobs.cancel(ids, signal=signal)
+
+
+class Session:
+    """Starts runners inside tmux sessions.
+
+    Args:
+        socket_name: Which tmux server; empty takes the default one.
+
+    Raises:
+        MissingDependencyError: The library libtmux or the program tmux is not there.
+    """
+
+    def __init__(self, socket_name: str) -> None:
+        self._program = tmux_program()
+        self._socket_name = socket_name
+        self._server = tmux_server(socket_name)
+
+    def start(self, job: JobFolder, name: str, environment: Mapping[str, str]) -> None:
+        """Start it in a session of its own; see `Launcher.start`."""
+        from libtmux.exc import LibTmuxException
+
+        write_json(
+            job.environment, environment
+        )  # a session's variables are those of the server, so a file carries them
+        try:
+            is_ours = self._start_server(environment)
+            title = session_name(name)
+            if self._server.has_session(title):
+                title = f"{title}-{job.id}"
+            self._server.new_session(
+                session_name=title,
+                window_command=f"exec {shlex.join(runner_command(job))}",
+                environment=search_path(environment),
+            )
+            if is_ours:
+                self._server.cmd("set-option", "-g", "exit-empty", "on")
+        except (LibTmuxException, OSError, subprocess.SubprocessError) as error:
+            job.environment.unlink(missing_ok=True)
+            raise SubmitRefusedError(
+                "tmux did not start a session",
+                is_temporary=True,
+                value=str(error),
+                where=name,
+                remedy="Try `tmux new-session -d`; without tmux, use the local executor.",
+            ) from error
+
+    def _start_server(self, environment: Mapping[str, str]) -> bool:
+        """Start the server unless it runs, without the variables of a job around: it would be ended with that job.
+
+        Returns:
+            Whether it was started here; it then stays although it has no session yet.
+        """
+        if self._server.is_alive():
+            return False
+        socket = ["-L", self._socket_name] if self._socket_name else []
+        command = [self._program, *socket, "start-server", ";", "set-option", "-g", "exit-empty", "off"]
+        subprocess.run(
+            command,
+            env=dict(environment),
+            check=True,
+            timeout=TMUX_S,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return True
+
+
+def session_name(job: str) -> str:
+    """The name of a job's session: tmux allows neither '.' nor ':', and reads some characters as patterns."""
+    return re.sub(r"[^\w-]", "-", job)
+
+
+def search_path(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the runner itself needs to find this package, before it reads the job's variables."""
+    return {"PYTHONPATH": environment["PYTHONPATH"]} if environment.get("PYTHONPATH") else {}
+
+
+def tmux_program() -> str:
+    """Path of the program.
+
+    Raises:
+        MissingDependencyError: It is not there.
+    """
+    path = shutil.which("tmux")
+    if path is None:
+        raise MissingDependencyError(
+            "The program tmux is not installed",
+            remedy="Install it with the system's package manager (apt install tmux, brew install tmux), "
+            "or use the local executor, which needs nothing.",
+        )
+    return path
+
+
+def tmux_server(socket_name: str) -> libtmux.Server:
+    """The tmux server; it need not run yet.
+
+    Raises:
+        MissingDependencyError: The library is not there.
+    """
+    try:
+        import libtmux
+    except ImportError as error:
+        raise MissingDependencyError(
+            "The library libtmux is not installed",
+            remedy="Run `pip install gamefleet[tmux]`, or use the local executor, which needs nothing.",
+        ) from error
+    return libtmux.Server(socket_name=socket_name or None)
