@@ -1,0 +1,87 @@
+"""Real SLURM instances, each started when the first test of a worker asks for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gamefleet.errors import MissingDependencyError
+from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
+
+
+def started(settings: LocalSlurmSettings) -> Iterator[LocalSlurm]:
+    """Up while tests use it; where packages are missing tests are skipped, in CI they fail."""
+    instance = LocalSlurm(settings)
+    try:
+        instance.up()
+    except MissingDependencyError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+    try:
+        yield instance
+    finally:
+        instance.down()
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[LocalSlurm]:
+    """Without accounting: no sacct, no limits per user. Starts in a second."""
+    yield from started(LocalSlurmSettings())
+
+
+@pytest.fixture(scope="session")
+def slurm_with_accounts() -> Iterator[LocalSlurm]:
+    """With sacct, and a QOS that lets a user run 4 jobs and have 8."""
+    yield from started(LocalSlurmSettings(has_accounting=True, max_jobs=4, max_submit=8))
+
+
+@pytest.fixture(scope="session")
+def fast_slurm() -> Iterator[LocalSlurm]:
+    """The controller's clock goes tenfold: a limit of one minute ends a job within 6 to 9 seconds."""
+    yield from started(LocalSlurmSettings(has_accounting=True, speed=10))
+
+
+@pytest.fixture(autouse=True)
+def no_jobs_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each test begins and ends with an empty queue on the instances that it uses."""
+    yield
+    for name in ("slurm", "slurm_with_accounts", "fast_slurm"):
+        if name in request.fixturenames:
+            empty_queue(request.getfixturevalue(name))
+
+
+def empty_queue(instance: LocalSlurm) -> None:
+    end = time.monotonic() + 60
+    while instance.run("squeue", "-h", "-o", "%i"):
+        instance.run("scancel", "--signal=KILL", "--full", "--me")
+        instance.run("scancel", "--me")
+        assert time.monotonic() < end, "jobs do not end"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Call with (condition, what is awaited): returns once it holds, fails after a minute."""
+
+    def wait(condition: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
+        end = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < end, f"in vain: {what}"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def text_of() -> Callable[[Path], str]:
+    """A file's text, empty while it does not exist."""
+
+    def read(path: Path) -> str:
+        return path.read_text() if path.exists() else ""
+
+    return read
