@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from gamefleet.files import create_once, explained, read_json, write_json
 ENDINGS = ("done", "failed", "held")
 """Marks of a chain, the strongest first."""
 
-RECENT = 10
+RECENT = 8
 """So many of the newest submissions and legs are read: older ones decide nothing, and a chain may have hundreds."""
 
 ALIVE_FILE = "alive"
@@ -55,12 +55,13 @@ def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_slot: bool
         has_slot: Whether the chain holds a place under the job cap.
         job_name: Name of its jobs without the submission's number.
     """
+    present = frozenset(os.listdir(paths.submissions)) if paths.submissions.is_dir() else frozenset()
     ending = next((kind for kind in ENDINGS if paths.mark(kind).exists()), "stopped" if is_stopped else "")
     numbers = paths.numbers(paths.submissions, ".json")
     return ChainView(
         member=paths.member,
         job_name=job_name,
-        submissions=tuple(read_submission(paths, number, job_name) for number in numbers[-RECENT:]),
+        submissions=tuple(read_submission(paths, number, job_name, present=present) for number in numbers[-RECENT:]),
         legs=tuple(read_leg(paths, number) for number in paths.numbers(paths.legs)[-RECENT:]),
         step=step,
         counts_from=counts_from(paths),
@@ -81,13 +82,25 @@ def _numbers_after(paths: ChainPaths, prefix: str) -> list[int]:
     return [int(stem) for stem in stems if stem.isdigit()]
 
 
-def read_submission(paths: ChainPaths, number: int, job_name: str) -> Submission:
-    """One submission's facts."""
+def read_submission(paths: ChainPaths, number: int, job_name: str, *, present: Collection[str]) -> Submission:
+    """One submission's facts.
+
+    Args:
+        paths: Of the chain.
+        number: Of the submission.
+        job_name: Name of the chain's jobs without the number.
+        present: Names in the folder: most records of most submissions do not exist, and asking a file server for each
+            would take longer than all the rest.
+    """
+
+    def read(path: Path) -> dict[str, Any]:
+        return read_record(path) if path.name in present else {}
+
     tries = 1
-    asked = read_record(paths.submission(number))
-    while retry := read_record(paths.retry(number, tries)):
+    asked = read(paths.submission(number))
+    while retry := read(paths.retry(number, tries)):
         asked, tries = retry, tries + 1
-    accepted = read_record(paths.accepted(number))
+    accepted = read(paths.accepted(number))
     return Submission(
         number=number,
         name=f"{job_name}.{number}",
@@ -96,8 +109,8 @@ def read_submission(paths: ChainPaths, number: int, job_name: str) -> Submission
         tries=tries,
         job=str(accepted.get("job", "")),
         accepted_at=float(accepted.get("accepted_at", 0.0)),
-        outcome=str(read_record(paths.ended(number)).get("outcome", "")),
-        refusal=str(read_record(paths.refused(number, tries)).get("reason", "")),
+        outcome=str(read(paths.ended(number)).get("outcome", "")),
+        refusal=str(read(paths.refused(number, tries)).get("reason", "")),
     )
 
 

@@ -36,7 +36,7 @@ TIME_LIMIT_S = 4 * HOUR_S
 MARGIN_S = 200.0
 FAULTY_S = 30 * HOUR_S
 GIVE_UP_S = 60 * 24 * HOUR_S
-TICK_S = 1200.0
+TICK_S = 2400.0
 
 
 @dataclass(slots=True)
@@ -226,7 +226,7 @@ class History:
             self.finish(work, 1)
             return
         run = self.runs[work.member]
-        work.step = min(work.step + self.world.random.randint(500, 4000), run.target)
+        work.step = min(work.step + self.world.random.randint(1000, 8000), run.target)
         started = work.job.started or 0.0
         is_near = self.world.now + TICK_S > started + TIME_LIMIT_S - MARGIN_S
         chain = work.fleet.paths.chain(work.member)
