@@ -6,6 +6,8 @@ Job: decide which run, new or resumed, with which settings, and hand over to `to
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +18,12 @@ from gamefleet.errors import ConfigError
 
 if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
+    from gamefleet.runs.deadline import Deadline
     from gamefleet.runs.folder import Start
     from gamefleet.topologies.config import Asked, RunConfig
     from gamefleet.topologies.training import Outcome
+
+JOB_VARIABLE = "SLURM_JOB_ID"
 
 
 def train(
@@ -27,6 +32,9 @@ def train(
     assignments: SetOption = None,
     run: Annotated[str | None, typer.Option(help="Name of the run and of its folder; invented when left out.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run exactly where it was saved.")] = False,
+    auto_resume: Annotated[
+        bool, typer.Option("--auto-resume", help="Start the run, or continue it where it was saved if it exists.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; a run of this name is moved aside.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of every random stream of the run.")] = None,
     num_envs: Annotated[int | None, typer.Option(help="Games played at the same time.")] = None,
@@ -47,16 +55,49 @@ def train(
         "run.max_runtime_s": max_runtime_seconds,
         "actors.num_envs": num_envs,
     }
-    if resume and fresh:
-        raise ConfigError("--resume and --fresh exclude each other", remedy="Leave one of them out.")
-    start: Start = "resume" if resume else "fresh" if fresh else "first"
-    asked, settings = settings_for(package, ask_for(config, assignments, flags), is_resumed=resume)
+    if resume + auto_resume + fresh > 1:
+        raise ConfigError("--resume, --auto-resume and --fresh exclude each other", remedy="Leave all but one out.")
+    asked = ask_for(config, assignments, flags)
+    is_resumed = resume or (auto_resume and run_exists(package, asked))
+    asked, settings = settings_for(package, asked, is_resumed=is_resumed)
+    if auto_resume and (ending := finished_already(settings)):
+        print(ending)
+        return
+    start: Start = "resume" if is_resumed else "fresh" if fresh else "first"
     outcome = train_run(package, settings, asked, start)
     print(f"{outcome.status} at step {outcome.step:,}: {outcome.reason}. Run folder: {outcome.folder}")
     if outcome.status == "finished" and video:
         write_media(outcome)
     elif outcome.status == "stopped":
         print(f"Continue with: gamefleet train {game} --run {settings.run.name} --resume")
+
+
+def run_exists(package: GamePackage, asked: Asked) -> bool:
+    """Whether there is a run of the name that is asked for.
+
+    Raises:
+        ConfigError: No name is asked for; a job script would start another run each time.
+    """
+    from gamefleet.runs.folder import is_run
+    from gamefleet.runs.paths import RunPaths
+    from gamefleet.topologies.config import make_config
+
+    settings = make_config(package, asked).run
+    if not settings.name:
+        raise ConfigError("Which run shall be started or resumed?", remedy="Name it with --run.")
+    return is_run(RunPaths(Path(settings.runs_folder) / settings.name))
+
+
+def finished_already(settings: RunConfig) -> str:
+    """What to say of a run that has made all its steps; empty when there is something to do."""
+    from gamefleet.runs.folder import read_state
+    from gamefleet.runs.paths import RunPaths
+
+    paths = RunPaths(Path(settings.run.runs_folder) / settings.run.name)
+    state = read_state(paths)
+    if state.get("status") != "finished" or int(state["step"]) < settings.run.total_steps:
+        return ""
+    return f"The run {paths.name!r} has finished already, at step {int(state['step']):,}. Run folder: {paths.root}"
 
 
 def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tuple[Asked, RunConfig]:
@@ -93,19 +134,45 @@ def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tup
 
 def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: Start) -> Outcome:
     """Train with a deadline and progress on this terminal."""
+    from gamefleet.runs.leg import leg_from
+
+    # A scheduler repeats this signal, and the loop listens; before and after it there is nothing to save.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    leg, deadline = leg_from(os.environ), deadline_of(settings, os.environ)
     try:
         import torch  # noqa: F401 - its absence shall be said before anything is written
     except ImportError as error:
         from gamefleet.errors import MissingDependencyError
 
         raise MissingDependencyError("Training needs PyTorch", remedy="pip install 'gamefleet[torch]'") from error
-    from gamefleet.runs.deadline import Deadline
     from gamefleet.runs.progress import progress_on
     from gamefleet.topologies.training import train as carry_run
 
-    deadline = Deadline(max_runtime_s=settings.run.max_runtime_s, environment=os.environ)
     with progress_on() as progress:
-        return carry_run(package, settings, asked=asked.as_toml(), start=start, deadline=deadline, progress=progress)
+        return carry_run(
+            package,
+            settings,
+            asked=asked.as_toml(),
+            start=start,
+            deadline=deadline,
+            progress=progress,
+            leg=leg,
+            job=os.environ.get(JOB_VARIABLE, ""),
+        )
+
+
+def deadline_of(settings: RunConfig, environment: Mapping[str, str]) -> Deadline:
+    """When this attempt must stop: by the settings, and by the end of the SLURM job around it."""
+    from gamefleet.runs.deadline import Deadline, job_end, runtime_limit
+
+    is_in_job = bool(environment.get(JOB_VARIABLE))
+    ends = job_end(environment)
+    if ends is None and is_in_job:
+        from gamefleet.cluster.slurm import job_end as ask_scheduler
+
+        ends = ask_scheduler(environment)
+    limit = runtime_limit(settings.run.max_runtime_s, is_in_job=is_in_job, job_end=ends)
+    return Deadline(max_runtime_s=limit, job_end=ends)
 
 
 def write_media(outcome: Outcome) -> None:

@@ -19,11 +19,21 @@ from types import FrameType
 from gamefleet.errors import ConfigError
 
 JOB_END_VARIABLE = "SLURM_JOB_END_TIME"
-LEAST_MARGIN_S = 30.0
-"""Time before a job's end at which a run stops although no checkpoint has been timed yet."""
+MARGIN_S = 120.0
+"""Time before a job's end at which a run stops to save: schedulers have been seen to act a minute early."""
 
+MARGIN_SHARE = 0.1
+"""Of the time that was left when the run started; a short job would otherwise be margin only."""
+
+LEAST_MARGIN_S = 5.0
 MARGIN_FACTOR = 3.0
 """Saves have been seen to take this much longer than the slowest before, when a cluster's disks are busy."""
+
+MOST_SHARE = 0.5
+"""Of the time that was left: a run whose saves are slow shall still get on in a short job."""
+
+UNKNOWN_JOB_LIMIT_S = 13_500.0
+"""Run time in a job whose end cannot be learned: a quarter of an hour less than the four hours that are usual."""
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
@@ -33,19 +43,16 @@ class Deadline:
 
     Args:
         max_runtime_s: Stop after so many seconds from now; None for no limit.
-        environment: Environment variables; `SLURM_JOB_END_TIME` (seconds since 1970) is read.
+        job_end: When the job around this process ends, seconds since 1970; None outside of one or when not known.
         monotonic: Clock for durations, in seconds.
         wall: Clock in seconds since 1970.
-
-    Raises:
-        ConfigError: `SLURM_JOB_END_TIME` is not a number.
     """
 
     def __init__(
         self,
         *,
         max_runtime_s: float | None,
-        environment: Mapping[str, str],
+        job_end: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -53,8 +60,10 @@ class Deadline:
         self._wall = wall
         self._started = monotonic()
         self._max_runtime_s = max_runtime_s
-        self._job_end = job_end(environment)
+        self._job_end = job_end
+        self._left_at_start_s = float("inf") if job_end is None else max(0.0, job_end - wall())
         self._signal: int | None = None
+        self._is_interrupted = False
         self._slowest_save_s = 0.0
 
     def note_save(self, seconds: float) -> None:
@@ -64,7 +73,9 @@ class Deadline:
     @property
     def margin_s(self) -> float:
         """Time kept free before the job's end for the last checkpoint."""
-        return LEAST_MARGIN_S + MARGIN_FACTOR * self._slowest_save_s
+        left = self._left_at_start_s
+        fixed = max(LEAST_MARGIN_S, min(MARGIN_S, MARGIN_SHARE * left))
+        return max(LEAST_MARGIN_S, min(fixed + MARGIN_FACTOR * self._slowest_save_s, MOST_SHARE * left))
 
     @property
     def remaining_s(self) -> float:
@@ -100,13 +111,32 @@ class Deadline:
                 signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and self._signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        self._signal = number
+        if number == signal.SIGINT:
+            if self._is_interrupted:
+                raise KeyboardInterrupt
+            self._is_interrupted = True
+        if self._signal is None:  # a scheduler may repeat itself; the first one is the reason
+            self._signal = number
+
+
+def runtime_limit(wanted_s: float | None, *, is_in_job: bool, job_end: float | None) -> float | None:
+    """How long an attempt may take.
+
+    Args:
+        wanted_s: What the user set, None for nothing.
+        is_in_job: Whether a scheduler's job is around this process.
+        job_end: When that ends, None when it could not be learned.
+
+    Returns:
+        Seconds; None for no limit besides the job's end.
+    """
+    if wanted_s is None and is_in_job and job_end is None:
+        return UNKNOWN_JOB_LIMIT_S
+    return wanted_s
 
 
 def job_end(environment: Mapping[str, str]) -> float | None:
-    """When SLURM ends this job, in seconds since 1970; None outside of a job.
+    """When SLURM ends this job, as it says by itself, in seconds since 1970; None when it does not (before 23.02).
 
     Raises:
         ConfigError: The variable is not a number.

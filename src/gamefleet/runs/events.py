@@ -14,11 +14,18 @@ from typing import Any
 from gamefleet.files import Fence
 from gamefleet.runs.lines import Lines, LineWriter, read_lines
 
+RECENT_SAVES = 100
+"""So many saves of the past say how long one takes; a disk that was busy last week shall not count for ever."""
+
 EVENTS = {
-    "attempt_started": "this process claimed the run folder; `resumed_step` is -1 for a start from nothing",
-    "attempt_ended": "this process gave the run folder back; `outcome` and `reason` say why",
+    "attempt_started": "this process claimed the run folder; `resumed_step` is -1 for a start from nothing; in a job "
+    "`job` is the scheduler's id, in a chain `leg` the job's number",
+    "training_began": "the attempt's first round is done, `seconds` after the process started",
+    "attempt_ended": "this process gave the run folder back; `outcome` and `reason` say why, `trained_s` and "
+    "`saving_s` what it spent on rounds and on saves, `first_round_at` and `last_round_at` when rounds began and ended",
     "settings_changed": "a resumed run has other settings; `changes` maps each key to its old and new value",
-    "checkpoint_saved": "a checkpoint is whole; `seconds` and `bytes` say what it cost",
+    "checkpoint_saved": "a checkpoint is whole; `seconds` and `bytes` say what it cost, `trained_s` how long the "
+    "attempt had spent on rounds by then",
     "checkpoint_rejected": "a checkpoint was unreadable and set aside; an older one is used",
     "milestone_reached": "an environment reached `milestone` for the first time in this run",
     "worker_restarted": "an environment worker crashed or hung and was replaced",
@@ -67,3 +74,9 @@ class EventWriter:
 def read_events(path: Path) -> Lines:
     """Read one writer's events, also while they are being written; a missing file has none."""
     return read_lines(path)
+
+
+def slowest_save_s(path: Path) -> float:
+    """Seconds that the slowest of a writer's recent checkpoints took, over all attempts; 0 when there are none."""
+    saves = [row for row in read_events(path).rows if row.get("kind") == "checkpoint_saved"]
+    return max((float(row.get("seconds") or 0.0) for row in saves[-RECENT_SAVES:]), default=0.0)

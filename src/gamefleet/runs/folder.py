@@ -134,6 +134,14 @@ def has_begun(paths: RunPaths) -> bool:
     return paths.state.exists() or bool(paths.found_checkpoints()) or any(paths.metrics_folder.glob("*"))
 
 
+def read_state(paths: RunPaths) -> dict[str, Any]:
+    """The content of `state.json`; empty where there is none or it is not readable, as nothing depends on it."""
+    try:
+        return read_json(paths.state)
+    except (OSError, ValueError):
+        return {}
+
+
 def read_resolved(paths: RunPaths) -> dict[str, Any]:
     """The settings under which a run last started.
 

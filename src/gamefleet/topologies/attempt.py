@@ -1,14 +1,14 @@
 """One attempt's open files, and what is written into them while it runs.
 
-Job: rows of metrics, milestones, failed workers. Place in the data flow: rounds of a wiring -> metrics, events and
-whoever watches. Left out: checkpoints and the end (`training`).
+Job: rows of metrics, milestones, failed workers, where the time goes. Place in the data flow: rounds of a wiring ->
+metrics, events and whoever watches. Left out: checkpoints and the end (`training`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from gamefleet.actors.steps import WorkerFailure
@@ -22,6 +22,47 @@ from gamefleet.runs.trackers import Trackers
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.report import Report
 from gamefleet.topologies.solo import Round, Solo
+
+
+class Times:
+    """Where the time of an attempt goes, for the account of the jobs that carried it.
+
+    Args:
+        wall: Clock in seconds since 1970.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self.trained_s = 0.0
+        self.saving_s = 0.0
+        self.first_round_at: float | None = None
+        self.last_round_at: float | None = None
+
+    def note_round(self, seconds: float) -> bool:
+        """A round has just ended after so many seconds.
+
+        Returns:
+            Whether it was the first.
+        """
+        self.trained_s += seconds
+        self.last_round_at = self._wall()
+        is_first = self.first_round_at is None
+        if is_first:
+            self.first_round_at = self.last_round_at - seconds
+        return is_first
+
+    def note_save(self, seconds: float) -> None:
+        """A checkpoint has just been written in so many seconds."""
+        self.saving_s += seconds
+
+    def as_json(self) -> dict[str, float | None]:
+        """For the event that ends the attempt."""
+        return {
+            "trained_s": round(self.trained_s, 3),
+            "saving_s": round(self.saving_s, 3),
+            "first_round_at": self.first_round_at,
+            "last_round_at": self.last_round_at,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +79,7 @@ class Attempt:
         trackers: Mirrors of the metrics.
         progress: Whoever watches.
         deadline: When to stop.
+        times: Where the attempt's time goes.
     """
 
     config: RunConfig
@@ -49,6 +91,7 @@ class Attempt:
     trackers: Trackers
     progress: Progress
     deadline: Deadline
+    times: Times = field(default_factory=Times)
 
 
 def tell_events(attempt: Attempt, played: Round) -> None:

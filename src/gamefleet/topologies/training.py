@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gamefleet.games.base import GamePackage
+from gamefleet.runs.age import process_age_s
 from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
 from gamefleet.runs.deadline import Deadline
-from gamefleet.runs.events import EventWriter
+from gamefleet.runs.events import EventWriter, slowest_save_s
 from gamefleet.runs.folder import OpenRun, Start, open_run
+from gamefleet.runs.leg import Leg
 from gamefleet.runs.logs import logging_to
 from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.metrics import FROM_START, MetricsWriter
@@ -31,7 +33,7 @@ from gamefleet.runs.trackers import make_trackers
 from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import build_solo, compatibility
 from gamefleet.topologies.config import RunConfig
-from gamefleet.topologies.solo import Solo
+from gamefleet.topologies.solo import Round, Solo
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,8 @@ def train(
     start: Start,
     deadline: Deadline,
     progress: Progress,
+    leg: Leg | None = None,
+    job: str = "",
 ) -> Outcome:
     """Train until all steps are done or the deadline comes.
 
@@ -76,19 +80,25 @@ def train(
         start: Whether the run is new, resumed or started over.
         deadline: When to stop.
         progress: Whoever watches.
+        leg: The chain's leg that this process belongs to.
+        job: The scheduler's id of the job around this process.
 
     Raises:
-        RunFolderError: The run folder cannot be used.
+        RunFolderError: The run folder cannot be used, or a later leg took it over.
         CheckpointError: There is no checkpoint that can be resumed.
     """
     facts = facts_of(package, config, asked)
     root = Path(config.run.runs_folder) / config.run.name
     with (
-        open_run(root, facts, start=start) as run,
+        open_run(root, facts, start=start, leg=leg, job=job) as run,
         logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
     ):
         store = CheckpointStore(
-            run.paths, compatibility=facts.compatibility, fence=run.fence, keep=config.run.keep_checkpoints
+            run.paths,
+            compatibility=facts.compatibility,
+            fence=run.fence,
+            keep=config.run.keep_checkpoints,
+            attempt=run.attempt,
         )
         with (
             build_solo(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
@@ -116,10 +126,12 @@ def opened_attempt(
 ) -> Iterator[Attempt]:
     """Restore the wiring where the run goes on, and open the attempt's files."""
     with ExitStack() as stack:
-        events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt))
+        deadline.note_save(slowest_save_s(run.paths.events(WRITER)))
+        events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt, fence=run.fence))
         resumed_step = restore(run, solo, store, events)
-        metrics = MetricsWriter(run.paths.metrics(WRITER), attempt=run.attempt, resumed_step=resumed_step)
-        stack.enter_context(metrics)
+        metrics = stack.enter_context(
+            MetricsWriter(run.paths.metrics(WRITER), attempt=run.attempt, resumed_step=resumed_step, fence=run.fence)
+        )
         trackers = make_trackers(
             run.paths,
             config.trackers,
@@ -161,10 +173,16 @@ def restore(run: OpenRun, solo: Solo, store: CheckpointStore, events: EventWrite
             restore_from(solo, loaded.checkpoint)
             resumed_step = loaded.checkpoint.step
         run.adopt_settings()
-    events.write("attempt_started", step=max(resumed_step, 0), resumed_step=resumed_step)
+    events.write("attempt_started", step=max(resumed_step, 0), resumed_step=resumed_step, **carried_by(run))
     if run.changed_settings:
         events.write("settings_changed", step=max(resumed_step, 0), changes=dict(run.changed_settings))
     return resumed_step
+
+
+def carried_by(run: OpenRun) -> dict[str, Any]:
+    """Leg and job of this attempt, as far as there are any."""
+    leg = run.held.leg
+    return {**({} if leg is None else {"leg": leg.number}), **({"job": run.job} if run.job else {})}
 
 
 def restore_from(solo: Solo, checkpoint: Checkpoint) -> None:
@@ -191,7 +209,7 @@ def carry_out(attempt: Attempt) -> Outcome:
     rows = Rows(attempt)
     reason = ""
     while solo.steps < settings.total_steps and not (reason := attempt.deadline.reason()):
-        played = solo.run_round()
+        played = timed_round(attempt)
         tell_events(attempt, played)
         rows.observe(played)
         if schedule.is_due(solo.steps):
@@ -200,11 +218,20 @@ def carry_out(attempt: Attempt) -> Outcome:
     reason = reason or "all steps are done"
     rows.write()
     save(attempt, status=status, reason=reason)
-    attempt.events.write("attempt_ended", step=solo.steps, outcome=status, reason=reason)
+    attempt.events.write("attempt_ended", step=solo.steps, outcome=status, reason=reason, **attempt.times.as_json())
     paths = attempt.run.paths
     return Outcome(
         status=status, reason=reason, step=solo.steps, folder=paths.root, checkpoint=paths.checkpoint(solo.steps)
     )
+
+
+def timed_round(attempt: Attempt) -> Round:
+    """Play and learn one round; the first one of the attempt is an event, which tells what the start cost."""
+    started = time.monotonic()
+    played = attempt.solo.run_round()
+    if attempt.times.note_round(time.monotonic() - started):
+        attempt.events.write("training_began", step=attempt.solo.steps, seconds=round(process_age_s(), 3))
+    return played
 
 
 def save(attempt: Attempt, *, status: str, reason: str) -> float:
@@ -223,8 +250,14 @@ def save(attempt: Attempt, *, status: str, reason: str) -> float:
     checkpoint = attempt.store.save(solo.steps, checkpoint_parts(solo), state=summary, replay=solo.save_replay)
     seconds = time.monotonic() - started
     attempt.deadline.note_save(seconds)
-    size = sum(int(file["bytes"]) for file in checkpoint.manifest["files"].values())
-    attempt.events.write("checkpoint_saved", step=solo.steps, seconds=round(seconds, 3), bytes=size)
+    attempt.times.note_save(seconds)
+    attempt.events.write(
+        "checkpoint_saved",
+        step=solo.steps,
+        seconds=round(seconds, 3),
+        bytes=sum(int(file["bytes"]) for file in checkpoint.manifest["files"].values()),
+        trained_s=round(attempt.times.trained_s, 3),
+    )
     attempt.run.write_state(
         status=status, reason=reason, step=solo.steps, total_steps=attempt.config.run.total_steps, **summary
     )

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from gamefleet.errors import ConfigError
-from gamefleet.runs.deadline import LEAST_MARGIN_S, Deadline, job_end
+from gamefleet.runs.deadline import MARGIN_S, Deadline, job_end, runtime_limit
 
 
 class Clock:
@@ -26,9 +26,8 @@ def clock() -> Clock:
     return Clock(1000.0)
 
 
-def make(clock: Clock, *, max_runtime_s: float | None = None, job_end: str = "") -> Deadline:
-    environment = {"SLURM_JOB_END_TIME": job_end} if job_end else {}
-    return Deadline(max_runtime_s=max_runtime_s, environment=environment, monotonic=clock, wall=clock)
+def make(clock: Clock, *, max_runtime_s: float | None = None, job_end: float | None = None) -> Deadline:
+    return Deadline(max_runtime_s=max_runtime_s, job_end=job_end, monotonic=clock, wall=clock)
 
 
 def test_without_a_limit_there_is_no_reason_to_stop(clock: Clock) -> None:
@@ -50,27 +49,67 @@ def test_the_own_limit_counts_from_the_start(clock: Clock) -> None:
 
 
 def test_the_end_of_the_job_leaves_a_margin(clock: Clock) -> None:
-    deadline = make(clock, job_end="2000")
-    clock.now = 2000 - LEAST_MARGIN_S - 1
+    deadline = make(clock, job_end=1000 + 4 * 3600)
+    clock.now += 4 * 3600 - MARGIN_S - 1
 
     assert deadline.reason() == ""
     clock.now += 1
-    assert deadline.reason() == "the job ends in 30 s"
+    assert deadline.reason() == "the job ends in 120 s"
+
+
+@pytest.mark.parametrize(
+    ("left_s", "margin_s"), [(14_400, 120), (1_200, 120), (600, 60), (60, 6), (30, 5), (1, 5), (-100, 5)]
+)
+def test_the_margin_is_a_tenth_of_a_short_job_and_never_nothing(clock: Clock, left_s: float, margin_s: float) -> None:
+    assert make(clock, job_end=1000 + left_s).margin_s == pytest.approx(margin_s)
+
+
+def test_the_margin_does_not_shrink_while_the_job_goes_on(clock: Clock) -> None:
+    deadline = make(clock, job_end=1600)
+    clock.now += 500
+
+    assert deadline.margin_s == pytest.approx(60)
 
 
 def test_the_margin_grows_with_the_slowest_checkpoint(clock: Clock) -> None:
-    deadline = make(clock, job_end="2000")
+    deadline = make(clock, job_end=1000 + 14_400)
     deadline.note_save(40.0)
     deadline.note_save(5.0)
-    clock.now = 2000 - LEAST_MARGIN_S - 3 * 40.0
 
-    assert deadline.margin_s == LEAST_MARGIN_S + 120.0
+    assert deadline.margin_s == MARGIN_S + 120.0
+    clock.now += 14_400 - 240
     assert deadline.reason() != ""
 
 
+def test_slow_saves_leave_a_short_job_half_of_its_time(clock: Clock) -> None:
+    deadline = make(clock, job_end=1060)
+    deadline.note_save(100.0)
+
+    assert deadline.margin_s == 30
+    assert deadline.reason() == ""
+
+
 def test_the_earliest_limit_counts(clock: Clock) -> None:
-    assert make(clock, max_runtime_s=100, job_end="5000").remaining_s == 100
-    assert make(clock, max_runtime_s=10_000, job_end="2000").remaining_s == 1000 - LEAST_MARGIN_S
+    assert make(clock, max_runtime_s=100, job_end=5000).remaining_s == 100
+    assert make(clock, max_runtime_s=10_000, job_end=3000).remaining_s == 2000 - MARGIN_S
+
+
+def test_a_job_whose_end_is_not_known_gets_the_usual_limit() -> None:
+    assert runtime_limit(None, is_in_job=True, job_end=None) == 13_500
+    assert runtime_limit(None, is_in_job=True, job_end=5e9) is None
+    assert runtime_limit(None, is_in_job=False, job_end=None) is None
+    assert runtime_limit(60, is_in_job=True, job_end=None) == 60
+
+
+def test_a_signal_may_be_repeated(clock: Clock) -> None:
+    deadline = make(clock)
+
+    with deadline.listening():
+        for number in (signal.SIGUSR1, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            os.kill(os.getpid(), number)
+        assert deadline.reason() == "signal SIGUSR1"
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
