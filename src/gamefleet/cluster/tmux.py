@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 TMUX_S = 20.0
 """Time-out of a call of tmux itself."""
+
+TRIES, PAUSE_S = 5, 0.2
+"""A server ends with its last session, and refuses what is asked of it meanwhile."""
 
 
 class TmuxExecutor:
@@ -88,11 +92,26 @@ class Session:
 
     def start(self, job: JobFolder, name: str, environment: Mapping[str, str]) -> None:
         """Start it in a session of its own; see `Launcher.start`."""
+        write_json(job.environment, environment)  # a session's variables are the server's, so a file carries the job's
+        refusal = ""
+        for _ in range(TRIES):
+            refusal = self._try(job, name, environment)
+            if not refusal:
+                return
+            time.sleep(PAUSE_S)
+        job.environment.unlink(missing_ok=True)
+        raise SubmitRefusedError(
+            "tmux did not start a session",
+            is_temporary=True,
+            value=refusal,
+            where=name,
+            remedy="Try `tmux new-session -d`; without tmux, use the local executor.",
+        )
+
+    def _try(self, job: JobFolder, name: str, environment: Mapping[str, str]) -> str:
+        """Start a session; what tmux has against it, empty for nothing. Of two sessions one would get the job."""
         from libtmux.exc import LibTmuxException
 
-        write_json(
-            job.environment, environment
-        )  # a session's variables are those of the server, so a file carries them
         try:
             is_ours = self._start_server(environment)
             title = session_name(name)
@@ -106,14 +125,8 @@ class Session:
             if is_ours:
                 self._server.cmd("set-option", "-g", "exit-empty", "on")
         except (LibTmuxException, OSError, subprocess.SubprocessError) as error:
-            job.environment.unlink(missing_ok=True)
-            raise SubmitRefusedError(
-                "tmux did not start a session",
-                is_temporary=True,
-                value=str(error),
-                where=name,
-                remedy="Try `tmux new-session -d`; without tmux, use the local executor.",
-            ) from error
+            return str(error) or type(error).__name__
+        return ""
 
     def _start_server(self, environment: Mapping[str, str]) -> bool:
         """Start the server unless it runs, without the variables of a job around: it would be ended with that job.
