@@ -218,7 +218,7 @@ up() {
   start_controller
   for n in $(nodes); do start_node "$n"; done
   await bash -c "[ \$(sinfo -hN -p linuxlab -t idle,mix,alloc -o %N | wc -l) -ge $NODES ]"
-  partitions UP
+  partitions UP gpu-linuxlab linuxlab
 }
 
 runs() { [ -e "/proc/$1" ] && ! grep -qs '^State:.Z' "/proc/$1/status"; }   # not everybody's init collects the dead at once
@@ -233,12 +233,13 @@ stop() {   # by the process ids that the daemons wrote: all at once, then wait f
   done
 }
 
-partitions() { local p; for p in $(sinfo -h -o %R); do scontrol update PartitionName="$p" State="$1"; done; }
+partitions() { local p state=$1; shift; for p in "$@"; do scontrol update PartitionName="$p" State="$state"; done; }
 
 end_jobs() {   # however they trap signals or submit themselves again, even on a node whose daemon was killed
   local n
   for n in "$@"; do start_node "$n"; done
-  partitions DOWN || :
+  # shellcheck disable=SC2046
+  partitions DOWN $(sinfo -h -o %R) || :
   for _ in $(seq 40); do [ -n "$(squeue -h 2>/dev/null)" ] || return 0; scancel -s KILL -f -u "$me" 2>/dev/null || :; scancel -u "$me" 2>/dev/null || :; sleep .1; done
 }
 
