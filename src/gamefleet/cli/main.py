@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gamefleet import __version__
-from gamefleet.cli import bench, config, demo, evaluate, export, rollout, runs, train
+from gamefleet.cli import bench, config, demo, evaluate, export, fleet, rollout, runs, train
 from gamefleet.cli.errors import run_and_explain
 
 DEBUG_FLAG = "--debug"
@@ -34,6 +34,7 @@ app.command("bench")(bench.bench)
 app.command("export")(export.export)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(fleet.app, name="fleet")
 
 
 def show_version(wanted: bool) -> None:

@@ -18,6 +18,9 @@ GAMES = {
     "pokemon_red": "gamefleet.games.pokemon_red",
 }
 
+DEFAULT_GAME = "pokemon_red"
+"""Played where nothing names a game."""
+
 
 def open_game(name: str) -> GamePackage:
     """Import the package of one game.

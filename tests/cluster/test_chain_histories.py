@@ -1,0 +1,101 @@
+"""A chain survives a thousand histories of faults: one successor, the cap kept, progress to the end.
+
+The scheduler is scripted and time is virtual; the records, the decisions and the legs are the real ones, on disk.
+What the real SLURM does is tested beside this.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gamefleet.cluster.carrier
+import gamefleet.cluster.leg
+from gamefleet.cluster.chain import ChainView
+from gamefleet.cluster.store import begin_submission
+from gamefleet.testing.chain_history import History
+
+NUM_HISTORIES = 1000
+PER_TEST = 100
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory where there is a place for it: a history writes thousands of small files durably."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Histories are full of warnings."""
+    caplog.set_level(logging.CRITICAL)
+
+
+def live(folder: Path, seed: int) -> str:
+    """Live through a history; returns what did not hold, with what happened before, or nothing."""
+    history = History(folder / str(seed), seed)
+    try:
+        history.run()
+    except AssertionError as error:
+        return "\n".join([f"history {seed}: {error}", *history.happened[-30:]])
+    return ""
+
+
+def test_a_chain_survives_some_histories_of_faults(folder: Path) -> None:
+    assert [found for seed in range(15) if (found := live(folder, seed))] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(15, NUM_HISTORIES + 15, PER_TEST))
+def test_a_chain_survives_many_histories_of_faults(folder: Path, first: int) -> None:
+    assert [found for seed in range(first, first + PER_TEST) if (found := live(folder, seed))] == []
+
+
+def count_broken(folder: Path, seeds: range) -> int:
+    return sum(bool(live(folder, seed)) for seed in seeds)
+
+
+@pytest.mark.long
+def test_histories_notice_a_submission_that_anybody_may_make(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def anybody(*rest: Any, **named: Any) -> bool:
+        begin_submission(*rest, **named)
+        return True
+
+    monkeypatch.setattr(gamefleet.cluster.carrier, "begin_submission", anybody)
+    monkeypatch.setattr(gamefleet.cluster.leg, "accept_job", lambda paths, number, job, now: job)
+
+    assert count_broken(folder, range(25)) > 0
+
+
+@pytest.mark.long
+def test_histories_notice_a_job_that_does_not_look_for_another_at_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gamefleet.cluster.leg, "may_begin", lambda *rest: "")
+
+    assert count_broken(folder, range(25)) > 0
+
+
+@pytest.mark.long
+def test_histories_notice_a_missing_fence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gamefleet.testing.chain_history.must_end", lambda fleet, chain, number: False)
+
+    assert count_broken(folder, range(25)) > 0
+
+
+@pytest.mark.long
+def test_histories_notice_a_cap_that_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_have_a_slot(fleet: object, views: object, view: ChainView, answer: object) -> ChainView:
+        return replace(view, has_slot=True)
+
+    monkeypatch.setattr(gamefleet.cluster.carrier, "with_slot", all_have_a_slot)
+
+    assert count_broken(folder, range(25)) > 0
