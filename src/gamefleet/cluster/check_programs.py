@@ -119,6 +119,12 @@ def collect(process: subprocess.Popen[str]) -> None:
                 stream.close()
 
 
-def through(runner: Runner, prefix: Sequence[str]) -> Runner:
-    """A runner whose programs run elsewhere: `prefix` (an `ssh` with its host) gets each command as one word."""
-    return lambda command, timeout_s: runner([*prefix, shlex.join(command)], timeout_s)
+def through(runner: Runner, ssh: Sequence[str]) -> Runner:
+    """A runner whose programs run on another host.
+
+    Args:
+        runner: Runs `ssh`.
+        ssh: `ssh` with its options and the host. A login shell starts the program there, because sites put SLURM on
+            the path of those only.
+    """
+    return lambda command, timeout_s: runner([*ssh, f"sh -lc {shlex.quote(shlex.join(command))}"], timeout_s)

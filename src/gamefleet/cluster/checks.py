@@ -132,11 +132,11 @@ class _Slot:
         return self.result
 
     def _work(self) -> None:
-        missing = [need.check.name for need in self._needed if not is_usable(need.wait())]
+        missing = [blocked_by(need) for need in self._needed if not is_usable(need.wait())]
         self._began_at = self._clock()
         self._begun.set()
         try:
-            self.settle(skipped(f"not looked at, because of {missing[0]}") if missing else self.check.run())
+            self.settle(missing[0] if missing else self.check.run())
         except GamefleetError as error:
             self.settle(failed(described(error), error.remedy))
         except subprocess.TimeoutExpired as error:
@@ -146,6 +146,13 @@ class _Slot:
         finally:
             # Whatever else was raised is a fault of the check, and is shown by the thread with its traceback.
             self.settle(failed("the check itself broke", "Please report it, with the traceback above."))
+
+
+def blocked_by(slot: _Slot) -> Result:
+    """What is said of a check that needs this one: the first cause, however long the way to it."""
+    result = slot.wait()
+    is_cause = result.status != "skipped"
+    return skipped(f"not looked at, because of {slot.check.name}") if is_cause else skipped(result.found)
 
 
 def is_usable(result: Result) -> bool:

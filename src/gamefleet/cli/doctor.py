@@ -1,0 +1,194 @@
+"""`gamefleet doctor`: what works on this machine, what does not, and the command that mends it.
+
+Job: put the list of checks together, run it, print it. Place in the data flow: before anything else, and whenever
+something fails. Left out: the checks (`cluster.check_*`, `topologies.self_check`, `topologies.run_check`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gamefleet.cli.options import RunsFolderOption
+
+if TYPE_CHECKING:
+    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.check_programs import Runner
+    from gamefleet.cluster.checks import Check, Result
+    from gamefleet.cluster.jobs import Resources
+
+WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
+COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bright_black"}
+
+EXTRAS: Mapping[str, Sequence[str]] = {"pokemon_red": ("torch", "red")}
+"""What must be installed to train an agent of each game."""
+
+
+def doctor(
+    host: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Check SSH and rsync to this host, and SLURM there.")
+    ] = None,
+    partition: Annotated[str | None, typer.Option(help="Check this SLURM partition and try a job on it.")] = None,
+    account: Annotated[str, typer.Option(help="SLURM account of the tried job.")] = "",
+    qos: Annotated[str, typer.Option(help="SLURM QOS of the tried job.")] = "",
+    run: Annotated[str, typer.Option(help="Check the newest checkpoint of this run.")] = "",
+    game: Annotated[str, typer.Option(help="Open this game, play it, train it for a moment.")] = "pokemon_red",
+    runs_folder: RunsFolderOption = Path("runs"),
+    shared_dir: Annotated[
+        Path | None, typer.Option(help="Folder that machines share; the runs folder when left out.")
+    ] = None,
+    host_dir: Annotated[str, typer.Option(help="The same folder, as the host names it.")] = "",
+    ssh_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
+) -> None:
+    """Check everything that training and its cluster need, and say what mends what is wrong.
+
+    Exits with 0 when nothing failed and with 1 when something did.
+    """
+    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks import choose, run_checks
+    from gamefleet.cluster.jobs import Resources
+
+    asked = Questions(
+        host=Host(name=host, ssh_config=ssh_config) if host else None,
+        resources=Resources(partition=partition or "", account=account, qos=qos),
+        run=run,
+        game=game,
+        runs_folder=runs_folder,
+        shared_folder=shared_dir or runs_folder,
+        host_folder=host_dir,
+    )
+    environment = clean(os.environ)
+    with Programs(environment) as programs:
+        has_slurm = shutil.which("sbatch", path=environment.get("PATH", "")) is not None
+        checks = choose(every_check(asked, programs, has_slurm=has_slurm), only or [])
+        results = report(run_checks(checks), as_json=as_json)
+    counts = Counter(result.status for _, result in results)
+    raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What the user wants to know about.
+
+    Args:
+        host: Another machine, None when none was named.
+        resources: Of the jobs to be; the partition is empty when none was named.
+        run: A run, empty when none was named.
+        game: What shall be played.
+        runs_folder: The folder that holds the runs.
+        shared_folder: The folder that machines share.
+        host_folder: The same, as the host names it; empty when it was not named.
+    """
+
+    host: Host | None
+    resources: Resources
+    run: str
+    game: str
+    runs_folder: Path
+    shared_folder: Path
+    host_folder: str
+
+
+def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
+    """The list; the report has its order."""
+    from gamefleet.cluster.check_folder import storage_checks
+    from gamefleet.cluster.check_host import host_checks
+    from gamefleet.cluster.check_machine import machine_checks
+    from gamefleet.cluster.check_shared import shared_checks
+    from gamefleet.topologies.run_check import checks_of_run
+    from gamefleet.topologies.self_check import self_checks
+
+    return [
+        *machine_checks(needed_extras=EXTRAS.get(asked.game, ("torch",))),
+        *storage_checks(asked.runs_folder, programs),
+        *shared_checks(asked.shared_folder),
+        *host_checks(asked.host, programs, folder=asked.shared_folder, host_folder=asked.host_folder),
+        *scheduler_checks(asked, programs, has_slurm=has_slurm),
+        *self_checks(asked.game, asked.runs_folder, programs, gpu_memory_bytes=expected_gpu_memory(asked.resources)),
+        *checks_of_run(asked.run, asked.runs_folder, asked.game),
+    ]
+
+
+def scheduler_checks(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
+    """SLURM's checks: on this machine, or else on the host that was named."""
+    from gamefleet.cluster.check_programs import through
+    from gamefleet.cluster.check_slurm import slurm_checks
+
+    if has_slurm:
+        return slurm_checks(asked.resources, programs, place="this machine")
+    if asked.host is None:
+        return slurm_checks(asked.resources, None, place="")
+    there = through(programs, [*asked.host.ssh, asked.host.name])
+    return slurm_checks(asked.resources, there, place=asked.host.name, needs=("ssh-connection",))
+
+
+def expected_gpu_memory(resources: Resources) -> int:
+    """Memory that a job asks for as `gpumem`, in bytes; 0 when it does not."""
+    from gamefleet.cluster.check_slurm_text import read_gres
+
+    return sum(read_gres(entry).get("gpumem", 0) for entry in resources.gres)
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables for what is tried here: without those of a job or a leg around this command."""
+    from gamefleet.cluster.jobs import without_job
+
+    return {name: value for name, value in without_job(environment).items() if not name.startswith("GAMEFLEET_")}
+
+
+def report(results: Iterable[tuple[Check, Result]], *, as_json: bool) -> list[tuple[Check, Result]]:
+    """Print results as they come, or all of them at the end as JSON; returns them."""
+    if as_json:
+        done = list(results)
+        print(json.dumps(as_object(done), indent=2))
+        return done
+    done = []
+    # Neighbours that were not looked at for one reason are one line.
+    for _, neighbours in groupby(results, key=lambda pair: pair[1].found if pair[1].status == "skipped" else pair[0]):
+        members = list(neighbours)
+        done += members
+        tell(", ".join(check.name for check, _ in members), members[0][1])
+    print(f"\n{summary(done)}")
+    return done
+
+
+def tell(names: str, result: Result) -> None:
+    """Print one result, with what mends it below."""
+    word = typer.style(f"{WORDS[result.status]:4}", fg=COLOURS[result.status])
+    typer.echo(f"{word}  {names}: {result.found}")
+    if result.remedy:
+        typer.echo(f"      -> {result.remedy}")
+
+
+def summary(results: Sequence[tuple[Check, Result]]) -> str:
+    """How many checks ended how."""
+    counts = Counter(WORDS[result.status] for _, result in results)
+    words = {"ok": "ok", "warn": "with a warning", "FAIL": "failed", "skip": "skipped"}
+    return f"{len(results)} checks: {', '.join(f'{counts[short]} {word}' for short, word in words.items())}."
+
+
+def as_object(results: Sequence[tuple[Check, Result]]) -> dict[str, object]:
+    """Results as JSON values."""
+    from gamefleet import __version__
+
+    return {
+        "gamefleet": __version__,
+        "host": os.uname().nodename,
+        "checks": [{"name": check.name, "group": check.group, **asdict(result)} for check, result in results],
+        "counts": dict(Counter(result.status for _, result in results)),
+    }

@@ -1,0 +1,267 @@
+"""Does SLURM answer, is the partition up, and would it take our job.
+
+Job: the checks of group `slurm`. Place in the data flow: `gamefleet doctor`, on a login node or through SSH. Left out:
+submitting anything; the trial job is `sbatch --test-only`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from gamefleet.cluster.check_programs import NOT_FOUND_STATUS, Completed, Runner
+from gamefleet.cluster.check_slurm_text import Nodes, read_facts, read_gres, read_nodes, seconds_of
+from gamefleet.cluster.checks import Check, Result, failed, not_asked, ok, skipped, warning
+from gamefleet.cluster.jobs import Resources
+from gamefleet.errors import nearest
+
+ANSWER_TIMEOUT_S = 20.0
+NO_CLUSTER = "Could not establish a configuration source"
+SLURM_CHECKS = ("slurm-programs", "slurm-answers", "slurm-partition", "slurm-limits", "slurm-trial-job")
+REASONS = {
+    "PartitionTimeLimit": "more time than the partition allows: scancel it and ask for less with --time-limit",
+    "PartitionNodeLimit": "more nodes than the partition allows: scancel it",
+    "PartitionDown": "the partition is down: `sinfo -s`",
+    "PartitionInactive": "the partition is inactive: `sinfo -s`",
+    "DependencyNeverSatisfied": "it waits for a job that failed: scancel it",
+    "JobHeldUser": "it is held by yourself: `scontrol release JOBID`",
+    "JobHeldAdmin": "an administrator holds it: ask why",
+    "InvalidAccount": "the account is not valid: `sacctmgr show assoc user=$USER`",
+    "InvalidQOS": "the QOS is not valid: `sacctmgr show qos`",
+    "AssocMaxWallDurationPerJobLimit": "more time than your account allows: scancel it and ask for less",
+    "QOSMaxWallDurationPerJobLimit": "more time than the QOS allows: scancel it and ask for less",
+    "ReqNodeNotAvail": "the nodes that it asks for are not available: `sinfo -R`",
+}
+"""Why a job may wait for ever, and what to do; other reasons (Priority, Resources, QOSMaxJobsPerUserLimit) pass."""
+
+REFUSALS = (
+    ("Invalid account or account/partition", "Name your account: `--account NAME`; `sacctmgr show assoc user=$USER`."),
+    ("Invalid partition", "`sinfo -s` lists the partitions."),
+    ("Invalid qos", "`sacctmgr show qos format=name` lists them: `--qos NAME`."),
+    (
+        "Requested node configuration is not available",
+        "No node has that much: ask for fewer CPUs, GPUs or less memory.",
+    ),
+    ("generic resource", "`sinfo -o %G` shows what nodes offer; correct `gres` in the cluster profile."),
+    ("time limit", "Ask for less time."),
+    (
+        "violates accounting/QOS policy",
+        "`sacctmgr show qos` shows the limits; ask for less, or wait for your other jobs.",
+    ),
+    ("Unable to contact slurm controller", "The controller is down: wait, `scontrol ping` shows when it is back."),
+)
+
+
+def slurm_checks(
+    resources: Resources, runner: Runner | None, *, place: str, needs: tuple[str, ...] = ()
+) -> list[Check]:
+    """Checks of the scheduler.
+
+    Args:
+        resources: What a job shall ask for; an empty partition means that none was named.
+        runner: Runs SLURM's commands; None where there is no SLURM.
+        place: Where they run, for people.
+        needs: Checks that must have gone well first.
+    """
+    if runner is None:
+        return no_slurm(resources.partition)
+
+    def check(name: str, run: Callable[[Runner], Result], *before: str) -> Check:
+        return Check(name=name, group="slurm", run=lambda: run(runner), needs=before, timeout_s=90.0)
+
+    checks = [
+        check("slurm-programs", lambda run: check_version(run, place, is_wanted=bool(resources.partition)), *needs),
+        check("slurm-answers", check_queue, "slurm-programs"),
+    ]
+    if not resources.partition:
+        return [*checks, *not_asked(SLURM_CHECKS[2:], "slurm", "no partition was named: --partition NAME")]
+    return [
+        *checks,
+        check("slurm-partition", lambda run: check_partition(run, resources), "slurm-answers"),
+        check("slurm-limits", lambda run: check_limits(run, resources), "slurm-partition"),
+        check("slurm-trial-job", lambda run: check_trial(run, resources), "slurm-partition"),
+    ]
+
+
+def no_slurm(partition: str) -> list[Check]:
+    """What is said where SLURM is not installed; an error only for somebody who named a partition."""
+    remedy = "Run this on the login node, or name it: `gamefleet doctor --host USER@HOST`. There: `module load slurm`."
+    found = "sbatch is not on the PATH of this machine"
+    absent = not_asked(SLURM_CHECKS, "slurm", f"no SLURM here: {found}")
+    if not partition:
+        return absent
+    return [Check(name=SLURM_CHECKS[0], group="slurm", run=lambda: failed(found, remedy)), *absent[1:]]
+
+
+def check_version(runner: Runner, place: str, *, is_wanted: bool) -> Result:
+    """Whether SLURM's commands are there and belong to a cluster, and which version."""
+    for program in ("sbatch", "squeue", "sinfo", "scancel", "scontrol"):
+        answer = runner([program, "--version"], ANSWER_TIMEOUT_S)
+        if NO_CLUSTER in answer.err and not is_wanted:
+            return skipped(f"no SLURM: its programs are on {place}, but no settings of a cluster")
+        if answer.status:
+            what = "is not installed" if answer.status == NOT_FOUND_STATUS else f"does not start: {answer.last_words}"
+            remedy = (
+                "Run this on the login node, or there `module load slurm`; `SLURM_CONF` names the cluster's settings."
+            )
+            return failed(f"{program} {what} (on {place})", remedy)
+    return ok(f"{answer.out.strip()} on {place}")
+
+
+def check_queue(runner: Runner) -> Result:
+    """Whether the controller answers, and how our jobs stand."""
+    answer = runner(["squeue", "-h", "--me", "-o", "%i|%T|%r"], ANSWER_TIMEOUT_S)
+    if answer.status:
+        return refusal("squeue", answer)
+    return judge_queue([line.split("|") for line in answer.out.splitlines() if line.count("|") == 2])
+
+
+def judge_queue(jobs: Sequence[Sequence[str]]) -> Result:
+    """Count our jobs, and name those that wait for something that may never come.
+
+    Args:
+        jobs: Id, state and reason of each.
+    """
+    running = sum(state == "RUNNING" for _, state, _ in jobs)
+    waiting = Counter(reason for _, state, reason in jobs if state == "PENDING")
+    why = f" ({', '.join(f'{count} {reason}' for reason, count in waiting.items())})" if waiting else ""
+    found = f"it answers; you have {running} running and {waiting.total()} waiting jobs{why}"
+    stuck = [(job, reason) for job, state, reason in jobs if state == "PENDING" and known_reason(reason)]
+    if stuck:
+        job, reason = stuck[0]
+        return warning(f"{found}; job {job} may never start", f"Job {job}: {known_reason(reason)}.")
+    return ok(found)
+
+
+def known_reason(reason: str) -> str:
+    """What to do about a job that waits for this reason; empty when waiting is all it takes."""
+    return REASONS.get(re.split(r"[,( ]", reason)[0], "")
+
+
+def check_partition(runner: Runner, wanted: Resources) -> Result:
+    """Whether the partition exists, is up, and has what a job asks for."""
+    name = wanted.partition
+    shown = runner(["scontrol", "--oneliner", "show", "partition", name], ANSWER_TIMEOUT_S)
+    if shown.status and "not found" in shown.err + shown.out:
+        known = runner(["sinfo", "-h", "-o", "%R"], ANSWER_TIMEOUT_S).out.split()
+        return failed(f"there is no partition {name!r}", f"{nearest(name, set(known))} `sinfo -s` shows them.")
+    listed = runner(["sinfo", "-h", "-p", name, "-o", "%T|%D|%c|%G"], ANSWER_TIMEOUT_S)
+    for answer, program in ((shown, "scontrol"), (listed, "sinfo")):
+        if answer.status:
+            return refusal(program, answer)
+    return judge_partition(read_facts(shown.out), read_nodes(listed.out), wanted)
+
+
+def judge_partition(facts: Mapping[str, str], nodes: Sequence[Nodes], wanted: Resources) -> Result:
+    """Compare a partition with what a job asks for.
+
+    Args:
+        facts: As `scontrol show partition` tells them.
+        nodes: Its nodes.
+        wanted: What a job asks for.
+    """
+    name, state = wanted.partition, facts.get("State", "")
+    usable = [group for group in nodes if group.is_usable]
+    total, up = sum(group.count for group in nodes), sum(group.count for group in usable)
+    limit_s = seconds_of(facts.get("MaxTime", ""))
+    other = "`sinfo -s` shows the others; `sinfo -R` says why nodes are down."
+    if state != "UP":
+        return failed(f"partition {name} is {state or 'in an unknown state'}", f"Wait, or name another one. {other}")
+    if not up:
+        states = ", ".join(sorted({group.state for group in nodes})) or "none"
+        return failed(
+            f"partition {name} has no usable node of {total} ({states})", f"Wait, or name another one. {other}"
+        )
+    if limit_s is not None and wanted.time_limit_s > limit_s:
+        asked = f"{wanted.time_limit_s / 3600:g} h"
+        found = f"partition {name} ends jobs after {limit_s / 3600:g} h, and {asked} are asked for"
+        return failed(found, "SLURM may take such a job and never start it: set `time_limit_s` lower in the profile.")
+    short = missing(usable, wanted)
+    if short:
+        return failed(f"no usable node of partition {name} has {short}", f"Ask for less in the profile. {other}")
+    time = "without a time limit" if limit_s is None else f"{limit_s / 3600:g} h"
+    return ok(f"{name} is up: {up} of {total} nodes usable, {time}{offered(usable)}")
+
+
+def missing(usable: Sequence[Nodes], wanted: Resources) -> str:
+    """The first thing that no usable node has; empty when one node has all."""
+    needs = {"gpu": wanted.gpus} if wanted.gpus else {}
+    for entry in wanted.gres:
+        needs |= read_gres(entry)
+    if max(group.cpus for group in usable) < wanted.cpus:
+        return f"{wanted.cpus} CPUs"
+    for name, count in needs.items():
+        if max(group.gres.get(name, 0) for group in usable) < count:
+            return f"{name}:{written(count)}"
+    fits = [group for group in usable if group.cpus >= wanted.cpus]
+    together = any(all(group.gres.get(name, 0) >= count for name, count in needs.items()) for group in fits)
+    return "" if together else f"{wanted.cpus} CPUs and {', '.join(needs)} together"
+
+
+def written(count: int) -> str:
+    """A count as SLURM writes it."""
+    return f"{count >> 30}G" if count >= 1 << 30 and count % (1 << 30) == 0 else str(count)
+
+
+def offered(usable: Sequence[Nodes]) -> str:
+    """What the largest nodes offer."""
+    names = sorted({name for group in usable for name in group.gres})
+    largest = [f"{name}:{written(max(group.gres.get(name, 0) for group in usable))}" for name in names]
+    return f", up to {max(group.cpus for group in usable)} CPUs{''.join(f', {entry}' for entry in largest)} per node"
+
+
+def check_limits(runner: Runner, wanted: Resources) -> Result:
+    """What the accounting lets one user have, where there is accounting."""
+    shown = runner(["scontrol", "--oneliner", "show", "partition", wanted.partition], ANSWER_TIMEOUT_S)
+    qos = wanted.qos or read_facts(shown.out).get("QoS", "N/A")
+    form = "format=name,maxjobsperuser,maxsubmitjobsperuser,maxwall"
+    told = runner(["sacctmgr", "-n", "-P", "show", "qos", qos, form], ANSWER_TIMEOUT_S)
+    if told.status:
+        return skipped(f"SLURM does not tell limits per user ({told.last_words}); ask those who run it")
+    rows = [line.split("|") for line in told.out.splitlines() if line.count("|") == 3]
+    return judge_limits(rows, qos, wanted.time_limit_s)
+
+
+def judge_limits(rows: Sequence[Sequence[str]], qos: str, time_limit_s: int) -> Result:
+    """Read a QOS.
+
+    Args:
+        rows: Name, running jobs, jobs in all and time per job; empty where there is no limit.
+        qos: Which QOS was asked for; `N/A` when the partition has none.
+        time_limit_s: What a job asks for.
+    """
+    if qos == "N/A":
+        return ok("the partition has no QOS, so no limit per user of its own")
+    if not rows:
+        return failed(f"there is no QOS {qos!r}", "`sacctmgr show qos format=name` lists them: `--qos NAME`.")
+    name, running, submitted, wall = rows[0]
+    limit_s = seconds_of(wall)
+    if limit_s is not None and limit_s < time_limit_s:
+        found = f"QOS {name} ends jobs after {limit_s / 3600:g} h, and {time_limit_s / 3600:g} h are asked for"
+        return failed(found, "Set `time_limit_s` lower in the cluster profile.")
+    return ok(
+        f"QOS {name}: {running or 'any number of'} running and {submitted or 'any number of'} queued jobs per user"
+    )
+
+
+def check_trial(runner: Runner, wanted: Resources) -> Result:
+    """Ask SLURM whether it would take our job, without submitting it."""
+    gres = [*([f"gpu:{wanted.gpus}"] if wanted.gpus else []), *wanted.gres]
+    named = {"partition": wanted.partition, "account": wanted.account, "qos": wanted.qos, "mem": wanted.memory}
+    options = [f"--{name}={value}" for name, value in {**named, "gres": ",".join(gres)}.items() if value]
+    size = [f"--time={-(-wanted.time_limit_s // 60)}", f"--cpus-per-task={wanted.cpus}"]
+    command = ["sbatch", "--test-only", *options, *size, *wanted.options, "--wrap=true"]
+    answer = runner(command, ANSWER_TIMEOUT_S)
+    start = re.search(r"to start at (\S+) using (\d+) processors", answer.err + answer.out)
+    if answer.status or start is None:
+        return refusal("sbatch --test-only", answer)
+    return ok(f"a job of {wanted.time_limit_s / 3600:g} h would be taken, and start at {start.group(1)} or earlier")
+
+
+def refusal(program: str, answer: Completed) -> Result:
+    """Why SLURM said no."""
+    said = answer.err + answer.out
+    remedy = next((text for sign, text in REFUSALS if sign in said), "`scontrol ping` and `sinfo -s` show more.")
+    errors = [line for line in answer.err.splitlines() if "error" in line or "failure" in line]
+    return failed(f"{program} says: {(errors or [answer.last_words])[0].strip()}", remedy)
