@@ -20,30 +20,17 @@ Source: sequences, stored state, burn-in and priorities: R2D2 (Kapturowski et al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.errors import ConfigError
 from gamefleet.experience import replay_files
+from gamefleet.experience.layout import FLAGS, Layout, check_array, check_size, checked_arrays, prefixed
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.experience.types import SequenceBatch, Slots
 from gamefleet.experience.windows import Grid, Windows
-
-Layout = Mapping[str, tuple[tuple[int, ...], str]]
-"""Observation arrays: name -> (shape, dtype) of one slot."""
-
-FLAGS: Layout = {
-    "action": ((), "int16"),
-    "reward": ((), "float32"),
-    "is_first": ((), "bool"),
-    "is_last": ((), "bool"),
-    "is_terminal": ((), "bool"),
-}
-"""What a slot holds besides its observation."""
 
 
 class Replay:
@@ -118,7 +105,7 @@ class Replay:
             streams: int64 `[stream]`, which ones, each at most once; all, in order, when None.
 
         Raises:
-            ValueError: The slots have other observation arrays than the layout; nothing was written.
+            ValueError: An array is missing, unknown, or of another shape or type than the layout; nothing was written.
         """
         first = int(self._cursor[0])
         if streams is None and (self._cursor == first).all():
@@ -136,8 +123,8 @@ class Replay:
             state: float32 `[time, state]`, the recurrent state before each slot.
 
         Raises:
-            ValueError: There are more slots than the stream holds, or they have other observation arrays than the
-                layout; nothing was written.
+            ValueError: There are more slots than the stream holds, or an array is not as the layout says; nothing was
+                written.
         """
         count = len(slots.action)
         if count > self.num_slots:
@@ -147,7 +134,7 @@ class Replay:
     def _add_in_step(self, time: int, slots: Slots, state: NDArray[np.float32]) -> None:
         """Append to all streams when all are equally long: the common case, several times as fast as the general."""
         slot = time % self.num_slots
-        self._write((slice(None), slot), slots)
+        self._write((slice(None), slot), slots, state, self.num_streams)
         if time % self._grid.unroll == 0:
             self._state[:, slot // self._grid.unroll] = state
         self._cursor += 1
@@ -159,20 +146,18 @@ class Replay:
         self, streams: NDArray[np.int64], times: NDArray[np.int64], slots: Slots, state: NDArray[np.float32]
     ) -> None:
         places = times % self.num_slots
-        self._write((streams, places), slots)
+        self._write((streams, places), slots, state, len(streams))
         begins = times % self._grid.unroll == 0
         self._state[streams[begins], places[begins] // self._grid.unroll] = state[begins]
         self._changes.note(places)
         np.maximum.at(self._cursor, streams, times + 1)
         self._windows.advance(streams, times + 1)
 
-    def _write(self, place: Any, slots: Slots) -> None:
-        if slots.obs.keys() != self.layout.keys():
-            raise ValueError(f"slots hold the arrays {sorted(slots.obs)}, the replay expects {sorted(self.layout)}")
-        for name in FLAGS:
-            self._rings[name][place] = getattr(slots, name)
-        for name, array in slots.obs.items():
-            self._rings[f"obs/{name}"][place] = array
+    def _write(self, place: Any, slots: Slots, state: NDArray[np.float32], count: int) -> None:
+        arrays = checked_arrays(slots, self._rings, count)
+        check_array("state", state, (count, self._state.shape[-1]), self._state.dtype)
+        for name, ring in self._rings.items():
+            ring[place] = arrays[name]
 
     def sample(self, batch_size: int) -> SequenceBatch:
         """Draw windows, with replacement.
@@ -256,43 +241,3 @@ class Replay:
             facts={"max_priority": self._windows.max_priority, "rng": self._rng.bit_generator.state},
             num_written=int(min(self._cursor.max(), self.num_slots)),
         )
-
-
-def check_size(grid: Grid, layout: Layout, settings: ReplaySettings, *, state_size: int) -> None:
-    """Refuse a capacity that holds no window, or more than memory is granted for.
-
-    Raises:
-        ConfigError: Names the capacity and what to do.
-    """
-    if grid.num_slots < grid.least_slots:
-        raise ConfigError(
-            f"The replay is too small for {grid.num_streams} environments",
-            value=settings.capacity_steps,
-            where="replay.capacity_steps",
-            remedy=f"Raise it to {grid.least_slots * grid.num_streams} or more, "
-            "or lower replay.unroll or actors.num_envs.",
-        )
-    needed = num_bytes(layout, settings, state_size=state_size)
-    if needed > settings.max_bytes:
-        raise ConfigError(
-            f"The replay would take {needed / 1e9:.2f} GB",
-            value=settings.capacity_steps,
-            where="replay.capacity_steps",
-            remedy=f"Lower it, or raise replay.max_bytes (now {settings.max_bytes / 1e9:.2f} GB).",
-        )
-
-
-def prefixed(layout: Layout) -> Layout:
-    """The observation arrays under names that cannot meet those of the flags."""
-    return {f"obs/{name}": value for name, value in layout.items()}
-
-
-def num_bytes(layout: Layout, settings: ReplaySettings, *, state_size: int) -> int:
-    """Memory of a full replay: slots, stored states and the tree."""
-    per_slot = sum(
-        int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        for shape, dtype in {**FLAGS, **prefixed(layout)}.values()
-    )
-    num_windows = settings.capacity_steps // settings.unroll
-    per_window = 4 * state_size + 8 + 4 * 8
-    return settings.capacity_steps * per_slot + num_windows * per_window

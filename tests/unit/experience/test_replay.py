@@ -1,6 +1,6 @@
 """The replay against a model that keeps every slot forever in plain lists."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -340,6 +340,46 @@ def test_slots_of_another_layout_are_refused_before_anything_is_written(change: 
             state,
         )
 
+    check_all(recording)
+
+
+WRONG = {
+    "action": (np.zeros(2, np.int64), r"action of the slots is int64 \(2,\), the replay expects int16 \(2,\)"),
+    "reward": (np.zeros(1, np.float32), r"reward of the slots is float32 \(1,\), the replay expects float32 \(2,\)"),
+    "is_last": (np.zeros(2, np.uint8), "is_last of the slots is uint8"),
+    "obs/screen": (np.zeros((2, 3), np.uint8), r"obs/screen .* \(2, 3\), the replay expects uint8 \(2, 2, 3\)"),
+    "obs/clock": (np.zeros(2), "obs/clock of the slots is float64"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("is_in_step", [True, False], ids=["all streams", "some streams"])
+def test_arrays_of_another_shape_or_type_are_refused_before_anything_is_written(name: str, is_in_step: bool) -> None:
+    recording = recorded(SMALL, 40)
+    slots, state = recording.fresh(2)
+    array, says = WRONG[name]
+    if name.startswith("obs/"):
+        slots = replace(slots, obs={**slots.obs, name.removeprefix("obs/"): array})
+    else:
+        slots = replace(slots, **{name: array})
+
+    with pytest.raises(ValueError, match=says):
+        recording.replay.add(slots, state, None if is_in_step else np.arange(2))
+
+    check_all(recording)
+
+
+def test_states_of_another_length_are_refused_before_anything_is_written() -> None:
+    recording = recorded(SMALL, 40)
+    slots, state = recording.fresh(2)
+
+    with pytest.raises(ValueError, match="the array state of the slots"):
+        recording.replay.add(slots, np.repeat(state, 2, axis=1))
+
+    check_all(recording)
+
+
+def check_all(recording: Recording) -> None:
     batch = recording.replay.sample(20)
     for row in range(20):
         recording.check(batch, row)

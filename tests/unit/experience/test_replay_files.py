@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gamefleet.errors import ConfigError, CorruptCheckpointError, IncompatibleError
 from gamefleet.experience import replay_files
-from gamefleet.experience.replay import Replay, num_bytes
+from gamefleet.experience.layout import num_bytes
+from gamefleet.experience.replay import Replay
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.experience.types import SequenceBatch, Slots
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
