@@ -23,7 +23,7 @@ from gamefleet.cli.options import RunsFolderOption
 if TYPE_CHECKING:
     from gamefleet.cluster.check_host import Host
     from gamefleet.cluster.check_programs import Runner
-    from gamefleet.cluster.checks import Check, Result
+    from gamefleet.cluster.checks import Check, Result, Status
     from gamefleet.cluster.jobs import Resources
 
 WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
@@ -33,24 +33,29 @@ EXTRAS: Mapping[str, Sequence[str]] = {"pokemon_red": ("torch", "red")}
 """What must be installed to train an agent of each game."""
 
 
+HostOption = Annotated[
+    str | None, typer.Option(metavar="USER@HOST", help="Check SSH and rsync to this host, and SLURM there.")
+]
+PartitionOption = Annotated[str, typer.Option(help="Check this SLURM partition and try a job on it.")]
+SharedOption = Annotated[Path | None, typer.Option(help="Folder that machines share; by default the runs folder.")]
+SshOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
+]
+
+
 def doctor(
-    host: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Check SSH and rsync to this host, and SLURM there.")
-    ] = None,
-    partition: Annotated[str | None, typer.Option(help="Check this SLURM partition and try a job on it.")] = None,
+    host: HostOption = None,
+    partition: PartitionOption = "",
     account: Annotated[str, typer.Option(help="SLURM account of the tried job.")] = "",
     qos: Annotated[str, typer.Option(help="SLURM QOS of the tried job.")] = "",
     run: Annotated[str, typer.Option(help="Check the newest checkpoint of this run.")] = "",
     game: Annotated[str, typer.Option(help="Open this game, play it, train it for a moment.")] = "pokemon_red",
     runs_folder: RunsFolderOption = Path("runs"),
-    shared_dir: Annotated[
-        Path | None, typer.Option(help="Folder that machines share; the runs folder when left out.")
-    ] = None,
-    host_dir: Annotated[str, typer.Option(help="The same folder, as the host names it.")] = "",
-    ssh_config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")] = None,
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
-    ] = None,
+    shared_dir: SharedOption = None,
+    host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
+    ssh_config: SshOption = None,
+    only: OnlyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
 ) -> None:
@@ -59,26 +64,36 @@ def doctor(
     Exits with 0 when nothing failed and with 1 when something did.
     """
     from gamefleet.cluster.check_host import Host
-    from gamefleet.cluster.check_programs import Programs
-    from gamefleet.cluster.checks import choose, run_checks
     from gamefleet.cluster.jobs import Resources
 
     asked = Questions(
         host=Host(name=host, ssh_config=ssh_config) if host else None,
-        resources=Resources(partition=partition or "", account=account, qos=qos),
+        resources=Resources(partition=partition, account=account, qos=qos),
         run=run,
         game=game,
         runs_folder=runs_folder,
         shared_folder=shared_dir or runs_folder,
         host_folder=host_dir,
     )
+    counts = examine(asked, only or [], as_json=as_json)
+    raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
+
+
+def examine(asked: Questions, only: list[str], *, as_json: bool) -> Counter[Status]:
+    """Run the chosen checks and print what they find.
+
+    Returns:
+        How many ended how.
+    """
+    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks import choose, run_checks
+
     environment = clean(os.environ)
     with Programs(environment) as programs:
         has_slurm = shutil.which("sbatch", path=environment.get("PATH", "")) is not None
-        checks = choose(every_check(asked, programs, has_slurm=has_slurm), only or [])
+        checks = choose(every_check(asked, programs, has_slurm=has_slurm), only)
         results = report(run_checks(checks), as_json=as_json)
-    counts = Counter(result.status for _, result in results)
-    raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
+    return Counter(result.status for _, result in results)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ ANSWER_TIMEOUT_S = 40.0
 FILE_BYTES = 1 << 20
 GREETING = "gamefleet-is-here"
 NO_HOST = "no host was named: --host USER@HOST"
+NO_HOST_FOLDER = "no folder of the host was named: --host-dir DIR"
 
 SSH_CHECKS = ("ssh-key", "ssh-connection", "ssh-clock")
 RSYNC_CHECKS = ("rsync-here", "rsync-there", "rsync-round-trip")
@@ -76,29 +77,21 @@ def host_checks(host: Host | None, runner: Runner, *, folder: Path, host_folder:
     def check(name: str, group: str, run: Callable[[Host, Runner], Result], *needs: str) -> Check:
         return Check(name=name, group=group, run=lambda: run(host, runner), needs=needs, timeout_s=100.0)
 
+    def see(to: Host, run: Runner) -> Result:
+        return check_host_visibility(to, run, folder, host_folder)
+
     checks = [
         check("ssh-key", "ssh", check_key),
         check("ssh-connection", "ssh", check_connection),
         check("ssh-clock", "ssh", check_host_clock, "ssh-connection"),
-        check("rsync-here", "rsync", lambda _, run: check_rsync_here(run)),
+        check("rsync-here", "rsync", check_rsync_here),
         check("rsync-there", "rsync", check_rsync_there, "ssh-connection"),
         check("rsync-round-trip", "rsync", check_round_trip, "rsync-here", "rsync-there"),
     ]
     if not host_folder:
-        missing = "no folder of the host was named: --host-dir DIR"
-        return [*checks, *not_asked(HOST_FOLDER_CHECKS, "shared-folder", missing)]
-    return [
-        *checks,
-        check(
-            "host-folder", "shared-folder", lambda to, run: check_host_folder(to, run, host_folder), "ssh-connection"
-        ),
-        check(
-            "host-visibility",
-            "shared-folder",
-            lambda to, run: check_host_visibility(to, run, folder, host_folder),
-            "host-folder",
-        ),
-    ]
+        return [*checks, *not_asked(HOST_FOLDER_CHECKS, "shared-folder", NO_HOST_FOLDER)]
+    find = check("host-folder", "shared-folder", lambda to, run: check_host_folder(to, run, host_folder), SSH_CHECKS[1])
+    return [*checks, find, check("host-visibility", "shared-folder", see, "host-folder")]
 
 
 def check_key(host: Host, runner: Runner) -> Result:
@@ -190,7 +183,7 @@ def check_host_clock(host: Host, runner: Runner) -> Result:
     return judge_clock(stamp - after, stamp + 1 - before, host.name)
 
 
-def check_rsync_here(runner: Runner) -> Result:
+def check_rsync_here(_: Host, runner: Runner) -> Result:
     """Whether rsync is installed on this machine."""
     return judge_rsync(runner(["rsync", "--version"], ANSWER_TIMEOUT_S), "this machine", "")
 

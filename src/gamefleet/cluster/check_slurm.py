@@ -14,43 +14,13 @@ from gamefleet.cluster.check_programs import NOT_FOUND_STATUS, Completed, Runner
 from gamefleet.cluster.check_slurm_text import Nodes, read_facts, read_gres, read_nodes, seconds_of
 from gamefleet.cluster.checks import Check, Result, failed, not_asked, ok, skipped, warning
 from gamefleet.cluster.jobs import Resources
+from gamefleet.cluster.slurm_words import explain_reason, first_word, never_starts, read_refusal, why_never
 from gamefleet.errors import nearest
 
 ANSWER_TIMEOUT_S = 20.0
 NO_CLUSTER = "Could not establish a configuration source"
 SLURM_CHECKS = ("slurm-programs", "slurm-answers", "slurm-partition", "slurm-limits", "slurm-trial-job")
-REASONS = {
-    "PartitionTimeLimit": "more time than the partition allows: scancel it and ask for less with --time-limit",
-    "PartitionNodeLimit": "more nodes than the partition allows: scancel it",
-    "PartitionDown": "the partition is down: `sinfo -s`",
-    "PartitionInactive": "the partition is inactive: `sinfo -s`",
-    "DependencyNeverSatisfied": "it waits for a job that failed: scancel it",
-    "JobHeldUser": "it is held by yourself: `scontrol release JOBID`",
-    "JobHeldAdmin": "an administrator holds it: ask why",
-    "InvalidAccount": "the account is not valid: `sacctmgr show assoc user=$USER`",
-    "InvalidQOS": "the QOS is not valid: `sacctmgr show qos`",
-    "AssocMaxWallDurationPerJobLimit": "more time than your account allows: scancel it and ask for less",
-    "QOSMaxWallDurationPerJobLimit": "more time than the QOS allows: scancel it and ask for less",
-    "ReqNodeNotAvail": "the nodes that it asks for are not available: `sinfo -R`",
-}
-"""Why a job may wait for ever, and what to do; other reasons (Priority, Resources, QOSMaxJobsPerUserLimit) pass."""
-
-REFUSALS = (
-    ("Invalid account or account/partition", "Name your account: `--account NAME`; `sacctmgr show assoc user=$USER`."),
-    ("Invalid partition", "`sinfo -s` lists the partitions."),
-    ("Invalid qos", "`sacctmgr show qos format=name` lists them: `--qos NAME`."),
-    (
-        "Requested node configuration is not available",
-        "No node has that much: ask for fewer CPUs, GPUs or less memory.",
-    ),
-    ("generic resource", "`sinfo -o %G` shows what nodes offer; correct `gres` in the cluster profile."),
-    ("time limit", "Ask for less time."),
-    (
-        "violates accounting/QOS policy",
-        "`sacctmgr show qos` shows the limits; ask for less, or wait for your other jobs.",
-    ),
-    ("Unable to contact slurm controller", "The controller is down: wait, `scontrol ping` shows when it is back."),
-)
+HELD = ("JobHeldUser", "JobHeldAdmin")
 
 
 def slurm_checks(
@@ -118,7 +88,7 @@ def check_queue(runner: Runner) -> Result:
 
 
 def judge_queue(jobs: Sequence[Sequence[str]]) -> Result:
-    """Count our jobs, and name those that wait for something that may never come.
+    """Count our jobs, and name one that waits for something that may never come.
 
     Args:
         jobs: Id, state and reason of each.
@@ -127,16 +97,13 @@ def judge_queue(jobs: Sequence[Sequence[str]]) -> Result:
     waiting = Counter(reason for _, state, reason in jobs if state == "PENDING")
     why = f" ({', '.join(f'{count} {reason}' for reason, count in waiting.items())})" if waiting else ""
     found = f"it answers; you have {running} running and {waiting.total()} waiting jobs{why}"
-    stuck = [(job, reason) for job, state, reason in jobs if state == "PENDING" and known_reason(reason)]
-    if stuck:
-        job, reason = stuck[0]
-        return warning(f"{found}; job {job} may never start", f"Job {job}: {known_reason(reason)}.")
+    pending = [(job, reason) for job, state, reason in jobs if state == "PENDING"]
+    for job, reason in pending:
+        if never_starts(reason):
+            return warning(f"{found}; job {job} can never start: {why_never(reason)}", f"scancel {job}")
+        if first_word(reason) in HELD:
+            return warning(f"{found}; job {job} is held", f"Job {job}: {explain_reason(reason)}.")
     return ok(found)
-
-
-def known_reason(reason: str) -> str:
-    """What to do about a job that waits for this reason; empty when waiting is all it takes."""
-    return REASONS.get(re.split(r"[,( ]", reason)[0], "")
 
 
 def check_partition(runner: Runner, wanted: Resources) -> Result:
@@ -260,8 +227,10 @@ def check_trial(runner: Runner, wanted: Resources) -> Result:
 
 
 def refusal(program: str, answer: Completed) -> Result:
-    """Why SLURM said no."""
-    said = answer.err + answer.out
-    remedy = next((text for sign, text in REFUSALS if sign in said), "`scontrol ping` and `sinfo -s` show more.")
+    """Why SLURM said no; what passes by itself is no failure."""
     errors = [line for line in answer.err.splitlines() if "error" in line or "failure" in line]
-    return failed(f"{program} says: {(errors or [answer.last_words])[0].strip()}", remedy)
+    said = read_refusal((errors or [answer.last_words])[0])
+    found = f"{program}: {said.reason}"
+    if said.kind == "silent":
+        return failed(found, "Wait and look again: `scontrol ping` shows whether the controller is up.")
+    return warning(found, said.remedy) if said.kind == "temporary" else failed(found, said.remedy)
