@@ -324,6 +324,17 @@ def test_a_signal_before_the_command_listens_does_no_harm(
     assert output(tmp_path, job) == "setting up\nran\n"
 
 
+def test_a_job_whose_warning_is_due_at_its_start_is_not_killed_by_it(
+    kind: Kind, request_for: RequestFor, tmp_path: Path
+) -> None:
+    request = request_for("warned", "import time; time.sleep(1); print('ran')")
+    limits = replace(request.resources, time_limit_s=kind.limit_s, signal_s=kind.limit_s + 1)
+    job = kind.executor.submit(replace(request, setup=["sleep 0.3"], resources=limits))
+
+    assert end_of(kind.executor, job).how == "completed"
+    assert output(tmp_path, job) == "ran\n"
+
+
 def test_the_command_is_warned_before_the_limit_and_ended_at_it(
     kind: Kind, request_for: RequestFor, tmp_path: Path
 ) -> None:

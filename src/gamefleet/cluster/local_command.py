@@ -40,8 +40,7 @@ def variables(job: JobFolder, record: JobRecord, started: float) -> dict[str, st
 def script(request: JobRequest) -> str:
     """What bash runs.
 
-    SIGUSR1 and SIGTERM are ignored from the first line on, which lasts until the command installs handlers of its own:
-    a signal that comes before would otherwise kill it.
+    SIGUSR1 and SIGTERM are ignored until the command installs handlers of its own: what comes before would kill it.
     """
     return "\n".join(["trap '' USR1 TERM", *request.setup, f"exec {shlex.join(request.command)}", ""])
 
@@ -63,22 +62,27 @@ def start_command(
         stdout=output.for_command[0],
         stderr=output.for_command[1],
         start_new_session=True,
-        preexec_fn=dying_with_this_process(),
+        preexec_fn=before_exec(),
     )
     output.started()
     return command
 
 
-def dying_with_this_process() -> Callable[[], None] | None:
-    """What a child does between fork and exec to be killed when this process dies; None where the system cannot."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork: after it, little is safe
+def before_exec() -> Callable[[], None]:
+    """What a child does between fork and exec: ignore what it could die of too early, and ask to die with this process.
+
+    The signals are ignored from here on and not only from the script's first line, since one may come before that runs.
+    """
+    # Looked up before the fork: after it, little is safe.
+    prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
     runner = os.getpid()
 
-    def ask() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    def prepare() -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if prctl is not None:
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != runner:  # it died before the call
             os._exit(1)
 
-    return ask
+    return prepare

@@ -27,10 +27,10 @@ from gamefleet.files import write_json
 if TYPE_CHECKING:
     import libtmux
 
-TMUX_S = 20.0
+TMUX_S = 10.0
 """Time-out of a call of tmux itself."""
 
-TRIES, PAUSE_S = 5, 0.2
+TRIES, PAUSE_S = 4, 0.2
 """A server ends with its last session, and refuses what is asked of it meanwhile."""
 
 
@@ -134,21 +134,24 @@ class Session:
         Returns:
             Whether it was started here; it then stays although it has no session yet.
         """
-        if self._server.is_alive():
+        if self._tmux(environment, "list-sessions") == 0:
             return False
+        return self._tmux(environment, "start-server", ";", "set-option", "-g", "exit-empty", "off") == 0
+
+    def _tmux(self, environment: Mapping[str, str], *words: str) -> int:
+        """Call tmux with a time-out, which the library has not: a server that hangs is noticed here."""
         socket = ["-L", self._socket_name] if self._socket_name else []
-        command = [self._program, *socket, "start-server", ";", "set-option", "-g", "exit-empty", "off"]
-        subprocess.run(
-            command,
+        done = subprocess.run(
+            [self._program, *socket, *words],
             env=dict(environment),
-            check=True,
+            check=False,
             timeout=TMUX_S,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        return True
+        return done.returncode
 
 
 def session_name(job: str) -> str:
