@@ -66,8 +66,8 @@ def header(request: JobRequest) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """A value as sbatch reads it from a script: it knows quotes as a shell does; a line must stay one line."""
-    return shlex.quote(re.sub(r"\s*[\r\n]+\s*", " ", text))
+    """A value as sbatch reads it from a script: like a shell, but it sees backslashes within quotes; one line only."""
+    return shlex.quote(re.sub(r"\s*[\r\n]+\s*", " ", text).replace("\\", "\\\\"))
 
 
 def minutes(time_limit_s: float) -> int:
