@@ -7,7 +7,7 @@ JOBS ?= 2
 # In CI the long tests run too, and a missing system program is a failure instead of a skip.
 MARKS := $(if $(CI),,-m "not long")
 
-.PHONY: demo test test-long lint format bench docs cartridge clean
+.PHONY: demo cluster-demo test test-long lint format bench docs cartridge clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("gamefleet needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
@@ -17,6 +17,10 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/gamefleet demo
+
+# A real SLURM on this machine carries a real run. Missing packages are installed for root, and named for others.
+cluster-demo: $(STAMP)
+	$(BIN)/python -m gamefleet.testing.rehearsal $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(MARKS) $(ARGS)

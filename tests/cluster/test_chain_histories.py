@@ -93,9 +93,9 @@ def test_histories_notice_a_missing_fence(folder: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.long
 def test_histories_notice_a_cap_that_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def all_have_a_slot(fleet: object, views: object, view: ChainView, answer: object) -> ChainView:
-        return replace(view, has_slot=True)
+    def all_have_a_place(fleet: object, views: object, view: ChainView, answer: object) -> ChainView:
+        return replace(view, has_place=True)
 
-    monkeypatch.setattr(gamefleet.cluster.carrier, "with_slot", all_have_a_slot)
+    monkeypatch.setattr(gamefleet.cluster.carrier, "with_place", all_have_a_place)
 
     assert count_broken(folder, range(25)) > 0

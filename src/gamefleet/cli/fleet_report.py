@@ -73,7 +73,7 @@ def state_of(view: ChainView, jobs: list[Job], standing: Standing) -> str:
         return view.ending
     if jobs:
         return "queued"
-    return "waiting for a slot" if not view.has_slot else "between jobs"
+    return "waiting for a place" if not view.has_place else "between jobs"
 
 
 def report_lines(found: Mapping[str, Any]) -> Iterator[str]:

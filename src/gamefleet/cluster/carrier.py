@@ -20,8 +20,8 @@ from gamefleet.cluster.store import (
     give_mark,
     read_chain,
     refuse_submission,
-    slot_holders,
-    take_slot,
+    place_holders,
+    take_place,
 )
 from gamefleet.errors import SchedulerSilentError, SubmitRefusedError
 
@@ -50,13 +50,13 @@ class Standing:
 def read_views(fleet: Fleet) -> tuple[ChainView, ...]:
     """What the folder says of every chain."""
     is_stopped = fleet.paths.stop.exists()
-    holders = {member for _, member in slot_holders(fleet.paths).values()}
+    holders = {member for _, member in place_holders(fleet.paths).values()}
     return tuple(
         read_chain(
             fleet.paths.chain(chain.member),
             step=fleet.probe.step(chain.run_path),
             is_stopped=is_stopped,
-            has_slot=chain.member in holders,
+            has_place=chain.member in holders,
             job_name=fleet.facts.job_name(chain.member),
         )
         for chain in fleet.facts.chains
@@ -99,7 +99,7 @@ def move_on(fleet: Fleet, *, patience_s: float | None = None) -> Standing:
         answer = ask(fleet, views)
     except SchedulerSilentError as error:
         return Standing(views=views, answer=None, silence=str(error), done=done, refusals=refusals)
-    views = tuple(with_slot(fleet, views, view, answer) for view in views)
+    views = tuple(with_place(fleet, views, view, answer) for view in views)
     patience = {} if patience_s is None else {"patience_s": patience_s}
     for view in views:
         for command in decide(view, answer, never_starts=fleet.never_starts, **patience):
@@ -113,15 +113,15 @@ def move_on(fleet: Fleet, *, patience_s: float | None = None) -> Standing:
     return Standing(views=views, answer=answer, done=done, refusals=refusals)
 
 
-def with_slot(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answer: Answer) -> ChainView:
+def with_place(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answer: Answer) -> ChainView:
     """Give a chain that needs one a place under the job cap, if there is one.
 
     Everybody picks the same free place, and taking it is exclusive: two callers cannot take two places for one that is
     free. Jobs of the user that belong to somebody else count, unless they wait for another job.
     """
-    if view.has_slot or view.ending:
+    if view.has_place or view.ending:
         return view
-    holders = slot_holders(fleet.paths)
+    holders = place_holders(fleet.paths)
     jobs = answer.jobs.values()
     at_work = {
         other.member
@@ -135,7 +135,7 @@ def with_slot(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answe
         return view
     index = min(set(range(fleet.facts.max_jobs)) - busy)
     turn = holders[index][0] + 1 if index in holders else 1
-    return replace(view, has_slot=take_slot(fleet.paths, index, turn, view.member))
+    return replace(view, has_place=take_place(fleet.paths, index, turn, view.member))
 
 
 def carry_out(fleet: Fleet, member: str, command: Command) -> bool:

@@ -94,7 +94,7 @@ class ChainView:
         step: Step of the run's newest checkpoint, -1 for none.
         counts_from: Submissions up to this number were forgiven by a later start.
         ending: `done`, `failed`, `held`, `stopped`, or empty while the chain shall go on.
-        has_slot: Whether it holds a place under the job cap.
+        has_place: Whether it holds a place under the job cap.
     """
 
     member: str
@@ -104,7 +104,7 @@ class ChainView:
     step: int = -1
     counts_from: int = 0
     ending: str = ""
-    has_slot: bool = False
+    has_place: bool = False
 
     @property
     def last(self) -> Submission | None:
@@ -223,7 +223,7 @@ def next_step(view: ChainView, answer: Answer, never_starts: Callable[[str], str
     last = view.last
     if last is not None and last.job in answer.jobs:
         return behind(view, last, answer, never_starts)
-    if not view.has_slot:
+    if not view.has_place:
         return []
     if last is None:
         return [Submit(number=1)]

@@ -9,7 +9,7 @@ reading and writing.
        ├─ fleet.json                    what was started: chains, commands, resources
        ├─ settings.toml                 the settings that every leg reads
        ├─ stop.json                     the mark that ends all
-       ├─ slots/0.0003.json             place 0 under the job cap was taken for the third time, by this chain
+       ├─ places/0.0003.json             place 0 under the job cap was taken for the third time, by this chain
        └─ m0/                           one chain
           ├─ submissions/0002.json      the second job was about to be handed over
           ├─ submissions/0002.job.json  the one job that counts for it
@@ -128,13 +128,13 @@ class FleetPaths:
         return self.folder / "stop.json"
 
     @property
-    def slots(self) -> Path:
+    def places(self) -> Path:
         """Folder of the places under the job cap."""
-        return self.folder / "slots"
+        return self.folder / "places"
 
-    def slot(self, index: int, turn: int) -> Path:
+    def place(self, index: int, turn: int) -> Path:
         """The place `index`, taken for the `turn`-th time."""
-        return self.slots / f"{index}.{turn:04d}.json"
+        return self.places / f"{index}.{turn:04d}.json"
 
     @property
     def scripts(self) -> Path:

@@ -1,6 +1,6 @@
 """The records of a fleet: read as facts, written once.
 
-Job: turn the folder into views for `chain`, and write marks, submissions, legs and slots so that of several processes
+Job: turn the folder into views for `chain`, and write marks, submissions, legs and places so that of several processes
 exactly one succeeds. Place in the data flow: between `chain` and the file system. Left out: what follows from facts.
 
 Nothing here is ever changed in place or deleted: a record is created once, and what a later start forgives is renamed.
@@ -45,14 +45,14 @@ def read_record(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_slot: bool, job_name: str) -> ChainView:
+def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_place: bool, job_name: str) -> ChainView:
     """One chain's facts.
 
     Args:
         paths: Where it lies.
         step: Of the run's newest checkpoint, -1 for none.
         is_stopped: Whether the fleet's stop mark is there.
-        has_slot: Whether the chain holds a place under the job cap.
+        has_place: Whether the chain holds a place under the job cap.
         job_name: Name of its jobs without the submission's number.
     """
     present = frozenset(os.listdir(paths.submissions)) if paths.submissions.is_dir() else frozenset()
@@ -66,7 +66,7 @@ def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_slot: bool
         step=step,
         counts_from=counts_from(paths),
         ending=ending,
-        has_slot=has_slot,
+        has_place=has_place,
     )
 
 
@@ -232,18 +232,18 @@ def forgive_stop(paths: FleetPaths) -> bool:
     return True
 
 
-def slot_holders(paths: FleetPaths) -> dict[int, tuple[int, str]]:
-    """Slot -> (how often it was taken, by whom last)."""
+def place_holders(paths: FleetPaths) -> dict[int, tuple[int, str]]:
+    """Place -> (how often it was taken, by whom last)."""
     turns: dict[int, int] = {}
-    for path in paths.slots.glob("*.json") if paths.slots.is_dir() else ():
+    for path in paths.places.glob("*.json") if paths.places.is_dir() else ():
         index, _, turn = path.name.removesuffix(".json").partition(".")
         if index.isdigit() and turn.isdigit():
             turns[int(index)] = max(turns.get(int(index), 0), int(turn))
-    return {index: (turn, str(read_record(paths.slot(index, turn))["member"])) for index, turn in turns.items()}
+    return {index: (turn, str(read_record(paths.place(index, turn))["member"])) for index, turn in turns.items()}
 
 
-def take_slot(paths: FleetPaths, index: int, turn: int, member: str) -> bool:
+def take_place(paths: FleetPaths, index: int, turn: int, member: str) -> bool:
     """Take a place under the job cap; of several processes one gets it."""
-    with explained(paths.slots):
-        paths.slots.mkdir(parents=True, exist_ok=True)
-    return create_once(paths.slot(index, turn), {"member": member, "at": time.time()})
+    with explained(paths.places):
+        paths.places.mkdir(parents=True, exist_ok=True)
+    return create_once(paths.place(index, turn), {"member": member, "at": time.time()})

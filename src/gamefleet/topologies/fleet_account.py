@@ -33,7 +33,7 @@ class Stretch:
         resumed_step: Step of the checkpoint from which it went on, -1 for a start from nothing.
         saved_step: Step of its last checkpoint, -1 when it saved nothing.
         seen_step: Highest step that it wrote down anywhere.
-        ended: Whether it could say that it ended.
+        reason: Why it ended, in words; empty when it could not say.
         began_training_at: End of its first round, seconds since 1970; 0 when there was none.
         trained_until: End of its last round, seconds since 1970; 0 when it could not say.
         trained_s: Spent on rounds, in seconds, as far as it could say.
@@ -44,7 +44,7 @@ class Stretch:
     resumed_step: int
     saved_step: int
     seen_step: int
-    ended: bool
+    reason: str
     began_training_at: float
     trained_until: float
     trained_s: float
@@ -126,7 +126,7 @@ def stretch(attempt: int, started: Mapping[str, Any], rows: Sequence[Mapping[str
         resumed_step=int(started["resumed_step"]),
         saved_step=int(last_save.get("step", -1)),
         seen_step=max([seen_step, *steps]),
-        ended=bool(ended),
+        reason=str(ended.get("reason", "")),
         began_training_at=float(began.get("time", 0.0)),
         trained_until=float(ended.get("last_round_at") or 0.0),
         trained_s=float(ended.get("trained_s") or last_save.get("trained_s") or 0.0),

@@ -38,7 +38,7 @@ def leg(number: int, submission: int | None = None, step: int = 0) -> Leg:
 
 
 def view(*submissions: Submission, **facts: Any) -> ChainView:
-    return ChainView(member="m0", job_name="f.m0", submissions=submissions, **{"has_slot": True, **facts})
+    return ChainView(member="m0", job_name="f.m0", submissions=submissions, **{"has_place": True, **facts})
 
 
 def job(id: str, number: int, state: JobState = "running", reason: str = "") -> Job:
@@ -57,7 +57,7 @@ def test_a_silent_scheduler_is_followed_by_nothing() -> None:
 
 def test_a_chain_begins_once_it_has_a_place_under_the_cap() -> None:
     assert decide(view(), answer()) == [Submit(number=1)]
-    assert decide(view(has_slot=False), answer()) == []
+    assert decide(view(has_place=False), answer()) == []
 
 
 def test_a_job_that_has_taken_its_leg_gets_one_successor_behind_it() -> None:

@@ -19,8 +19,8 @@ from gamefleet.cluster.store import (
     give_mark,
     read_chain,
     refuse_submission,
-    slot_holders,
-    take_slot,
+    place_holders,
+    take_place,
 )
 from gamefleet.errors import RunFolderError
 from gamefleet.files import write_json
@@ -32,7 +32,7 @@ def chain(tmp_path: Path) -> ChainPaths:
 
 
 def seen(chain: ChainPaths, **facts: bool):  # type: ignore[no-untyped-def]
-    given = {"is_stopped": False, "has_slot": True, **facts}
+    given = {"is_stopped": False, "has_place": True, **facts}
     return read_chain(chain, step=-1, job_name="run.ab12.m0", **given)
 
 
@@ -114,14 +114,14 @@ def test_a_finished_chain_stays_finished_when_the_fleet_is_stopped(chain: ChainP
     assert seen(chain, is_stopped=True).ending == "done"
 
 
-def test_a_slot_has_one_holder_at_a_time(tmp_path: Path) -> None:
+def test_a_place_has_one_holder_at_a_time(tmp_path: Path) -> None:
     paths = FleetPaths(tmp_path / "run")
     paths.folder.mkdir(parents=True)
 
-    assert take_slot(paths, 0, 1, "m0")
-    assert not take_slot(paths, 0, 1, "m1")
-    assert take_slot(paths, 0, 2, "m1"), "the next turn is another record"
-    assert slot_holders(paths) == {0: (2, "m1")}
+    assert take_place(paths, 0, 1, "m0")
+    assert not take_place(paths, 0, 1, "m1")
+    assert take_place(paths, 0, 2, "m1"), "the next turn is another record"
+    assert place_holders(paths) == {0: (2, "m1")}
 
 
 def test_a_damaged_record_is_named(chain: ChainPaths) -> None:
