@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,8 @@ from gamefleet.cluster.tmux import TmuxExecutor, session_name
 from gamefleet.errors import MissingDependencyError, SubmitRefusedError
 
 PATIENCE_S = 120.0
+
+SOCKET = "test"
 
 TALKING = "import time\nprint('hello there', flush=True)\nwhile True: time.sleep(0.1)"
 
@@ -42,25 +44,24 @@ def installed(require_program: Callable[[str, str], str], require_module: Callab
 
 
 @pytest.fixture
-def socket() -> str:
-    return f"gamefleet-test-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def tmux(socket: str) -> Iterator[Tmux]:
+def tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tmux]:
     """Call with the words of a tmux command for the test's own server: what it prints."""
+    sockets = tempfile.mkdtemp()  # tmux leaves sockets behind; tmp_path may be too long for one
+    monkeypatch.setenv("TMUX_TMPDIR", sockets)
+    program = str(shutil.which("tmux"))
 
     def call(*words: str) -> str:
-        command = ["tmux", "-L", socket, *words]
+        command = [program, "-L", SOCKET, *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
 
     yield call
     call("kill-server")
+    shutil.rmtree(sockets)
 
 
 @pytest.fixture
-def executor(tmp_path: Path, socket: str, tmux: Tmux) -> Iterator[TmuxExecutor]:
-    made = TmuxExecutor(tmp_path / "spool", socket_name=socket, kill_wait_s=1.0)
+def executor(tmp_path: Path, tmux: Tmux) -> Iterator[TmuxExecutor]:
+    made = TmuxExecutor(tmp_path / "spool", socket_name=SOCKET, kill_wait_s=1.0)
     yield made
     made.cancel([job.id for job in made.queue()])
     until(lambda: not made.queue(), "all jobs have ended")
@@ -163,12 +164,12 @@ def test_a_terminal_that_hangs_holds_no_job_up(
 
 
 def test_a_jobs_variables_are_the_submitters_and_lie_in_no_file_afterwards(
-    request_for: RequestFor, tmux: Tmux, tmp_path: Path, socket: str
+    request_for: RequestFor, tmux: Tmux, tmp_path: Path
 ) -> None:
     tmux("new-session", "-d", "-s", "before", "-e", "SECRET=of the server", "sleep 600")
     spool = tmp_path / "spool"
     variables = {**os.environ, "SECRET": "of the submitter", "SLURM_JOB_ID": "77", "SLURM_MEM_PER_NODE": "1"}
-    executor = TmuxExecutor(spool, socket_name=socket, environment=variables)
+    executor = TmuxExecutor(spool, socket_name=SOCKET, environment=variables)
     program = "import os; print(os.environ['SECRET'], os.environ['SLURM_JOB_ID'], 'SLURM_MEM_PER_NODE' in os.environ)"
     job = executor.submit(request_for("secret", program))
 
@@ -181,7 +182,7 @@ def test_a_jobs_variables_are_the_submitters_and_lie_in_no_file_afterwards(
 
 
 def test_a_server_that_a_job_had_to_start_outlives_that_job(
-    executor: TmuxExecutor, request_for: RequestFor, tmp_path: Path, socket: str
+    executor: TmuxExecutor, request_for: RequestFor, tmp_path: Path
 ) -> None:
     around = LocalExecutor(tmp_path / "around", kill_wait_s=1.0)
     program = f"""
@@ -189,7 +190,7 @@ import pathlib, sys
 from gamefleet.cluster.jobs import JobRequest, Resources
 from gamefleet.cluster.tmux import TmuxExecutor
 folder = pathlib.Path({str(tmp_path)!r})
-executor = TmuxExecutor(folder / "spool", socket_name={socket!r}, kill_wait_s=1.0)
+executor = TmuxExecutor(folder / "spool", socket_name={SOCKET!r}, kill_wait_s=1.0)
 program = "import pathlib, time\\nwhile not pathlib.Path('go').exists(): time.sleep(0.05)"
 executor.submit(JobRequest(name="inner", command=[sys.executable, "-c", program],
     resources=Resources(), work_folder=folder, log_folder=folder / "logs"))
@@ -229,7 +230,7 @@ def test_without_the_library_the_remedy_is_named(tmp_path: Path, monkeypatch: py
 
 
 def test_a_tmux_that_refuses_is_a_refusal_and_leaves_no_variables_behind(
-    request_for: RequestFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request_for: RequestFor, tmux: Tmux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "bin" / "tmux"
     program.parent.mkdir()
@@ -239,12 +240,10 @@ def test_a_tmux_that_refuses_is_a_refusal_and_leaves_no_variables_behind(
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    name = f"gamefleet-test-{uuid.uuid4().hex[:8]}"
-    executor = TmuxExecutor(tmp_path / "spool", socket_name=name)
+    executor = TmuxExecutor(tmp_path / "spool", socket_name=SOCKET)
 
     with pytest.raises(SubmitRefusedError, match="no space for sockets"):
         executor.submit(request_for("refused"))
 
     assert executor.queue() == []
     assert list((tmp_path / "spool").rglob("environment.json")) == []
-    subprocess.run(["tmux", "-L", name, "kill-server"], capture_output=True, timeout=60, check=False)

@@ -7,10 +7,11 @@ a fixture, and a folder of its own.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -51,11 +52,15 @@ def local(request: pytest.FixtureRequest, folder: Path) -> Kind:
 def tmux(request: pytest.FixtureRequest, folder: Path) -> Kind:
     program = request.getfixturevalue("require_program")("tmux", "install tmux")
     request.getfixturevalue("require_module")("libtmux", "pip install gamefleet[tmux]")
-    socket = f"gamefleet-test-{uuid.uuid4().hex[:8]}"
-    executor = TmuxExecutor(folder / "spool", socket_name=socket, kill_wait_s=1.0)
-    # The server ends by itself with its last session, perhaps while it is asked to.
-    kill = [program, "-L", socket, "kill-server"]
-    return Kind(executor=executor, close=lambda: subprocess.run(kill, capture_output=True, timeout=60, check=False))
+    sockets = tempfile.mkdtemp()  # tmux leaves sockets behind; tmp_path may be too long for one
+    request.getfixturevalue("monkeypatch").setenv("TMUX_TMPDIR", sockets)
+
+    def close() -> None:
+        # The server ends by itself with its last session, perhaps while it is asked to.
+        subprocess.run([program, "-L", "test", "kill-server"], capture_output=True, timeout=60, check=False)
+        shutil.rmtree(sockets)
+
+    return Kind(executor=TmuxExecutor(folder / "spool", socket_name="test", kill_wait_s=1.0), close=close)
 
 
 EXECUTORS: dict[str, Callable[[pytest.FixtureRequest, Path], Kind]] = {"local": local, "tmux": tmux}

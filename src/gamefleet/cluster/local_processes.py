@@ -96,8 +96,8 @@ def members(folder: Path, *, session: int = 0) -> list[psutil.Process]:
 
     Args:
         folder: The job's; its processes carry it in their environment.
-        session: Also those of this session, whose leader is the command; 0 for none. It catches processes that
-            overwrote or cleared their environment.
+        session: Also those of the session with this number, which the command leads; 0 for none. It catches
+            processes that overwrote or cleared their environment.
     """
     found = []
     for process in psutil.process_iter():

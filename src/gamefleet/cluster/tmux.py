@@ -9,6 +9,7 @@ session, or presses Ctrl-C in it, cancels the job.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gamefleet.cluster.jobs import EndedJob, Job, JobRequest
-from gamefleet.cluster.local import KILL_WAIT_S, LocalExecutor, runner_command
+from gamefleet.cluster.local import KILL_WAIT_S, LocalExecutor, clean, runner_command
 from gamefleet.cluster.local_spool import JobFolder
 from gamefleet.errors import MissingDependencyError, SubmitRefusedError
 from gamefleet.files import write_json
@@ -113,7 +114,7 @@ class Session:
         from libtmux.exc import LibTmuxException
 
         try:
-            is_ours = self._start_server(environment)
+            is_ours = self._start_server()
             title = session_name(name)
             if self._server.has_session(title):
                 title = f"{title}-{job.id}"
@@ -128,22 +129,22 @@ class Session:
             return str(error) or type(error).__name__
         return ""
 
-    def _start_server(self, environment: Mapping[str, str]) -> bool:
+    def _start_server(self) -> bool:
         """Start the server unless it runs, without the variables of a job around: it would be ended with that job.
 
         Returns:
             Whether it was started here; it then stays although it has no session yet.
         """
-        if self._tmux(environment, "list-sessions") == 0:
+        if self._tmux("list-sessions") == 0:
             return False
-        return self._tmux(environment, "start-server", ";", "set-option", "-g", "exit-empty", "off") == 0
+        return self._tmux("start-server", ";", "set-option", "-g", "exit-empty", "off") == 0
 
-    def _tmux(self, environment: Mapping[str, str], *words: str) -> int:
+    def _tmux(self, *words: str) -> int:
         """Call tmux with a time-out, which the library has not: a server that hangs is noticed here."""
         socket = ["-L", self._socket_name] if self._socket_name else []
         done = subprocess.run(
             [self._program, *socket, *words],
-            env=dict(environment),
+            env=clean(os.environ),
             check=False,
             timeout=TMUX_S,
             stdin=subprocess.DEVNULL,
