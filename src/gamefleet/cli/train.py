@@ -5,9 +5,11 @@ Job: decide which run, new or resumed, with which settings, and hand over to `to
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,12 +66,16 @@ def train(
         print(ending)
         return
     start: Start = "resume" if is_resumed else "fresh" if fresh else "first"
-    outcome = train_run(package, settings, asked, start)
+    conclude(train_run(package, settings, asked, start), game, video=video)
+
+
+def conclude(outcome: Outcome, game: str, *, video: bool) -> None:
+    """Say how it ended, and show the agent of a finished run or say how a stopped one goes on."""
     print(f"{outcome.status} at step {outcome.step:,}: {outcome.reason}. Run folder: {outcome.folder}")
     if outcome.status == "finished" and video:
         write_media(outcome)
     elif outcome.status == "stopped":
-        print(f"Continue with: gamefleet train {game} --run {settings.run.name} --resume")
+        print(f"Continue with: gamefleet train {game} --run {outcome.folder.name} --resume")
 
 
 def run_exists(package: GamePackage, asked: Asked) -> bool:
@@ -139,16 +145,17 @@ def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: St
     # A scheduler repeats this signal, and the loop listens; before and after it there is nothing to save.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     leg, deadline = leg_from(os.environ), deadline_of(settings, os.environ)
-    try:
-        import torch  # noqa: F401 - its absence shall be said before anything is written
-    except ImportError as error:
-        from gamefleet.errors import MissingDependencyError
+    with out_of_the_collectors_way():
+        try:
+            import torch  # noqa: F401 - its absence shall be said before anything is written
+        except ImportError as error:
+            from gamefleet.errors import MissingDependencyError
 
-        raise MissingDependencyError("Training needs PyTorch", remedy="pip install 'gamefleet[torch]'") from error
-    from gamefleet.runs.progress import progress_on
-    from gamefleet.topologies.training import train as carry_run
+            raise MissingDependencyError("Training needs PyTorch", remedy="pip install 'gamefleet[torch]'") from error
+        from gamefleet.runs.progress import progress_on
+        from gamefleet.topologies.training import train as carry_run
 
-    with progress_on() as progress:
+    with out_of_the_collectors_way(is_paused=False), progress_on() as progress:
         return carry_run(
             package,
             settings,
@@ -159,6 +166,25 @@ def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: St
             leg=leg,
             job=os.environ.get(JOB_VARIABLE, ""),
         )
+
+
+@contextmanager
+def out_of_the_collectors_way(*, is_paused: bool = True) -> Iterator[None]:
+    """Spare the garbage collector what the block leaves behind: a million objects of modules that stay for good.
+
+    Looking through them takes a tenth of a start, and at the end of the process over half a second of a job that has
+    nothing left to do.
+
+    Args:
+        is_paused: Whether nothing is collected within the block.
+    """
+    if is_paused:
+        gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def deadline_of(settings: RunConfig, environment: Mapping[str, str]) -> Deadline:

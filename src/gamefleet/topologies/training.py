@@ -93,19 +93,20 @@ def train(
         open_run(root, facts, start=start, leg=leg, job=job) as run,
         logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
     ):
-        store = CheckpointStore(
-            run.paths,
-            compatibility=facts.compatibility,
-            fence=run.fence,
-            keep=config.run.keep_checkpoints,
-            attempt=run.attempt,
-        )
+        store = store_of(run, keep=config.run.keep_checkpoints)
         with (
             build_solo(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
             opened_attempt(config, run, solo, store=store, progress=progress, deadline=deadline) as attempt,
             deadline.listening(),
         ):
             return carry_out(attempt)
+
+
+def store_of(run: OpenRun, *, keep: int) -> CheckpointStore:
+    """The checkpoints of a held run folder."""
+    return CheckpointStore(
+        run.paths, compatibility=run.facts.compatibility, fence=run.fence, keep=keep, attempt=run.attempt
+    )
 
 
 def facts_of(package: GamePackage, config: RunConfig, asked: str) -> RunFacts:
