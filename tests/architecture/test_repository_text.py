@@ -16,7 +16,7 @@ def joined(*pieces: str) -> str:
 
 
 MACHINE_PATHS = joined(r"(?<![\w.~$})\"'`*-])", "/(work|root|home|Users)/", r"|/tmp", r"/\w")
-PERSONS_AND_HOSTS = joined("(?i)wash", "u|wu", "stl|linux", "lab|scratch", r"01|\ben", r"gr\b|@gm", "ail")
+PERSONS_AND_HOSTS = joined("(?i)wash", "u|wu", "stl|scratch", r"01|\ben", r"gr\b|@gm", "ail")
 WORK_ORDERS = joined("(?i)\\b(this|our) iss", "ue\\b|iss", "ues show|this se", "ssion\\b|as req", "uested")
 AUTHORS = joined(
     "(?i)clau", "de|anthro", "pic|chat", "gpt|co-auth", "ored-by|generated (by|with) (an? )?(ai|l", "lm)\\b"

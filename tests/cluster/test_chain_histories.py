@@ -18,6 +18,7 @@ import gamefleet.cluster.carrier
 import gamefleet.cluster.leg
 from gamefleet.cluster.chain import ChainView
 from gamefleet.cluster.store import begin_submission
+from gamefleet.testing.chain_faults import live
 from gamefleet.testing.chain_history import History
 
 NUM_HISTORIES = 1000
@@ -38,29 +39,29 @@ def quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
 
 
-def live(folder: Path, seed: int) -> str:
+def broken(folder: Path, seed: int) -> str:
     """Live through a history; returns what did not hold, with what happened before, or nothing."""
     history = History(folder / str(seed), seed)
     try:
-        history.run()
+        live(history)
     except AssertionError as error:
         return "\n".join([f"history {seed}: {error}", *history.happened[-30:]])
     return ""
 
 
 def test_a_chain_survives_some_histories_of_faults(folder: Path) -> None:
-    assert [found for seed in range(15) if (found := live(folder, seed))] == []
+    assert [found for seed in range(15) if (found := broken(folder, seed))] == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(15, NUM_HISTORIES + 15, PER_TEST))
 def test_a_chain_survives_many_histories_of_faults(folder: Path, first: int) -> None:
-    assert [found for seed in range(first, first + PER_TEST) if (found := live(folder, seed))] == []
+    assert [found for seed in range(first, first + PER_TEST) if (found := broken(folder, seed))] == []
 
 
 def count_broken(folder: Path, seeds: range) -> int:
-    return sum(bool(live(folder, seed)) for seed in seeds)
+    return sum(bool(broken(folder, seed)) for seed in seeds)
 
 
 @pytest.mark.long
@@ -86,7 +87,8 @@ def test_histories_notice_a_job_that_does_not_look_for_another_at_work(
 
 @pytest.mark.long
 def test_histories_notice_a_missing_fence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gamefleet.testing.chain_history.must_end", lambda fleet, chain, number: False)
+    for place in ("chain_history", "chain_faults"):
+        monkeypatch.setattr(f"gamefleet.testing.{place}.must_end", lambda fleet, chain, number: False)
 
     assert count_broken(folder, range(25)) > 0
 

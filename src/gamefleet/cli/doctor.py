@@ -160,10 +160,12 @@ def expected_gpu_memory(resources: Resources) -> int:
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables for what is tried here: without those of a job or a leg around this command."""
+    """Variables for what is tried here: nothing of a job or a leg around this command, no habits that filter answers."""
+    from gamefleet.cluster.commands import PREFERENCES
     from gamefleet.cluster.jobs import without_job
 
-    return {name: value for name, value in without_job(environment).items() if not name.startswith("GAMEFLEET_")}
+    left_out = ("GAMEFLEET_", *PREFERENCES)
+    return {name: value for name, value in without_job(environment).items() if not name.startswith(left_out)}
 
 
 def report(results: Iterable[tuple[Check, Result]], *, as_json: bool) -> list[tuple[Check, Result]]:

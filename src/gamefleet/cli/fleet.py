@@ -9,18 +9,15 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gamefleet.cli.options import ConfigOption, RunsFolderOption, SetOption, ask_for
-from gamefleet.errors import ClusterError, ConfigError, RunFolderError
+from gamefleet.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
     from gamefleet.cluster.fleet import Fleet
-    from gamefleet.cluster.jobs import Resources
-    from gamefleet.cluster.profile import ClusterProfile
-    from gamefleet.topologies.fleet import FleetRequest
 
 app = typer.Typer(help="Carry runs past a time limit by chains of jobs.", no_args_is_help=True)
 
@@ -29,166 +26,61 @@ ExecutorOption = Annotated[str, typer.Option("--executor", help="slurm, local (p
 ProfileOption = Annotated[
     Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
 ]
+PartitionOption = Annotated[str | None, typer.Option("--partition", help="Partition of the jobs.")]
+ChainsOption = Annotated[int, typer.Option("--ddp-world-size", help="Chains: runs that are carried side by side.")]
+JobsOption = Annotated[
+    int | None, typer.Option("--jobs", help="Jobs of yours that may run at once; default: the profile's.")
+]
+GameOption = Annotated[str | None, typer.Option("--game", help="What to play; default: what the settings name.")]
+AccountOption = Annotated[str | None, typer.Option("--account", help="Account that pays.")]
+QosOption = Annotated[str | None, typer.Option("--qos", help="Quality of service.")]
+TimeLimitOption = Annotated[str | None, typer.Option("--time-limit", help="Of each job, as SLURM writes it: 4:00:00.")]
+CpusOption = Annotated[int | None, typer.Option("--cpus", help="Of each job.")]
+GpusOption = Annotated[int | None, typer.Option("--gpus", help="Of each job; 0 for none.")]
+GpuMemoryOption = Annotated[int | None, typer.Option("--gpu-memory-gb", help="Of each job.")]
+NotifyOption = Annotated[
+    str, typer.Option("--notify", metavar="COMMAND", help="Run when a chain finishes, stops, is held or fails.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be submitted; write and submit nothing.")
+]
 
 
 @app.command("start")
 def start(
     config: ConfigOption = None,
-    partition: Annotated[str | None, typer.Option(help="Partition of the jobs.")] = None,
-    ddp_world_size: Annotated[int, typer.Option(help="Chains: runs that are carried side by side.")] = 1,
-    jobs: Annotated[
-        int | None, typer.Option(help="Jobs of yours that may run at once; default: the profile's.")
-    ] = None,
+    partition: PartitionOption = None,
+    ddp_world_size: ChainsOption = 1,
+    jobs: JobsOption = None,
     run: RunOption = None,
-    game: Annotated[str | None, typer.Option(help="What to play; default: what the settings name.")] = None,
+    game: GameOption = None,
     assignments: SetOption = None,
     executor: ExecutorOption = "slurm",
     profile: ProfileOption = None,
-    account: Annotated[str | None, typer.Option(help="Account that pays.")] = None,
-    qos: Annotated[str | None, typer.Option(help="Quality of service.")] = None,
-    time_limit: Annotated[str | None, typer.Option(help="Of each job, as SLURM writes it: 4:00:00.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="Of each job.")] = None,
-    gpus: Annotated[int | None, typer.Option(help="Of each job; 0 for none.")] = None,
-    gpu_memory_gb: Annotated[float | None, typer.Option(help="Of each job.")] = None,
-    notify: Annotated[str, typer.Option(metavar="COMMAND", help="Run when a chain finishes, stops or fails.")] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be submitted, and submit nothing.")
-    ] = False,
+    account: AccountOption = None,
+    qos: QosOption = None,
+    time_limit: TimeLimitOption = None,
+    cpus: CpusOption = None,
+    gpus: GpusOption = None,
+    gpu_memory_gb: GpuMemoryOption = None,
+    notify: NotifyOption = "",
+    dry_run: DryRunOption = False,
 ) -> None:
     """Start chains of jobs, or go on with those that stopped; calling it again does no harm."""
+    from gamefleet.cli.fleet_start import begin, request_for, resources_of_jobs, show_plan
     from gamefleet.topologies.fleet import plan
     from gamefleet.topologies.fleet_runs import fleet_of
 
-    asked_of_jobs = {
-        "partition": partition,
-        "account": account,
-        "qos": qos,
-        "time_limit": time_limit,
-        "cpus": cpus,
-        "gpus": gpus,
-        "gpu_memory_gb": gpu_memory_gb,
-    }
-    limits, resources, max_jobs = resources_of_jobs(executor, profile, asked_of_jobs, jobs)
-    request = request_for(game, ask_for(config, assignments, {"run.name": run}), ddp_world_size, executor)
-    request = complete(request, limits, resources, max_jobs=max_jobs, notify=notify)
-    facts = plan(request)
-    fleet = fleet_of(request.paths, facts, os.environ)
+    wanted = {"partition": partition, "account": account, "qos": qos, "time_limit": time_limit}
+    wanted |= {"cpus": cpus, "gpus": gpus, "gpu_memory_gb": gpu_memory_gb}
+    jobs_facts = resources_of_jobs(executor, profile, wanted, jobs)
+    asked = ask_for(config, assignments, {"run.name": run})
+    request = request_for(game, asked, jobs_facts, num_chains=ddp_world_size, notify=notify)
+    fleet = fleet_of(request.paths, plan(request), os.environ)
     if dry_run:
         show_plan(fleet, request)
-        return
-    begin(fleet, request)
-
-
-def resources_of_jobs(
-    executor: str, profile: Path | None, asked: dict[str, Any], jobs: int | None
-) -> tuple[ClusterProfile, Resources, int]:
-    """The profile, what each job may use, and how many jobs may run at once."""
-    from gamefleet.cluster.profile import load_profile, resources
-
-    limits = load_profile(profile)
-    wanted = resources(limits, **{name: value for name, value in asked.items() if value is not None})
-    max_jobs = limits.max_jobs if jobs is None else jobs
-    if executor != "slurm":
-        return limits, wanted, max_jobs
-    from gamefleet.cluster.detect import check_and_complete, detect
-
-    facts = detect(os.environ)
-    completed, notes = check_and_complete(wanted, facts)
-    if facts.max_jobs is not None and facts.max_jobs < max_jobs:
-        notes = [*notes, f"your QOS allows {facts.max_jobs} jobs at once, so not {max_jobs}"]
-        max_jobs = facts.max_jobs
-    for note in notes:
-        print(f"note: {note}")
-    return limits, completed, max_jobs
-
-
-def request_for(game: str | None, asked: Any, num_chains: int, executor: str) -> FleetRequest:
-    """The settings, checked before anything is written or submitted."""
-    from gamefleet.cluster.jobs import Resources
-    from gamefleet.games import DEFAULT_GAME, open_game
-    from gamefleet.identity import fresh_run_name
-    from gamefleet.topologies.config import make_config, merge
-    from gamefleet.topologies.fleet import FleetRequest
-
-    package = open_game(game or asked.game_name or DEFAULT_GAME)
-    config = make_config(package, asked)
-    if not config.run.name:
-        merge(asked.settings, {"run": {"name": fresh_run_name(package.name)}})
-        config = make_config(package, asked)
-    return FleetRequest(
-        game=package.name,
-        asked=asked,
-        config=config,
-        num_chains=num_chains,
-        executor=executor,
-        resources=Resources(),
-        max_jobs=1,
-    )
-
-
-def complete(
-    request: FleetRequest, limits: ClusterProfile, resources: Resources, *, max_jobs: int, notify: str
-) -> FleetRequest:
-    """The request with what the cluster adds."""
-    from dataclasses import replace
-
-    return replace(request, resources=resources, max_jobs=max_jobs, setup=tuple(limits.setup), notify=notify)
-
-
-def show_plan(fleet: Fleet, request: FleetRequest) -> None:
-    """Print what `start` would do."""
-    from gamefleet.cluster.slurm_script import batch_script, submit_words
-    from gamefleet.topologies.fleet import settings_text
-
-    facts = fleet.facts
-    print(f"Nothing was submitted. {fleet.paths.root} would carry:")
-    for chain in facts.chains:
-        print(f"  {chain.member}: {chain.run_folder}")
-    print(f"At most {facts.max_jobs} job(s) would run at once. Settings of every leg:\n")
-    print(settings_text(request))
-    for chain in facts.chains:
-        print(f"{chain.member} would run:\n  {' '.join(chain.command)}")
-    if facts.executor == "slurm":
-        first = fleet.request(facts.chains[0].member, 1, "")
-        print(
-            f"\n{' '.join(submit_words(fleet.paths.scripts / first.name))}, a script that says:\n\n{batch_script(first)}"
-        )
-
-
-def begin(fleet: Fleet, request: FleetRequest) -> None:
-    """Write the fleet down, take away the marks of an earlier end, and submit."""
-    from gamefleet.cluster.carrier import move_on
-    from gamefleet.cluster.fleet import write_facts
-    from gamefleet.cluster.store import forgive, forgive_stop
-    from gamefleet.files import write_bytes
-    from gamefleet.topologies.fleet import settings_text
-
-    write_facts(fleet.paths, fleet.facts)
-    write_bytes(fleet.paths.settings, settings_text(request).encode())
-    if forgive_stop(fleet.paths):
-        print("This fleet was stopped; it goes on.")
-    for chain in fleet.facts.chains:
-        for mark in forgive(fleet.paths.chain(chain.member)):
-            print(f"{chain.member} was {mark}; it goes on.")
-    standing = move_on(fleet, patience_s=0.0)
-    if standing.answer is None:
-        raise ClusterError(
-            f"The fleet is written down, but nothing could be submitted: {standing.silence}",
-            where=fleet.paths.root,
-            remedy="Call `gamefleet fleet start` or `gamefleet fleet status` again when the scheduler answers.",
-        )
-    permanent = [error for error in standing.refusals.values() if not error.is_temporary]
-    if permanent:
-        raise permanent[0]
-    print_standing(fleet)
-
-
-def print_standing(fleet: Fleet) -> None:
-    """Where the fleet stands now, as lines for people."""
-    from gamefleet.cli.fleet_report import report, report_lines
-
-    for line in report_lines(report(fleet)):
-        print(line)
+    else:
+        begin(fleet, request)
 
 
 @app.command("status")

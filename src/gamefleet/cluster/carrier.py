@@ -18,9 +18,9 @@ from gamefleet.cluster.store import (
     accept_job,
     begin_submission,
     give_mark,
+    place_holders,
     read_chain,
     refuse_submission,
-    place_holders,
     take_place,
 )
 from gamefleet.errors import SchedulerSilentError, SubmitRefusedError

@@ -31,6 +31,6 @@ def notify(command: str, *, event: str, fleet: str, member: str, reason: str) ->
     facts = {"EVENT": event, "FLEET": fleet, "MEMBER": member, "REASON": reason}
     environment = {**os.environ, **{f"GAMEFLEET_{name}": value for name, value in facts.items()}}
     try:
-        subprocess.run(command, shell=True, env=environment, timeout=TIME_OUT_S, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run(["sh", "-c", command], env=environment, timeout=TIME_OUT_S, check=True, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.SubprocessError) as error:
         log.warning("the command of --notify failed: %s", error)

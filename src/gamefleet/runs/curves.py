@@ -31,8 +31,8 @@ def draw_curves(path: Path, panels: Mapping[str, Mapping[str, Curve]], *, title:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingDependencyError("Drawing needs matplotlib", remedy="pip install 'gamefleet[red]'") from error
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
+    columns = max(1, min(2, len(panels)))  # a run of one episode may have nothing to show yet
+    rows = max(1, -(-len(panels) // columns))
     figure = Figure(figsize=(5.2 * columns, 3.0 * rows + 0.5), dpi=110, layout="constrained")
     figure.suptitle(title)
     for position, (name, lines) in enumerate(panels.items(), start=1):

@@ -29,12 +29,22 @@ from gamefleet.cluster.jobs import Resources
 from gamefleet.cluster.leg import Timing, begin_leg, finish_leg, must_end
 from gamefleet.cluster.store import ALIVE_FILE, forgive
 from gamefleet.errors import GamefleetError
-from gamefleet.testing.scripted_slurm import Faults, KilledError, ScriptedExecutor, ScriptedJob, ScriptedSlurm, World
+from gamefleet.testing.scripted_slurm import (
+    BEGINNING,
+    Faults,
+    KilledError,
+    ScriptedExecutor,
+    ScriptedJob,
+    ScriptedSlurm,
+    World,
+)
 
 HOUR_S = 3600.0
 TIME_LIMIT_S = 4 * HOUR_S
 MARGIN_S = 200.0
 FAULTY_S = 30 * HOUR_S
+"""Faults happen for so long; after that everything must come to an end."""
+
 GIVE_UP_S = 60 * 24 * HOUR_S
 TICK_S = 2400.0
 
@@ -291,92 +301,11 @@ class History:
         members = [work.member for work in known]
         assert len(members) == len(set(members)), f"two jobs at work for one chain: {sorted(members)}"
 
-    # ---- faults
+    # ---- the whole
 
     def is_faulty(self) -> bool:
         """Whether faults still happen."""
-        return self.world.now < 1_000_000.0 + FAULTY_S
-
-    def fault(self) -> None:
-        """Something goes wrong now; the next one is on its way."""
-        if not self.is_faulty():
-            return
-        self.world.random.choice(
-            [
-                self.lose_node,
-                self.cancel_running,
-                self.cancel_waiting,
-                self.requeue,
-                self.start_early,
-                self.submit_by_hand,
-                self.silence,
-                self.glance,
-                self.start,
-            ]
-        )()
-        self.world.after(self.world.random.expovariate(1 / (1.5 * HOUR_S)), self.fault)
-
-    def some(self, state: str) -> ScriptedJob | None:
-        """Any job in this state."""
-        jobs = [job for job in self.slurm.jobs.values() if job.state == state]
-        return self.world.random.choice(jobs) if jobs else None
-
-    def lose_node(self) -> None:
-        """The scheduler gives a node up; its processes may go on for a while."""
-        if (job := self.some("running")) is None:
-            return
-        goes_on = self.world.chance(0.6)
-        self.kill(job, "node_fail", is_alive=goes_on)
-        self.world.after(self.world.random.uniform(10, 5 * HOUR_S), partial(self.kill, job, "node_fail"))
-
-    def cancel_running(self) -> None:
-        """`scancel`: the leg saves and ends, or is killed."""
-        if (job := self.some("running")) is None:
-            return
-        work = next((work for work in self.at_work if work.job is job), None)
-        if work is not None and self.world.chance(0.6):
-            if not must_end(work.fleet, work.fleet.paths.chain(work.member), work.leg):
-                self.save(work)
-            self.finish(work, 0)
-        self.kill(job, "cancelled")
-
-    def cancel_waiting(self) -> None:
-        """`scancel` of a job that waits."""
-        if (job := self.some("pending")) is not None:
-            self.note(f"job {job.id} is cancelled while it waits")
-            self.slurm.end(job, "cancelled")
-
-    def requeue(self) -> None:
-        """`scontrol requeue`."""
-        if (job := self.some("running")) is not None:
-            self.note(f"job {job.id} is requeued")
-            for work in [work for work in self.at_work if work.job is job]:
-                self.leave(work)
-            self.slurm.requeue(job)
-
-    def start_early(self) -> None:
-        """A job starts before its parent has ended."""
-        if (job := self.some("pending")) is not None:
-            job.ignores_parent = True
-            self.world.after(1.0, self.slurm.schedule)
-
-    def submit_by_hand(self) -> None:
-        """Somebody submits a chain's batch script once more."""
-        if self.slurm.jobs:
-            request = self.world.random.choice(list(self.slurm.jobs.values())).request
-            job = self.slurm.create(request)
-            self.note(f"job {job.id} is submitted by hand, as {request.name}")
-
-    def silence(self) -> None:
-        """The scheduler is away for some time."""
-        self.slurm.faults.is_down = True
-        self.world.after(self.world.random.uniform(30, 3 * HOUR_S), self.answer_again)
-
-    def answer_again(self) -> None:
-        """It is back."""
-        self.slurm.faults.is_down = False
-
-    # ---- the whole
+        return self.world.now < BEGINNING + FAULTY_S
 
     def mend(self) -> None:
         """Faults end; from now on the user looks in every two hours, until all is done."""
@@ -401,7 +330,6 @@ class History:
             AssertionError: Something that must hold did not.
         """
         self.start()
-        self.world.after(self.world.random.uniform(0, HOUR_S), self.fault)
         self.world.after(FAULTY_S, self.mend)
         give_up_at = self.world.now + GIVE_UP_S
         while not self.is_done() and self.world.now < give_up_at:

@@ -16,6 +16,9 @@ from typing import Literal
 from gamefleet.cluster.jobs import EndedJob, Ending, Job, JobRequest
 from gamefleet.errors import SchedulerSilentError, SubmitRefusedError
 
+BEGINNING = 1_000_000.0
+"""When a history begins, seconds since 1970."""
+
 FORGETS_AFTER_S = 300.0
 """Without accounting, ended jobs are known for so long (SLURM's MinJobAge)."""
 
@@ -32,7 +35,7 @@ class World:
     """
 
     def __init__(self, seed: int) -> None:
-        self.now = 1_000_000.0
+        self.now = BEGINNING
         self.random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0

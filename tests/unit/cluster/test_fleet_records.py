@@ -17,9 +17,9 @@ from gamefleet.cluster.store import (
     forgive,
     forgive_stop,
     give_mark,
+    place_holders,
     read_chain,
     refuse_submission,
-    place_holders,
     take_place,
 )
 from gamefleet.errors import RunFolderError

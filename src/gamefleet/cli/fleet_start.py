@@ -1,0 +1,138 @@
+"""Starting a fleet: what `gamefleet fleet start` asks of the cluster, shows, writes and submits.
+
+Job: bring profile, cluster and settings together. Place in the data flow: between the command's options and
+`topologies.fleet`. Left out: parsing (`fleet`), deciding (`cluster`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gamefleet.errors import ClusterError
+
+if TYPE_CHECKING:
+    from gamefleet.cluster.fleet import Fleet
+    from gamefleet.cluster.jobs import Resources
+    from gamefleet.topologies.config import Asked
+    from gamefleet.topologies.fleet import FleetRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFacts:
+    """What jobs are like here.
+
+    Args:
+        executor: Where they run.
+        resources: Of each.
+        max_jobs: That may run at once.
+        setup: Shell lines before each one's command.
+    """
+
+    executor: str
+    resources: Resources
+    max_jobs: int
+    setup: tuple[str, ...]
+
+
+def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any], jobs: int | None) -> JobFacts:
+    """What the profile allows, what was asked for, and what the cluster says to that.
+
+    Raises:
+        ConfigError: The cluster would not run such jobs; says what is possible.
+    """
+    from gamefleet.cluster.profile import load_profile, resources
+
+    limits = load_profile(profile)
+    found = resources(limits, **{name: value for name, value in wanted.items() if value is not None})
+    max_jobs = limits.max_jobs if jobs is None else jobs
+    if executor == "slurm":
+        from gamefleet.cluster.detect import check_and_complete, detect
+
+        facts = detect(os.environ)
+        found, notes = check_and_complete(found, facts)
+        for note in notes:
+            print(f"note: {note}")
+    return JobFacts(executor=executor, resources=found, max_jobs=max_jobs, setup=tuple(limits.setup))
+
+
+def request_for(game: str | None, asked: Asked, jobs: JobFacts, *, num_chains: int, notify: str) -> FleetRequest:
+    """The settings, checked before anything is written or submitted."""
+    from gamefleet.games import DEFAULT_GAME, open_game
+    from gamefleet.identity import fresh_run_name
+    from gamefleet.topologies.config import make_config, merge
+    from gamefleet.topologies.fleet import FleetRequest
+
+    package = open_game(game or asked.game_name or DEFAULT_GAME)
+    config = make_config(package, asked)
+    if not config.run.name:
+        merge(asked.settings, {"run": {"name": fresh_run_name(package.name)}})
+        config = make_config(package, asked)
+    return FleetRequest(
+        game=package.name,
+        asked=asked,
+        config=config,
+        num_chains=num_chains,
+        executor=jobs.executor,
+        resources=jobs.resources,
+        max_jobs=jobs.max_jobs,
+        setup=jobs.setup,
+        notify=notify,
+    )
+
+
+def show_plan(fleet: Fleet, request: FleetRequest) -> None:
+    """Print what `start` would do."""
+    from gamefleet.cluster.slurm_script import batch_script, submit_words
+    from gamefleet.topologies.fleet import settings_text
+
+    facts = fleet.facts
+    print(f"Nothing was submitted. {fleet.paths.root} would carry:")
+    for chain in facts.chains:
+        print(f"  {chain.member}: {chain.run_folder}")
+    print(f"At most {facts.max_jobs} job(s) would run at once. Settings of every leg:\n")
+    print(settings_text(request))
+    for chain in facts.chains:
+        print(f"{chain.member} would run:\n  {' '.join(chain.command)}")
+    if facts.executor == "slurm":
+        first = fleet.request(facts.chains[0].member, 1, "")
+        print(f"\n{' '.join(submit_words(fleet.paths.scripts / first.name))}")
+        print(f"would submit this script:\n\n{batch_script(first)}")
+
+
+def begin(fleet: Fleet, request: FleetRequest) -> None:
+    """Write the fleet down, take away the marks of an earlier end, and submit."""
+    from gamefleet.cluster.carrier import move_on
+    from gamefleet.cluster.fleet import write_facts
+    from gamefleet.cluster.store import forgive, forgive_stop
+    from gamefleet.files import write_bytes
+    from gamefleet.topologies.fleet import settings_text
+
+    write_facts(fleet.paths, fleet.facts)
+    write_bytes(fleet.paths.settings, settings_text(request).encode())
+    if forgive_stop(fleet.paths):
+        print("This fleet was stopped; it goes on.")
+    for chain in fleet.facts.chains:
+        for mark in forgive(fleet.paths.chain(chain.member)):
+            print(f"{chain.member} was {mark}; it goes on.")
+    standing = move_on(fleet, patience_s=0.0)
+    if standing.answer is None:
+        raise ClusterError(
+            f"The fleet is written down, but nothing could be submitted: {standing.silence}",
+            where=fleet.paths.root,
+            remedy="Call `gamefleet fleet start` or `gamefleet fleet status` again when the scheduler answers.",
+        )
+    permanent = [error for error in standing.refusals.values() if not error.is_temporary]
+    if permanent:
+        raise permanent[0]
+    print_standing(fleet)
+
+
+def print_standing(fleet: Fleet) -> None:
+    """Where the fleet stands now, as lines for people."""
+    from gamefleet.cli.fleet_report import report, report_lines
+
+    for line in report_lines(report(fleet)):
+        print(line)
