@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gamefleet.cli.options import RunsFolderOption
+from gamefleet.games import DEFAULT_GAME
 
 if TYPE_CHECKING:
     from gamefleet.cluster.check_host import Host
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bright_black"}
 
+PROBE_TIMEOUT_S = 20.0
+
 EXTRAS: Mapping[str, Sequence[str]] = {"pokemon_red": ("torch", "red")}
 """What must be installed to train an agent of each game."""
 
@@ -37,6 +40,9 @@ HostOption = Annotated[
     str | None, typer.Option(metavar="USER@HOST", help="Check SSH and rsync to this host, and SLURM there.")
 ]
 PartitionOption = Annotated[str, typer.Option(help="Check this SLURM partition and try a job on it.")]
+ProfileOption = Annotated[
+    Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
+]
 SharedOption = Annotated[Path | None, typer.Option(help="Folder that machines share; by default the runs folder.")]
 SshOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")]
 OnlyOption = Annotated[
@@ -49,8 +55,9 @@ def doctor(
     partition: PartitionOption = "",
     account: Annotated[str, typer.Option(help="SLURM account of the tried job.")] = "",
     qos: Annotated[str, typer.Option(help="SLURM QOS of the tried job.")] = "",
+    profile: ProfileOption = None,
     run: Annotated[str, typer.Option(help="Check the newest checkpoint of this run.")] = "",
-    game: Annotated[str, typer.Option(help="Open this game, play it, train it for a moment.")] = "pokemon_red",
+    game: Annotated[str, typer.Option(help="Open this game, play it, train it for a moment.")] = DEFAULT_GAME,
     runs_folder: RunsFolderOption = Path("runs"),
     shared_dir: SharedOption = None,
     host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
@@ -64,11 +71,14 @@ def doctor(
     Exits with 0 when nothing failed and with 1 when something did.
     """
     from gamefleet.cluster.check_host import Host
-    from gamefleet.cluster.jobs import Resources
+    from gamefleet.cluster.profile import load_profile, resources
 
+    limits = load_profile(profile)
+    expects_gpu = bool(partition or limits.partition or os.environ.get("SLURM_JOB_ID"))
     asked = Questions(
         host=Host(name=host, ssh_config=ssh_config) if host else None,
-        resources=Resources(partition=partition, account=account, qos=qos),
+        resources=resources(limits, partition=partition, account=account, qos=qos),
+        gpu_memory_bytes=limits.gpu_memory_gb << 30 if limits.gpus and expects_gpu else 0,
         run=run,
         game=game,
         runs_folder=runs_folder,
@@ -90,8 +100,7 @@ def examine(asked: Questions, only: list[str], *, as_json: bool) -> Counter[Stat
 
     environment = clean(os.environ)
     with Programs(environment) as programs:
-        has_slurm = shutil.which("sbatch", path=environment.get("PATH", "")) is not None
-        checks = choose(every_check(asked, programs, has_slurm=has_slurm), only)
+        checks = choose(every_check(asked, programs, has_slurm=has_slurm(asked, programs, environment)), only)
         results = report(run_checks(checks), as_json=as_json)
     return Counter(result.status for _, result in results)
 
@@ -103,6 +112,7 @@ class Questions:
     Args:
         host: Another machine, None when none was named.
         resources: Of the jobs to be; the partition is empty when none was named.
+        gpu_memory_bytes: Memory that a job's GPU is expected to have; 0 for no expectation.
         run: A run, empty when none was named.
         game: What shall be played.
         runs_folder: The folder that holds the runs.
@@ -112,6 +122,7 @@ class Questions:
 
     host: Host | None
     resources: Resources
+    gpu_memory_bytes: int
     run: str
     game: str
     runs_folder: Path
@@ -134,9 +145,16 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *shared_checks(asked.shared_folder),
         *host_checks(asked.host, programs, folder=asked.shared_folder, host_folder=asked.host_folder),
         *scheduler_checks(asked, programs, has_slurm=has_slurm),
-        *self_checks(asked.game, asked.runs_folder, programs, gpu_memory_bytes=expected_gpu_memory(asked.resources)),
+        *self_checks(asked.game, asked.runs_folder, programs, gpu_memory_bytes=asked.gpu_memory_bytes),
         *checks_of_run(asked.run, asked.runs_folder, asked.game),
     ]
+
+
+def has_slurm(asked: Questions, programs: Runner, environment: Mapping[str, str]) -> bool:
+    """Whether SLURM is to be asked here; programs without the settings of a cluster count only if no host was named."""
+    if shutil.which("sbatch", path=environment.get("PATH", "")) is None:
+        return False
+    return asked.host is None or programs(["sbatch", "--version"], PROBE_TIMEOUT_S).status == 0
 
 
 def scheduler_checks(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
@@ -152,15 +170,8 @@ def scheduler_checks(asked: Questions, programs: Runner, *, has_slurm: bool) -> 
     return slurm_checks(asked.resources, there, place=asked.host.name, needs=("ssh-connection",))
 
 
-def expected_gpu_memory(resources: Resources) -> int:
-    """Memory that a job asks for as `gpumem`, in bytes; 0 when it does not."""
-    from gamefleet.cluster.check_slurm_text import read_gres
-
-    return sum(read_gres(entry).get("gpumem", 0) for entry in resources.gres)
-
-
 def clean(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables for what is tried here: nothing of a job or a leg around this command, no habits that filter answers."""
+    """Variables for what is tried here: nothing of a job or leg around this command, no habits that filter answers."""
     from gamefleet.cluster.commands import PREFERENCES
     from gamefleet.cluster.jobs import without_job
 

@@ -11,15 +11,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from gamefleet.cluster.check_programs import NOT_FOUND_STATUS, Completed, Runner
-from gamefleet.cluster.check_slurm_text import Nodes, read_facts, read_gres, read_nodes, seconds_of
 from gamefleet.cluster.checks import Check, Result, failed, not_asked, ok, skipped, warning
 from gamefleet.cluster.jobs import Resources
+from gamefleet.cluster.slurm_site import (
+    NODE_FORMAT,
+    QOS_FORMAT,
+    Limits,
+    NodeKind,
+    Partition,
+    parse_gres,
+    parse_nodes,
+    parse_partitions,
+    parse_qos,
+)
 from gamefleet.cluster.slurm_words import explain_reason, first_word, never_starts, read_refusal, why_never
 from gamefleet.errors import nearest
 
 ANSWER_TIMEOUT_S = 20.0
 NO_CLUSTER = "Could not establish a configuration source"
 SLURM_CHECKS = ("slurm-programs", "slurm-answers", "slurm-partition", "slurm-limits", "slurm-trial-job")
+UNUSABLE = ("down", "drain", "fail", "maint", "unknown", "reboot", "power", "inval", "no_respond", "*")
+"""Parts of node states in which no job starts."""
+
+LESS = "Ask for less: `gamefleet fleet profile > cluster.toml` makes a profile to edit."
+LESS_TIME = f"Set time_limit lower. {LESS}"
 HELD = ("JobHeldUser", "JobHeldAdmin")
 
 
@@ -109,60 +124,64 @@ def judge_queue(jobs: Sequence[Sequence[str]]) -> Result:
 def check_partition(runner: Runner, wanted: Resources) -> Result:
     """Whether the partition exists, is up, and has what a job asks for."""
     name = wanted.partition
-    shown = runner(["scontrol", "--oneliner", "show", "partition", name], ANSWER_TIMEOUT_S)
+    shown = runner(["scontrol", "show", "partition", name], ANSWER_TIMEOUT_S)
     if shown.status and "not found" in shown.err + shown.out:
         known = runner(["sinfo", "-h", "-o", "%R"], ANSWER_TIMEOUT_S).out.split()
         return failed(f"there is no partition {name!r}", f"{nearest(name, set(known))} `sinfo -s` shows them.")
-    listed = runner(["sinfo", "-h", "-p", name, "-o", "%T|%D|%c|%G"], ANSWER_TIMEOUT_S)
+    listed = runner(["sinfo", "-h", "-e", "-p", name, "-o", NODE_FORMAT], ANSWER_TIMEOUT_S)
     for answer, program in ((shown, "scontrol"), (listed, "sinfo")):
         if answer.status:
             return refusal(program, answer)
-    return judge_partition(read_facts(shown.out), read_nodes(listed.out), wanted)
+    partitions = parse_partitions(shown.out)
+    if len(partitions) != 1:
+        return failed(f"scontrol's answer about {name} is not understood", f"scontrol show partition {name}")
+    return judge_partition(partitions[0], parse_nodes(listed.out), wanted)
 
 
-def judge_partition(facts: Mapping[str, str], nodes: Sequence[Nodes], wanted: Resources) -> Result:
+def judge_partition(partition: Partition, nodes: Sequence[NodeKind], wanted: Resources) -> Result:
     """Compare a partition with what a job asks for.
 
     Args:
-        facts: As `scontrol show partition` tells them.
+        partition: It.
         nodes: Its nodes.
         wanted: What a job asks for.
     """
-    name, state = wanted.partition, facts.get("State", "")
-    usable = [group for group in nodes if group.is_usable]
-    total, up = sum(group.count for group in nodes), sum(group.count for group in usable)
-    limit_s = seconds_of(facts.get("MaxTime", ""))
+    name, asked_h, limit_h = partition.name, wanted.time_limit_s / 3600, partition.max_time_s / 3600
+    usable = [kind for kind in nodes if is_usable(kind.state)]
+    up = f"{sum(kind.count for kind in usable)} of {sum(kind.count for kind in nodes)} nodes usable"
     other = "`sinfo -s` shows the others; `sinfo -R` says why nodes are down."
-    if state != "UP":
-        return failed(f"partition {name} is {state or 'in an unknown state'}", f"Wait, or name another one. {other}")
-    if not up:
-        states = ", ".join(sorted({group.state for group in nodes})) or "none"
-        return failed(
-            f"partition {name} has no usable node of {total} ({states})", f"Wait, or name another one. {other}"
-        )
-    if limit_s is not None and wanted.time_limit_s > limit_s:
-        asked = f"{wanted.time_limit_s / 3600:g} h"
-        found = f"partition {name} ends jobs after {limit_s / 3600:g} h, and {asked} are asked for"
-        return failed(found, "SLURM may take such a job and never start it: set `time_limit_s` lower in the profile.")
+    if not partition.is_open:
+        return failed(f"partition {name} is closed", f"Wait, or name another one. {other}")
+    if not usable:
+        states = ", ".join(sorted({kind.state for kind in nodes})) or "there are none"
+        return failed(f"partition {name} has no usable node ({states})", f"Wait, or name another one. {other}")
+    if asked_h > limit_h:
+        found = f"partition {name} ends jobs after {limit_h:g} h, and {asked_h:g} h are asked for"
+        return failed(found, f"SLURM may take such a job and never start it. {LESS_TIME}")
     short = missing(usable, wanted)
     if short:
-        return failed(f"no usable node of partition {name} has {short}", f"Ask for less in the profile. {other}")
-    time = "without a time limit" if limit_s is None else f"{limit_s / 3600:g} h"
-    return ok(f"{name} is up: {up} of {total} nodes usable, {time}{offered(usable)}")
+        return failed(f"no usable node of partition {name} has {short}", f"{LESS} {other}")
+    time = "without a time limit" if limit_h == float("inf") else f"{limit_h:g} h"
+    return ok(f"{name} is up: {up}, {time}, up to {', '.join(offered(usable))} per node")
 
 
-def missing(usable: Sequence[Nodes], wanted: Resources) -> str:
+def is_usable(state: str) -> bool:
+    """Whether a job may start on nodes in this state, now or when others have ended."""
+    return not any(part in state.lower() for part in UNUSABLE)
+
+
+def missing(usable: Sequence[NodeKind], wanted: Resources) -> str:
     """The first thing that no usable node has; empty when one node has all."""
     needs = {"gpu": wanted.gpus} if wanted.gpus else {}
     for entry in wanted.gres:
-        needs |= read_gres(entry)
-    if max(group.cpus for group in usable) < wanted.cpus:
+        needs |= parse_gres(entry)
+    if max(kind.cpus for kind in usable) < wanted.cpus:
         return f"{wanted.cpus} CPUs"
     for name, count in needs.items():
-        if max(group.gres.get(name, 0) for group in usable) < count:
+        if max(kind.gres.get(name, 0) for kind in usable) < count:
             return f"{name}:{written(count)}"
-    fits = [group for group in usable if group.cpus >= wanted.cpus]
-    together = any(all(group.gres.get(name, 0) >= count for name, count in needs.items()) for group in fits)
+    fits = [kind for kind in usable if kind.cpus >= wanted.cpus]
+    together = any(all(kind.gres.get(name, 0) >= count for name, count in needs.items()) for kind in fits)
     return "" if together else f"{wanted.cpus} CPUs and {', '.join(needs)} together"
 
 
@@ -171,45 +190,42 @@ def written(count: int) -> str:
     return f"{count >> 30}G" if count >= 1 << 30 and count % (1 << 30) == 0 else str(count)
 
 
-def offered(usable: Sequence[Nodes]) -> str:
-    """What the largest nodes offer."""
-    names = sorted({name for group in usable for name in group.gres})
-    largest = [f"{name}:{written(max(group.gres.get(name, 0) for group in usable))}" for name in names]
-    return f", up to {max(group.cpus for group in usable)} CPUs{''.join(f', {entry}' for entry in largest)} per node"
+def offered(usable: Sequence[NodeKind]) -> list[str]:
+    """The most of everything that a node has."""
+    names = sorted({name for kind in usable for name in kind.gres})
+    largest = {name: max(kind.gres.get(name, 0) for kind in usable) for name in names}
+    cpus = f"{max(kind.cpus for kind in usable)} CPUs"
+    return [cpus, *(f"{name}:{written(count)}" for name, count in largest.items())]
 
 
 def check_limits(runner: Runner, wanted: Resources) -> Result:
     """What the accounting lets one user have, where there is accounting."""
-    shown = runner(["scontrol", "--oneliner", "show", "partition", wanted.partition], ANSWER_TIMEOUT_S)
-    qos = wanted.qos or read_facts(shown.out).get("QoS", "N/A")
-    form = "format=name,maxjobsperuser,maxsubmitjobsperuser,maxwall"
-    told = runner(["sacctmgr", "-n", "-P", "show", "qos", qos, form], ANSWER_TIMEOUT_S)
+    shown = runner(["scontrol", "show", "partition", wanted.partition], ANSWER_TIMEOUT_S)
+    qos = wanted.qos or next((partition.qos for partition in parse_partitions(shown.out)), "")
+    told = runner(["sacctmgr", "-nP", "show", "qos", f"format={QOS_FORMAT}"], ANSWER_TIMEOUT_S)
     if told.status:
         return skipped(f"SLURM does not tell limits per user ({told.last_words}); ask those who run it")
-    rows = [line.split("|") for line in told.out.splitlines() if line.count("|") == 3]
-    return judge_limits(rows, qos, wanted.time_limit_s)
+    return judge_limits(parse_qos(told.out), qos, wanted.time_limit_s)
 
 
-def judge_limits(rows: Sequence[Sequence[str]], qos: str, time_limit_s: int) -> Result:
-    """Read a QOS.
+def judge_limits(known: Mapping[str, Limits], qos: str, time_limit_s: int) -> Result:
+    """Compare a QOS with what a job asks for.
 
     Args:
-        rows: Name, running jobs, jobs in all and time per job; empty where there is no limit.
-        qos: Which QOS was asked for; `N/A` when the partition has none.
+        known: Limits of every QOS.
+        qos: Which counts; empty when neither job nor partition has one.
         time_limit_s: What a job asks for.
     """
-    if qos == "N/A":
+    if not qos:
         return ok("the partition has no QOS, so no limit per user of its own")
-    if not rows:
-        return failed(f"there is no QOS {qos!r}", "`sacctmgr show qos format=name` lists them: `--qos NAME`.")
-    name, running, submitted, wall = rows[0]
-    limit_s = seconds_of(wall)
-    if limit_s is not None and limit_s < time_limit_s:
-        found = f"QOS {name} ends jobs after {limit_s / 3600:g} h, and {time_limit_s / 3600:g} h are asked for"
-        return failed(found, "Set `time_limit_s` lower in the cluster profile.")
-    return ok(
-        f"QOS {name}: {running or 'any number of'} running and {submitted or 'any number of'} queued jobs per user"
-    )
+    if qos not in known:
+        return failed(f"there is no QOS {qos!r}", f"{nearest(qos, known)} Name one with --qos.")
+    limits = known[qos]
+    if limits.max_time_s is not None and limits.max_time_s < time_limit_s:
+        found = f"QOS {qos} ends jobs after {limits.max_time_s / 3600:g} h, and {time_limit_s / 3600:g} h are asked for"
+        return failed(found, LESS_TIME)
+    running, queued = (limit or "any number of" for limit in (limits.max_jobs, limits.max_submitted_jobs))
+    return ok(f"QOS {qos}: {running} running and {queued} queued jobs per user")
 
 
 def check_trial(runner: Runner, wanted: Resources) -> Result:

@@ -97,7 +97,8 @@ class LocalSsh:
         host_key = (self.folder / "host_key.pub").read_text().split()[:2]
         known = self.folder / "known_hosts"
         known.write_text(f"[127.0.0.1]:{self.port} {' '.join(host_key)}\n")
-        variables = [f'SetEnv "{name}={value}"' for name, value in self._environment.items()]
+        # One line: of several sshd takes the first.
+        words = " ".join(f'"{name}={value}"' for name, value in self._environment.items())
         server = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
@@ -109,7 +110,7 @@ class LocalSsh:
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
             "PermitRootLogin prohibit-password",
-            *variables,
+            *([f"SetEnv {words}"] if words else []),
         ]
         client = [
             f"Host {self.host}",
