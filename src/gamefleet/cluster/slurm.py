@@ -155,7 +155,8 @@ class SlurmExecutor:
 
     def _sacct(self, question: list[str]) -> dict[str, EndedJob]:
         try:
-            done = self._run(["sacct", "-X", "-n", "-P", "-o", ACCOUNTING_FORMAT, *question])
+            # Until tomorrow: where the controller's clock is ahead of this machine's, new jobs would be left out.
+            done = self._run(["sacct", "-X", "-n", "-P", "-o", ACCOUNTING_FORMAT, "--endtime", "now+1days", *question])
         except MissingDependencyError:
             return {}
         if done.status and NO_ACCOUNTING.search(done.err + done.out):

@@ -47,6 +47,7 @@ submit -J later --begin=now+1hour --wrap true >/dev/null
 submit -J array --array=1-2%1 -c 8 --wrap 'sleep 200' >/dev/null
 submit -J over --wrap 'sleep 200' >/dev/null
 sleep 3
+submit -J impossible --gres=gpumem:81G --wrap true >/dev/null   # at a limit, SLURM does not look whether a node can hold it
 scancel "$cancelled"
 sleep 1
 squeue -h -r --me -o '%i|%T|%r|%S|%e|%N|%j' | keep squeue.txt
@@ -60,7 +61,7 @@ scontrol show job "$failed" | keep scontrol-job-failed.txt
 scontrol show partition | keep scontrol-partition.txt
 scontrol show node n1 | keep scontrol-node.txt
 scontrol show config | keep scontrol-config.txt
-sinfo -h -e -o '%R|%a|%l|%c|%m|%D|%T|%G' | keep sinfo.txt
+sinfo -h -e -o '%R|%c|%m|%G|%D|%T' | keep sinfo.txt
 sacctmgr -nP show user "$(id -un)" format=user,defaultaccount | keep sacctmgr-user.txt
 sacctmgr -nP show assoc user="$(id -un)" format=account,partition,qos,defaultqos,maxjobs,maxsubmitjobs,maxwall | keep sacctmgr-assoc.txt
 sacctmgr -nP show qos format=name,maxjobspu,maxsubmitpu,maxwall,maxtrespu | keep sacctmgr-qos.txt

@@ -35,6 +35,7 @@ def test_every_job_of_the_queue_is_read(golden: Path) -> None:
         "too-long": ("pending", "PartitionTimeLimit"),
         "later": ("pending", "BeginTime"),
         "held": ("pending", "JobHeldUser"),
+        "impossible": ("pending", "QOSMaxJobsPerUserLimit"),
         "timeout": ("running", ""),
         "lost": ("running", ""),
         "over": ("running", ""),
@@ -82,6 +83,7 @@ def test_the_controller_remembers_how_jobs_ended(golden: Path) -> None:
         "never": "completed",
         "too-long": "cancelled",
         "held": "cancelled",
+        "impossible": "cancelled",
         "later": "cancelled",
         "array": "cancelled",
     }
