@@ -49,11 +49,12 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
     found = resources(limits, **{name: value for name, value in wanted.items() if value is not None})
     max_jobs = limits.max_jobs if jobs is None else jobs
     if executor == "slurm":
-        from gamefleet.cluster.detect import check_and_complete, detect
+        from gamefleet.cluster.detect import check_and_complete, detect, lower_caps
 
         facts = detect(os.environ)
         found, notes = check_and_complete(found, facts)
-        for note in notes:
+        max_jobs, _, lowered = lower_caps(max_jobs, limits.max_submitted_jobs, found, facts)
+        for note in [*notes, *lowered]:
             print(f"note: {note}")
     return JobFacts(executor=executor, resources=found, max_jobs=max_jobs, setup=tuple(limits.setup))
 

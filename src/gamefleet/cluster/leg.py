@@ -5,7 +5,9 @@ in the data flow: the batch script's only command. Left out: training; this proc
 is at work a fraction of a second after the job began.
 
 The child trains, this process looks after the chain: it outlives a child that crashes, and a scheduler that hangs never
-holds up training. Signals only set flags; USR1 (the limit is near) is passed on to the child, TERM reaches it anyway.
+holds up training. Signals only set flags. SIGUSR1 (the limit is near) is passed on to the child, for which it is a hint
+when it knows its job's end. SIGTERM asks it to save and end: a scheduler sends it to all processes, this process sends
+it when the fleet is stopped or another leg has taken over.
 """
 
 from __future__ import annotations
@@ -80,18 +82,19 @@ class Signals:
             signal.signal(number, lambda number, frame: self.seen.add(number))
 
     def near_the_end(self) -> bool:
-        """Whether the child must be asked to stop."""
+        """Whether the scheduler said that the limit is near."""
         return signal.SIGUSR1 in self.seen
 
 
 @contextmanager
-def ignored(number: signal.Signals) -> Iterator[None]:
-    """Let what is started in the block ignore a signal until it listens: while it imports, it would die of it."""
-    before = signal.signal(number, signal.SIG_IGN)
+def ignored(*numbers: signal.Signals) -> Iterator[None]:
+    """Let what is started in the block ignore signals until it listens: while it imports, it would die of them."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[str, str], timing: Timing) -> str:
@@ -113,7 +116,7 @@ def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[
         return begun
     chain = fleet.paths.chain(member)
     command = fleet.facts.chain(member).command
-    with ignored(signal.SIGUSR1):
+    with ignored(signal.SIGUSR1, signal.SIGTERM):
         child = subprocess.Popen(
             command, env={**environment, LEG_VARIABLE: str(chain.leg(begun))}, stdin=subprocess.DEVNULL
         )
@@ -206,7 +209,9 @@ def watch(
     while child.poll() is None:
         if repeat.is_due("beat", BEAT_S):
             beat(chain, number)
-        if (signals.near_the_end() or must_end(fleet, chain, number)) and repeat.is_due("remind", REMIND_S):
+        if must_end(fleet, chain, number) and repeat.is_due("remind", REMIND_S):
+            child.send_signal(signal.SIGTERM)
+        elif signals.near_the_end() and repeat.is_due("hint", REMIND_S):
             child.send_signal(signal.SIGUSR1)
         if repeat.is_due("tick", timing.tick_s):
             look_after(fleet)

@@ -4,8 +4,9 @@ Job: know the moment at which a run must have saved, and why. Place in the data 
 rounds. Left out: what happens then (the loop saves and ends), and who starts the next job.
 
 Signal handlers set a flag and nothing else: saving inside a handler interrupts a save, a collective or a CUDA call in
-the middle. The clock decides even when no signal ever comes, because schedulers send theirs up to a minute early, to
-other processes, or not at all.
+the middle. The clock decides, because schedulers send their signal up to a minute early, to other processes, or not at
+all: a SIGUSR1 shortly before a job's end that is known is that signal, and changes nothing. Otherwise SIGUSR1 is
+somebody's wish that the run stops, as SIGTERM and SIGINT always are.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ MOST_SHARE = 0.5
 
 UNKNOWN_JOB_LIMIT_S = 13_500.0
 """Run time in a job whose end cannot be learned: a quarter of an hour less than the four hours that are usual."""
+
+HINT_WINDOW_S = 900.0
+"""So long before a job's end SIGUSR1 is the scheduler's hint; job scripts ask for it three minutes before."""
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
@@ -89,13 +93,18 @@ class Deadline:
 
     def reason(self) -> str:
         """Why the run must stop now, for logs and `state.json`; empty while it may go on."""
-        if self._signal is not None:
+        if self._signal is not None and not self._is_hint(self._signal):
             return f"signal {signal.Signals(self._signal).name}"
         if self._max_runtime_s is not None and self._monotonic() - self._started >= self._max_runtime_s:
             return f"run.max_runtime_s = {self._max_runtime_s:g} is over"
         if self._job_end is not None and self._wall() >= self._job_end - self.margin_s:
             return f"the job ends in {self._job_end - self._wall():.0f} s"
         return ""
+
+    def _is_hint(self, number: int) -> bool:
+        """Whether a signal only says what the clock knows."""
+        known = self._job_end is not None and self._job_end - self._wall() <= HINT_WINDOW_S
+        return number == signal.SIGUSR1 and known
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -115,7 +124,7 @@ class Deadline:
             if self._is_interrupted:
                 raise KeyboardInterrupt
             self._is_interrupted = True
-        if self._signal is None:  # a scheduler may repeat itself; the first one is the reason
+        if self._signal is None or self._is_hint(self._signal):  # a scheduler may repeat itself
             self._signal = number
 
 

@@ -112,6 +112,27 @@ def test_a_signal_may_be_repeated(clock: Clock) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_the_schedulers_signal_is_a_hint_where_the_clock_knows_better(clock: Clock) -> None:
+    deadline = make(clock, job_end=1000 + 4 * 3600)
+    clock.now += 4 * 3600 - 240
+
+    with deadline.listening():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert deadline.reason() == ""
+        clock.now += 120
+        assert deadline.reason() == "the job ends in 120 s"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert deadline.reason() == "signal SIGTERM"
+
+
+def test_the_same_signal_long_before_the_jobs_end_is_somebodys_wish(clock: Clock) -> None:
+    deadline = make(clock, job_end=1000 + 4 * 3600)
+
+    with deadline.listening():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert deadline.reason() == "signal SIGUSR1"
+
+
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_a_reason_and_nothing_more(clock: Clock, number: signal.Signals) -> None:
     deadline = make(clock)
