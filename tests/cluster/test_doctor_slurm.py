@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import Programs, through
+from gamefleet.cluster.check_programs import Programs
 from gamefleet.cluster.check_slurm import slurm_checks
 from gamefleet.cluster.checks import Result, run_checks
 from gamefleet.cluster.jobs import Resources
 from gamefleet.testing.local_slurm import LocalSlurm
 from gamefleet.testing.local_ssh import LocalSsh
 
+DOCTOR = "import typer; from gamefleet.cli.doctor import doctor; typer.run(doctor)"
 WANTED = Resources(partition="gpu-linuxlab", gres=("gpumem:20G",))
 NAMES = ("slurm-programs", "slurm-answers", "slurm-partition", "slurm-limits", "slurm-trial-job")
 
@@ -120,10 +123,14 @@ def test_slurm_on_another_host_is_asked_through_ssh(
     folder = tmp_path / "ssh"
     folder.mkdir(mode=0o700)
     path = str(Path(str(shutil.which("sbatch"))).parent)
-    variables = {"SLURM_CONF": slurm.environment["SLURM_CONF"], "PATH": f"{path}:/usr/bin:/bin"}
-    with LocalSsh(folder, environment=variables) as server, Programs(os.environ) as programs:
-        host = Host(name=server.host, ssh_config=server.config)
-        there = through(programs, [*host.ssh, host.name])
-        found = by_name(slurm_checks(WANTED, there, place=host.name))
-    assert statuses(found) == ["ok", "ok", "ok", "skipped", "ok"]
-    assert found["slurm-programs"].found.endswith(f"on {server.host}")
+    there = {"SLURM_CONF": slurm.environment["SLURM_CONF"], "PATH": f"{path}:/usr/bin:/bin"}
+    here = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    with LocalSsh(folder, environment=there) as server:
+        words = ["--host", server.host, "--ssh-config", str(server.config), "--partition", "gpu-linuxlab"]
+        groups = ["--only", "slurm", "--only", "ssh-connection", "--json"]
+        command = [sys.executable, "-c", DOCTOR, *words, *groups]
+        done = subprocess.run(command, env=here, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert done.returncode == 0, done.stdout
+    assert [found[name]["status"] for name in NAMES] == ["ok", "ok", "ok", "skipped", "ok"]
+    assert found["slurm-programs"]["found"].endswith(f"on {server.host}")
