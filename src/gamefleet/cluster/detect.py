@@ -42,6 +42,30 @@ from gamefleet.cluster.slurm_site import (
 from gamefleet.errors import ConfigError, MissingDependencyError, SchedulerSilentError, nearest
 
 
+class Questions:
+    """Asks SLURM, and remembers what it did not answer.
+
+    Args:
+        run: Runs commands.
+    """
+
+    def __init__(self, run: Runner) -> None:
+        self._run = run
+        self.unknown: list[str] = []
+
+    def ask(self, subject: str, *words: str) -> str | None:
+        """The text of an answer; None when there was none, with a sentence in `unknown`."""
+        try:
+            done = self._run(words)
+        except (SchedulerSilentError, MissingDependencyError) as error:
+            self.unknown.append(f"{subject} cannot be learned here: {error.what}")
+            return None
+        if done.status:
+            self.unknown.append(f"{subject} cannot be learned here: {' '.join(done.err.split()) or words[0]}")
+            return None
+        return done.out
+
+
 def detect(environment: Mapping[str, str], run: Runner | None = None, *, user: str = "") -> SiteFacts:
     """Ask SLURM what there is.
 
@@ -54,36 +78,31 @@ def detect(environment: Mapping[str, str], run: Runner | None = None, *, user: s
         MissingDependencyError: There is no SLURM on this machine.
     """
     runner = run or CommandRunner(environment)
-    who = user or user_name(environment)
-    unknown: list[str] = []
-
-    def ask(subject: str, *words: str) -> str | None:
-        try:
-            done = runner(words)
-        except (SchedulerSilentError, MissingDependencyError) as error:
-            unknown.append(f"{subject} cannot be learned here: {error.what}")
-            return None
-        if done.status:
-            unknown.append(f"{subject} cannot be learned here: {' '.join(done.err.split()) or words[0]}")
-            return None
-        return done.out
-
     runner(["sinfo", "--version"])
-    partitions = ask("partitions", "scontrol", "show", "partition")
-    nodes = ask("nodes", "sinfo", "-h", "-e", "-o", NODE_FORMAT)
-    mine = ask("accounts", "sacctmgr", "-nP", "show", "assoc", f"user={who}", f"format={ASSOCIATION_FORMAT}")
-    if mine is None:
-        account = qos = None
-    else:
-        account = ask("the default account", "sacctmgr", "-nP", "show", "user", who, "format=user,defaultaccount")
-        qos = ask("limits", "sacctmgr", "-nP", "show", "qos", f"format={QOS_FORMAT}")
-    return SiteFacts(
+    questions = Questions(runner)
+    partitions = questions.ask("partitions", "scontrol", "show", "partition")
+    nodes = questions.ask("nodes", "sinfo", "-h", "-e", "-o", NODE_FORMAT)
+    site = ask_accounts(questions, user or user_name(environment))
+    return replace(
+        site,
         partitions=None if partitions is None else parse_partitions(partitions),
         nodes=None if nodes is None else parse_nodes(nodes),
-        associations=None if mine is None else parse_associations(mine),
+        unknown=tuple(questions.unknown),
+    )
+
+
+def ask_accounts(questions: Questions, user: str) -> SiteFacts:
+    """Accounts and limits; where the first question is not answered, the others would not be either."""
+    show = ("sacctmgr", "-nP", "show")
+    mine = questions.ask("accounts", *show, "assoc", f"user={user}", f"format={ASSOCIATION_FORMAT}")
+    if mine is None:
+        return SiteFacts()
+    account = questions.ask("the default account", *show, "user", user, "format=user,defaultaccount")
+    qos = questions.ask("limits", *show, "qos", f"format={QOS_FORMAT}")
+    return SiteFacts(
+        associations=parse_associations(mine),
         default_account=None if account is None else parse_default_account(account),
         qos=None if qos is None else parse_qos(qos),
-        unknown=tuple(unknown),
     )
 
 

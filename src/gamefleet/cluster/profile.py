@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import parse_duration_s, parse_size
+from gamefleet.cluster.slurm_site import parse_duration_s
 from gamefleet.errors import ConfigError, nearest
 
 FILE_NAME = "cluster.toml"
@@ -197,47 +197,55 @@ def resources(
     cpus: int | None = None,
     gpus: int | None = None,
     gpu_memory_gb: int | None = None,
-    memory: str = "",
 ) -> Resources:
-    """What one job may use.
+    """What one job may use; what is not asked for is taken from the profile.
 
     Args:
         profile: Limits and defaults.
-        partition: Goes before the profile's, as do `account`, `qos` and `memory`; empty takes the profile's.
-        account: See above.
-        qos: See above.
-        time_limit: As SLURM writes it; None takes the profile's, as for the numbers below.
+        partition: Empty takes the profile's, as for all texts here.
+        account: Who pays.
+        qos: Quality of service.
+        time_limit: As SLURM writes it; None takes the profile's, as for all numbers.
         cpus: Per job.
         gpus: Per job; 0 for a CPU job.
         gpu_memory_gb: Per job, in units of 2^30 bytes.
-        memory: Main memory per job, as SLURM writes it.
 
     Raises:
         ConfigError: More than the profile allows; names the limit and the value.
     """
-    time_limit_s = duration_s(profile.time_limit if time_limit is None else time_limit, "time_limit")
-    if time_limit_s > profile.time_limit_s:
-        raise beyond("time_limit", time_limit, profile.time_limit, profile)
-    asked = {
-        name: within(name, value, profile)
-        for name, value in (("cpus", cpus), ("gpus", gpus), ("gpu_memory_gb", gpu_memory_gb))
-    }
-    if memory and profile.memory and (parse_size(memory, unit="M") or 0) > (parse_size(profile.memory, unit="M") or 0):
-        raise beyond("memory", memory, profile.memory, profile)
-    counts_gpu_memory = asked["gpus"] and asked["gpu_memory_gb"] and profile.gpu_memory_gres
+    time_limit_s = int(allowed_time_s(profile, time_limit))
+    num_gpus = within("gpus", gpus, profile)
     return Resources(
         partition=partition or profile.partition,
         account=account or profile.account,
         qos=qos or profile.qos,
-        time_limit_s=int(time_limit_s),
-        cpus=asked["cpus"],
-        gpus=asked["gpus"],
-        gres=(f"{profile.gpu_memory_gres}:{asked['gpu_memory_gb']}G",) if counts_gpu_memory else (),
-        memory=memory or profile.memory,
-        # A short job is told after half of its time.
-        signal_s=min(profile.signal_s, int(time_limit_s) // 2),
+        time_limit_s=time_limit_s,
+        cpus=within("cpus", cpus, profile),
+        gpus=num_gpus,
+        gres=gpu_memory(profile, within("gpu_memory_gb", gpu_memory_gb, profile) if num_gpus else 0),
+        memory=profile.memory,
+        signal_s=min(profile.signal_s, time_limit_s // 2),  # a short job is told after half of its time
         options=profile.options,
     )
+
+
+def allowed_time_s(profile: ClusterProfile, asked: str | None) -> float:
+    """The time limit of a job, seconds.
+
+    Raises:
+        ConfigError: It is above the profile's, or no time.
+    """
+    if asked is None:
+        return profile.time_limit_s
+    time_limit_s = duration_s(asked, "time_limit")
+    if time_limit_s > profile.time_limit_s:
+        raise beyond("time_limit", asked, profile.time_limit, profile)
+    return time_limit_s
+
+
+def gpu_memory(profile: ClusterProfile, gb: int) -> tuple[str, ...]:
+    """GPU memory as SLURM counts it here."""
+    return (f"{profile.gpu_memory_gres}:{gb}G",) if gb and profile.gpu_memory_gres else ()
 
 
 def within(name: str, value: int | None, profile: ClusterProfile) -> int:

@@ -134,10 +134,10 @@ def test_where_gpu_memory_is_not_counted_none_is_asked_for() -> None:
 
 def test_what_is_asked_for_goes_before_the_profile() -> None:
     profile = dataclasses.replace(GUIDE, partition="a", account="b", qos="c", memory="16G", options=("--exclude=n3",))
-    asked = resources(profile, account="d", cpus=4, gpu_memory_gb=10, time_limit="1:00:00", memory="8G")
+    asked = resources(profile, account="d", cpus=4, gpu_memory_gb=10, time_limit="1:00:00")
 
     assert (asked.partition, asked.account, asked.qos) == ("a", "d", "c")
-    assert (asked.cpus, asked.gres, asked.time_limit_s, asked.memory) == (4, ("gpumem:10G",), 3600, "8G")
+    assert (asked.cpus, asked.gres, asked.time_limit_s, asked.memory) == (4, ("gpumem:10G",), 3600, "16G")
     assert asked.options == ("--exclude=n3",)
 
 
@@ -148,11 +148,10 @@ def test_what_is_asked_for_goes_before_the_profile() -> None:
         ({"gpus": 2}, "gpus = 1"),
         ({"gpu_memory_gb": 40}, "gpu_memory_gb = 20"),
         ({"time_limit": "5:00:00"}, "time_limit = 4:00:00"),
-        ({"memory": "32G"}, "memory = 16G"),
     ],
 )
 def test_asking_for_more_than_the_profile_allows_names_limit_and_value(asked: dict[str, object], limit: str) -> None:
-    profile = dataclasses.replace(GUIDE, memory="16G", source="cluster.toml")
+    profile = dataclasses.replace(GUIDE, source="cluster.toml")
 
     with pytest.raises(ConfigError, match=limit) as error:
         resources(profile, **asked)  # type: ignore[arg-type]
