@@ -127,8 +127,7 @@ def test_an_instance_goes_down_with_the_process_that_started_it(slurm: LocalSlur
     child.stdout.close()
 
     until(lambda: processes_of(folder) == [], "its daemons end")
-    shutil.rmtree(folder)
-    folder.with_name(f"{folder.name}.lock").unlink()
+    until(lambda: not folder.exists(), "its folder is removed")
 
 
 def test_missing_packages_are_named(tmp_path: Path) -> None:

@@ -197,8 +197,9 @@ kill_node() {   # the daemon only: as with a cut cable, the job's processes go o
 
 watch_owner() {
   [ -n "$OWNER" ] || return 0
-  setsid bash -c 'while [ -e "/proc/$1" ]; do sleep 2; [ -e "$3/run/munge.pid" ] || exit 0; done; ABANDON=1 exec bash "$2" down "$3"' \
-    watch "$OWNER" "$SELF" "$D" </dev/null >/dev/null 2>&1 &
+  setsid bash -c 'while [ -e "/proc/$1" ]; do sleep 2; [ -e "$3/run/munge.pid" ] || exit 0; done
+    ABANDON=1 bash "$2" down "$3"; [ "$4" = 0 ] || rm -rf "$3" "$3.lock"' \
+    watch "$OWNER" "$SELF" "$D" "$ABANDON" </dev/null >/dev/null 2>&1 &
 }
 
 up() {
