@@ -45,7 +45,7 @@ def broken(folder: Path, seed: int) -> str:
     try:
         live(history)
     except AssertionError as error:
-        return "\n".join([f"history {seed}: {error}", *history.happened[-30:]])
+        return "\n".join([f"history {seed}: {error}", *history.work.happened[-30:]])
     return ""
 
 
@@ -87,7 +87,7 @@ def test_histories_notice_a_job_that_does_not_look_for_another_at_work(
 
 @pytest.mark.long
 def test_histories_notice_a_missing_fence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("chain_history", "chain_faults"):
+    for place in ("chain_work", "chain_faults"):
         monkeypatch.setattr(f"gamefleet.testing.{place}.must_end", lambda fleet, chain, number: False)
 
     assert count_broken(folder, range(25)) > 0

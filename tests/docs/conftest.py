@@ -48,7 +48,7 @@ def refusal() -> Callable[[str], str]:
                 parse(inner, rest, inner_name, context)
 
     def find(line: str) -> str:
-        words = shlex.split(line)
+        words = shlex.split(re.sub(r"\s>{1,2}\s*\S+$", "", line))  # where its output goes is the shell's matter
         assert words[0] == "gamefleet"
         if words[-1] in ("&", "|"):
             words = words[:-1]

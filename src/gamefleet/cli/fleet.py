@@ -71,8 +71,8 @@ def start(
     from gamefleet.topologies.fleet import plan
     from gamefleet.topologies.fleet_runs import fleet_of
 
-    wanted = {"partition": partition, "account": account, "qos": qos, "time_limit": time_limit}
-    wanted |= {"cpus": cpus, "gpus": gpus, "gpu_memory_gb": gpu_memory_gb}
+    words = {"partition": partition, "account": account, "qos": qos, "time_limit": time_limit}
+    wanted = {**words, "cpus": cpus, "gpus": gpus, "gpu_memory_gb": gpu_memory_gb}
     jobs_facts = resources_of_jobs(executor, profile, wanted, jobs)
     asked = ask_for(config, assignments, {"run.name": run})
     request = request_for(game, asked, jobs_facts, num_chains=ddp_world_size, notify=notify)

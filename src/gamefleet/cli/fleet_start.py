@@ -7,6 +7,7 @@ Job: bring profile, cluster and settings together. Place in the data flow: betwe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
     from gamefleet.cluster.profile import load_profile, resources
 
     limits = load_profile(profile)
+    if executor == "slurm":
+        wanted = {**habits(os.environ), **{name: value for name, value in wanted.items() if value is not None}}
     found = resources(limits, **{name: value for name, value in wanted.items() if value is not None})
     max_jobs = limits.max_jobs if jobs is None else jobs
     if executor == "slurm":
@@ -57,6 +60,14 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
         for note in [*notes, *lowered]:
             print(f"note: {note}")
     return JobFacts(executor=executor, resources=found, max_jobs=max_jobs, setup=tuple(limits.setup))
+
+
+def habits(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the user's shell always asks of sbatch; a job's own variables are not habits."""
+    if "SLURM_JOB_ID" in environment:
+        return {}
+    names = {name: f"SBATCH_{name.upper()}" for name in ("partition", "account", "qos")}
+    return {name: environment[variable] for name, variable in names.items() if environment.get(variable)}
 
 
 def request_for(game: str | None, asked: Asked, jobs: JobFacts, *, num_chains: int, notify: str) -> FleetRequest:

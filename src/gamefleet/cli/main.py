@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from gamefleet import __version__
-from gamefleet.cli import bench, config, demo, evaluate, export, fleet, rollout, runs, train
+from gamefleet.cli import bench, config, demo, doctor, evaluate, export, fleet, rollout, runs, train
 from gamefleet.cli.errors import run_and_explain
 
 DEBUG_FLAG = "--debug"
@@ -30,6 +30,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("rollout")(rollout.rollout)
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 app.command("export")(export.export)
 app.add_typer(config.app, name="config")

@@ -23,7 +23,8 @@ class LegAccount:
         host: Where.
         step: Of the newest checkpoint when it began, -1 for none.
         end_step: Of the newest checkpoint when it ended; None for a leg that could not say.
-        outcome: `finished`, `saved`, `failed`; empty while it is at work, and for a leg that was killed.
+        outcome: `finished`, `saved`, `failed`, `superseded` (by a newer leg); empty while it is at work, and for a leg
+            that was killed.
         exit_code: Of the training command; None for a leg that could not say.
         script_started_at: First line of the batch script.
         began_at: The leg was taken.

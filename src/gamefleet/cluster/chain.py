@@ -30,8 +30,7 @@ REFUSED_AGAIN_S = 60.0
 """A refused submission is made again after this time: limits on the number of jobs come and go."""
 
 SETTLED_S = 300.0
-"""A job younger than this that is not in the queue has ended only if the scheduler says so: the answer may be older
-than the job, and clocks of two machines differ."""
+"""A younger job that is not in the queue has ended only if the scheduler says so: clocks of two machines differ."""
 
 LEGS_WITHOUT_PROGRESS = 3
 """So many in a row end a chain."""
@@ -239,7 +238,9 @@ def find_again(last: Submission, answer: Answer, patience_s: float) -> list[Comm
     """A submission without an answer: its job is adopted when it exists, and made again when it surely does not."""
     if answer.ended is None:
         return []
-    known = {job.id: job.name for job in answer.jobs.values()} | {job.id: job.name for job in answer.ended.values()}
+    known = {job.id: job.name for job in answer.jobs.values()}
+    if not last.refusal:  # a refused job may have left an id behind that never was a job
+        known |= {job.id: job.name for job in answer.ended.values()}
     candidates = [job for job, name in known.items() if name == last.name]
     if candidates:
         return [Adopt(number=last.number, job=min(candidates, key=by_age))]
@@ -250,8 +251,7 @@ def find_again(last: Submission, answer: Answer, patience_s: float) -> list[Comm
 
 def by_age(job: str) -> tuple[int, str]:
     """Job ids count up."""
-    digits = "".join(character for character in job if character.isdigit())
-    return int(digits or 0), job
+    return int("".join(filter(str.isdigit, job)) or 0), job
 
 
 def behind(view: ChainView, last: Submission, answer: Answer, never_starts: Callable[[str], str]) -> list[Command]:

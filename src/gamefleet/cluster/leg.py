@@ -19,7 +19,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gamefleet.cluster.carrier import end_chain, move_on, read_views
@@ -215,7 +215,8 @@ def watch(
             child.send_signal(signal.SIGUSR1)
         if repeat.is_due("tick", timing.tick_s):
             look_after(fleet)
-        timing.pause(timing.poll_s)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timing.poll_s)
 
 
 def must_end(fleet: Fleet, chain: ChainPaths, number: int) -> bool:
@@ -235,12 +236,15 @@ def finish_leg(fleet: Fleet, chain: ChainPaths, number: int, exit_code: int, *, 
     """Write down how a leg ended, and what follows for the chain; returns that in a few words."""
     run = fleet.facts.chain(chain.member).run_path
     is_finished = exit_code == 0 and fleet.probe.is_finished(run)
-    outcome = "finished" if is_finished else "saved" if exit_code == 0 else "failed"
+    newest = max(chain.numbers(chain.legs), default=number)
+    outcome = (
+        "finished" if is_finished else "saved" if exit_code == 0 else "superseded" if newest > number else "failed"
+    )
     facts = {
         "outcome": outcome,
         "exit_code": exit_code,
         "step": fleet.probe.step(run),
-        "signals": [signal.Signals(number).name for number in signals],
+        "signals": [signal.Signals(seen).name for seen in signals],
         "ended_at": fleet.clock(),
     }
     end_leg(chain, number, facts)

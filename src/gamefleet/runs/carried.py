@@ -34,7 +34,7 @@ def refuse_if_carried(paths: RunPaths) -> None:
         raise RunFolderError(
             f"The jobs of a fleet carry the run {paths.name!r}",
             where=fleet,
-            remedy=f"Stop it with `gamefleet fleet stop {fleet.parent.name}` first, or use another run name.",
+            remedy=f"Stop it with `gamefleet fleet stop --run {fleet.parent.name}` first, or use another run name.",
         )
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from gamefleet.cluster.leg import must_end
-from gamefleet.testing.chain_history import HOUR_S, History
-from gamefleet.testing.scripted_slurm import ScriptedJob
+from gamefleet.testing.chain_history import History
+from gamefleet.testing.chain_work import FAULTY_S, HOUR_S
+from gamefleet.testing.scripted_slurm import BEGINNING, ScriptedJob
 
 
 def live(history: History) -> None:
@@ -36,7 +37,7 @@ class Faulty:
 
     def fault(self) -> None:
         """Something goes wrong now; the next one is on its way."""
-        if not self.history.is_faulty():
+        if self.history.world.now >= BEGINNING + FAULTY_S:
             return
         self.history.world.random.choice(
             [
@@ -63,34 +64,34 @@ class Faulty:
         if (job := self.some("running")) is None:
             return
         goes_on = self.history.world.chance(0.6)
-        self.history.kill(job, "node_fail", is_alive=goes_on)
+        self.history.work.kill(job, "node_fail", is_alive=goes_on)
         self.history.world.after(
-            self.history.world.random.uniform(10, 5 * HOUR_S), partial(self.history.kill, job, "node_fail")
+            self.history.world.random.uniform(10, 5 * HOUR_S), partial(self.history.work.kill, job, "node_fail")
         )
 
     def cancel_running(self) -> None:
         """`scancel`: the leg saves and ends, or is killed."""
         if (job := self.some("running")) is None:
             return
-        work = next((work for work in self.history.at_work if work.job is job), None)
+        work = next(iter(self.history.work.of(job)), None)
         if work is not None and self.history.world.chance(0.6):
             if not must_end(work.fleet, work.fleet.paths.chain(work.member), work.leg):
-                self.history.save(work)
-            self.history.finish(work, 0)
-        self.history.kill(job, "cancelled")
+                self.history.work.save(work)
+            self.history.work.finish(work, 0)
+        self.history.work.kill(job, "cancelled")
 
     def cancel_waiting(self) -> None:
         """`scancel` of a job that waits."""
         if (job := self.some("pending")) is not None:
-            self.history.note(f"job {job.id} is cancelled while it waits")
+            self.history.work.note(f"job {job.id} is cancelled while it waits")
             self.history.slurm.end(job, "cancelled")
 
     def requeue(self) -> None:
         """`scontrol requeue`."""
         if (job := self.some("running")) is not None:
-            self.history.note(f"job {job.id} is requeued")
-            for work in [work for work in self.history.at_work if work.job is job]:
-                self.history.leave(work)
+            self.history.work.note(f"job {job.id} is requeued")
+            for work in self.history.work.of(job):
+                self.history.work.leave(work)
             self.history.slurm.requeue(job)
 
     def start_early(self) -> None:
@@ -104,7 +105,7 @@ class Faulty:
         if self.history.slurm.jobs:
             request = self.history.world.random.choice(list(self.history.slurm.jobs.values())).request
             job = self.history.slurm.create(request)
-            self.history.note(f"job {job.id} is submitted by hand, as {request.name}")
+            self.history.work.note(f"job {job.id} is submitted by hand, as {request.name}")
 
     def silence(self) -> None:
         """The scheduler is away for some time."""

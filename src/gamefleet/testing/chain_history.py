@@ -15,7 +15,6 @@ What must hold, whatever happens:
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,14 +22,13 @@ from functools import partial
 from pathlib import Path
 
 from gamefleet.cluster.carrier import move_on
-from gamefleet.cluster.fleet import STEPS_NONE, ChainFacts, Fleet, FleetFacts, RunProbe, write_facts
+from gamefleet.cluster.fleet import ChainFacts, Fleet, FleetFacts, RunProbe, write_facts
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.leg import Timing, begin_leg, finish_leg, must_end
-from gamefleet.cluster.store import ALIVE_FILE, forgive
-from gamefleet.errors import GamefleetError
+from gamefleet.cluster.leg import Timing, begin_leg
+from gamefleet.cluster.store import forgive
+from gamefleet.testing.chain_work import FAULTY_S, HOUR_S, TIME_LIMIT_S, AtWork, Training, Work
 from gamefleet.testing.scripted_slurm import (
-    BEGINNING,
     Faults,
     KilledError,
     ScriptedExecutor,
@@ -39,55 +37,7 @@ from gamefleet.testing.scripted_slurm import (
     World,
 )
 
-HOUR_S = 3600.0
-TIME_LIMIT_S = 4 * HOUR_S
-MARGIN_S = 200.0
-FAULTY_S = 30 * HOUR_S
-"""Faults happen for so long; after that everything must come to an end."""
-
 GIVE_UP_S = 60 * 24 * HOUR_S
-TICK_S = 2400.0
-
-
-@dataclass(slots=True)
-class Training:
-    """The run that a chain carries: a counter.
-
-    Args:
-        target: Finished at this step.
-        saved: Step of the newest checkpoint.
-    """
-
-    target: int
-    saved: int = STEPS_NONE
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether all steps are saved."""
-        return self.saved >= self.target
-
-
-@dataclass(slots=True)
-class Work:
-    """What a leg's process has in memory.
-
-    Args:
-        job: Whose process.
-        fleet: As that process sees it.
-        member: The chain.
-        leg: Its number.
-        step: Played so far.
-        base: Step of the last save that this process made or began from.
-        restarts: Of the job when this process began.
-    """
-
-    job: ScriptedJob
-    fleet: Fleet
-    member: str
-    leg: int
-    step: int
-    base: int
-    restarts: int
 
 
 @dataclass(slots=True)
@@ -105,9 +55,8 @@ class History:
     slurm: ScriptedSlurm = field(init=False)
     facts: FleetFacts = field(init=False)
     runs: dict[str, Training] = field(init=False)
-    at_work: list[Work] = field(default_factory=list)
+    work: AtWork = field(init=False)
     begun: dict[str, dict[int, set[str]]] = field(default_factory=dict)
-    happened: list[str] = field(default_factory=list)
     processes: itertools.count[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -140,6 +89,7 @@ class History:
             created_at=self.world.now,
         )
         write_facts(FleetPaths(self.folder), self.facts)
+        self.work = AtWork(world=self.world, slurm=self.slurm, runs=self.runs, max_jobs=cap)
 
     # ---- processes
 
@@ -175,7 +125,7 @@ class History:
         """A job starts."""
         self.world.after(self.world.random.uniform(0.1, 2.0), partial(self.first_lines, job, job.restarts))
         if job.started is not None:
-            self.world.at(job.started + TIME_LIMIT_S, partial(self.limit, job, job.restarts))
+            self.world.at(job.started + TIME_LIMIT_S, partial(self.work.limit, job, job.restarts))
 
     def first_lines(self, job: ScriptedJob, restarts: int) -> None:
         """The job's process begins its leg."""
@@ -185,7 +135,7 @@ class History:
 
         def pause(seconds: float) -> None:
             self.world.run_until(self.world.now + seconds)
-            self.show_life()
+            self.work.show_life()
             if not is_alive():
                 raise KilledError
 
@@ -201,111 +151,23 @@ class History:
             self.slurm.end(job, "failed") if is_alive() else None
             return
         if isinstance(begun, str):
-            self.note(f"job {job.id} ends: {begun}")
+            self.work.note(f"job {job.id} ends: {begun}")
             self.slurm.end(job, "completed")
             return
         self.check_beginning(job, member, int(submission))
         saved = self.runs[member].saved
-        work = Work(job, fleet, member, begun, max(saved, 0), saved, restarts)
-        self.at_work.append(work)
-        self.check_cap()
-        self.world.after(1.0, partial(self.tick, work))
-
-    # ---- work
-
-    def is_working(self, work: Work) -> bool:
-        """Whether the process of a leg still lives."""
-        return work.job.is_alive and work.job.restarts == work.restarts and work in self.at_work
-
-    def show_life(self) -> None:
-        """Every living leg's heartbeat, in virtual time."""
-        for work in filter(self.is_working, self.at_work):
-            path = work.fleet.paths.chain(work.member).leg(work.leg) / ALIVE_FILE
-            path.touch()
-            os.utime(path, (self.world.now, self.world.now))
-
-    def tick(self, work: Work) -> None:
-        """Some minutes of a leg."""
-        if not self.is_working(work):
-            return
-        with suppress(KilledError, GamefleetError):
-            move_on(work.fleet)
-        if not self.is_working(work):
-            return
-        if self.world.chance(0.01) and self.is_faulty():
-            self.finish(work, 1)
-            return
-        run = self.runs[work.member]
-        work.step = min(work.step + self.world.random.randint(1000, 8000), run.target)
-        started = work.job.started or 0.0
-        is_near = self.world.now + TICK_S > started + TIME_LIMIT_S - MARGIN_S
-        chain = work.fleet.paths.chain(work.member)
-        if self.world.chance(0.5) or work.step >= run.target or is_near:
-            if must_end(work.fleet, chain, work.leg):
-                self.finish(work, 4)
-                return
-            self.save(work)
-        if work.step >= run.target or is_near or must_end(work.fleet, chain, work.leg):
-            self.finish(work, 0)
-            return
-        self.world.after(TICK_S, partial(self.tick, work))
-
-    def save(self, work: Work) -> None:
-        """Commit, as training does: the fence has just been asked."""
-        run = self.runs[work.member]
-        assert run.saved == work.base, f"leg {work.leg} saves on top of {run.saved}, but it began at {work.base}"
-        run.saved = work.base = work.step
-
-    def finish(self, work: Work, exit_code: int) -> None:
-        """The training command ended."""
-        chain = work.fleet.paths.chain(work.member)
-        with suppress(KilledError):
-            finish_leg(work.fleet, chain, work.leg, exit_code, signals=[])
-        self.leave(work)
-        self.slurm.end(work.job, "completed" if exit_code == 0 else "failed")
-
-    def leave(self, work: Work) -> None:
-        """The process is no more."""
-        if work in self.at_work:
-            self.at_work.remove(work)
-
-    def limit(self, job: ScriptedJob, restarts: int) -> None:
-        """The time limit: whatever still lives is killed."""
-        if job.state == "running" and job.restarts == restarts:
-            self.kill(job, "timeout")
-
-    def kill(self, job: ScriptedJob, how: str, *, is_alive: bool = False) -> None:
-        """A job ends from outside; with `is_alive` its processes go on, as on a node that was lost."""
-        self.note(f"job {job.id} ends: {how}{', its processes go on' if is_alive else ''}")
-        self.slurm.end(job, how, is_alive=is_alive)  # type: ignore[arg-type]  # one of the endings
-        for work in [work for work in self.at_work if work.job is job and not is_alive]:
-            self.leave(work)
+        self.work.begin(Work(job, fleet, member, begun, max(saved, 0), saved, restarts))
 
     # ---- checks
-
-    def note(self, text: str) -> None:
-        """For the message of a failure."""
-        self.happened.append(f"{self.world.now:.0f} {text}")
 
     def check_beginning(self, job: ScriptedJob, member: str, submission: int) -> None:
         """One job counts for a submission."""
         jobs = self.begun.setdefault(member, {}).setdefault(submission, set())
         jobs.add(job.id)
-        self.note(f"job {job.id} begins a leg of {member}, submission {submission}")
+        self.work.note(f"job {job.id} begins a leg of {member}, submission {submission}")
         assert len(jobs) == 1, f"submission {submission} of {member} was worked on by jobs {sorted(jobs)}"
 
-    def check_cap(self) -> None:
-        """No more jobs at work than allowed, and no two of one chain, as far as the scheduler knows."""
-        known = [work for work in self.at_work if work.job.state == "running"]
-        assert len(known) <= self.facts.max_jobs, f"{len(known)} jobs at work, {self.facts.max_jobs} allowed"
-        members = [work.member for work in known]
-        assert len(members) == len(set(members)), f"two jobs at work for one chain: {sorted(members)}"
-
     # ---- the whole
-
-    def is_faulty(self) -> bool:
-        """Whether faults still happen."""
-        return self.world.now < BEGINNING + FAULTY_S
 
     def mend(self) -> None:
         """Faults end; from now on the user looks in every two hours, until all is done."""

@@ -104,6 +104,13 @@ def test_a_refused_job_is_handed_over_again_after_a_while() -> None:
     assert decide(view(refused), answer(), patience_s=0.0) == [Submit(number=1, retry=1)]
 
 
+def test_what_a_refused_job_left_behind_is_not_taken_for_a_job() -> None:
+    refused = replace(submission(1), refusal="QOSMaxSubmitJobPerUserLimit")
+    left = Answer(asked_at=NOW, jobs={}, ended={"9": EndedJob(id="9", name="f.m0.1", how="failed")})
+
+    assert decide(view(refused), left) == [Submit(number=1, retry=1)]
+
+
 def test_only_one_job_counts_for_a_submission() -> None:
     seen = view(submission(1, "7"), legs=(leg(1),))
 
