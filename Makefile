@@ -20,6 +20,7 @@ demo: $(STAMP)
 
 # A real SLURM on this machine carries a real run. Missing packages are installed for root, and named for others.
 cluster-demo: $(STAMP)
+	.ci/install $$(cat .ci/slurm-programs)
 	$(BIN)/python -m gamefleet.testing.rehearsal $(ARGS)
 
 test: $(STAMP)

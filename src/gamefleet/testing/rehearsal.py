@@ -85,14 +85,13 @@ class Rehearsal:
         )
         self.tell(f"started {self.name}: jobs of {TIME_LIMIT} on the partition {PARTITION}")
 
-    def see_limits(self, count: int) -> None:
-        """Wait until so many more legs have ended before their limit, saved, and were followed."""
-        before = sum(saved_by_itself(row) for row in self.chain()["legs"])
-        wanted = before + count
+    def see_limit(self) -> None:
+        """Wait until one more leg has ended before its limit, saved, and was followed."""
+        wanted = sum(saved_by_itself(row) for row in self.chain()["legs"]) + 1
         chain = self.until(
-            lambda chain: sum(saved_by_itself(row) for row in chain["legs"][:-1]) >= wanted, f"{count} time limits"
+            lambda chain: sum(saved_by_itself(row) for row in chain["legs"][:-1]) >= wanted, "a time limit"
         )
-        self.tell(f"{count} leg(s) saved before their time limit; now at leg {len(chain['legs'])}")
+        self.tell(f"a leg saved before its time limit; now at leg {len(chain['legs'])}")
 
     def cancel_job(self) -> None:
         """`scancel` a leg that has trained for a while."""
@@ -176,11 +175,12 @@ def rehearse(config: Path, runs_folder: Path, *, limits: int, say: Callable[[str
         rehearsal = Rehearsal(slurm=slurm, name=name, runs_folder=runs_folder.absolute(), config=config, say=say)
         rehearsal.tell("a SLURM with four nodes is up")
         rehearsal.start()
-        rehearsal.see_limits(limits - limits // 2)
+        for _ in range(limits - limits // 2):
+            rehearsal.see_limit()
         rehearsal.cancel_job()
         rehearsal.kill_node()
-        if limits // 2:
-            rehearsal.see_limits(limits // 2)
+        for _ in range(limits // 2):
+            rehearsal.see_limit()
         chain = rehearsal.stop()
         words = ("fleet", "status", "--run", name, "--runs-folder", str(rehearsal.runs_folder), "--legs")
         say(rehearsal.gamefleet(*words))
