@@ -4,7 +4,8 @@ Called like a training command: the first call starts the run, later ones go on 
 checkpoints, writes events and `state.json`, and stops at the deadline as training does. It is at work within half a
 second, so that a fault can be tested in seconds.
 
-    counting_run.py RUN_FOLDER TOTAL [--step-s S] [--save-every N] [--max-runtime-s S] [--deaf] [--fail-with CODE]
+    counting_run.py RUN_FOLDER TOTAL [--step-s S] [--save-every N] [--max-runtime-s S] [--no-clock] [--deaf]
+        [--fail-with CODE]
 """
 
 from __future__ import annotations
@@ -112,9 +113,9 @@ def carry_out(counting: Counting, deadline: Deadline | None, *, step_s: float, s
     counting.events.write("attempt_ended", step=count.step, outcome=status, reason=reason)
 
 
-def deadline_of(max_runtime_s: float | None) -> Deadline:
+def deadline_of(max_runtime_s: float | None, *, knows_end: bool) -> Deadline:
     """By the clock and by the end of the job around this process, as training has it."""
-    ends = job_end(os.environ) or ask_scheduler(os.environ)
+    ends = (job_end(os.environ) or ask_scheduler(os.environ)) if knows_end else None
     limit = runtime_limit(max_runtime_s, is_in_job=JOB_VARIABLE in os.environ, job_end=ends)
     return Deadline(max_runtime_s=limit, job_end=ends)
 
@@ -126,6 +127,7 @@ def main() -> int:
     parser.add_argument("--step-s", type=float, default=0.1)
     parser.add_argument("--save-every", type=int, default=5)
     parser.add_argument("--max-runtime-s", type=float)
+    parser.add_argument("--no-clock", action="store_true", help="as if the job's end could not be learned")
     parser.add_argument("--deaf", action="store_true", help="hear neither signals nor deadlines")
     parser.add_argument("--fail-with", type=int, metavar="CODE", help="end like this before the first step")
     asked = parser.parse_args()
@@ -134,7 +136,7 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
     if read_state(RunPaths(asked.folder)).get("status") == "finished":
         return 0
-    deadline = None if asked.deaf else deadline_of(asked.max_runtime_s)
+    deadline = None if asked.deaf else deadline_of(asked.max_runtime_s, knows_end=not asked.no_clock)
     with opened(asked.folder, asked.total) as counting, deadline.listening() if deadline else nullcontext():
         if asked.fail_with is not None:
             return int(asked.fail_with)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -61,34 +62,38 @@ def test_six_chains_under_a_cap_of_four_all_come_to_their_end(
 
 
 @pytest.mark.long
-def test_a_signal_before_the_limit_ends_the_leg_with_a_checkpoint_and_the_next_goes_on_from_it(
+def test_a_leg_whose_end_is_known_works_on_through_the_signal_until_the_clock_says_that_it_must_save(
     slurm: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:
-    resources = replace(SMALL, time_limit_s=60, signal_s=30)
-    with Watched(slurm=slurm, folder=tmp_path, total=320, options=("--step-s", "0.1"), resources=resources) as fleet:
+    resources = replace(SMALL, time_limit_s=60, signal_s=20)  # comes after 10 to 40 s: SLURM looks every 30 s
+    with Watched(slurm=slurm, folder=tmp_path, total=100_000, resources=resources) as fleet:
         fleet.start()
-        until(lambda: len(attempts_of(fleet.run())) > 1, "a second leg", timeout_s=120)
+        until(lambda: len(fleet.saved_in(2)) > 0, "the second leg saves", timeout_s=120)
         first, second = fleet.legs()[:2]
 
         assert first.outcome == "saved"
-        assert "signal SIGUSR1" in reasons(fleet)[0]
+        assert "the job ends in" in reasons(fleet)[0]
+        assert json.loads((fleet.chain().leg(1) / "end.json").read_text())["signals"] == ["SIGUSR1"]
         assert attempts_of(fleet.run())[1]["resumed_step"] == fleet.saved_in(1)[-1] == first.end_step == second.step
-        until(fleet.is_done, "all steps are done", timeout_s=120)
+        assert fleet.fleet.executor.ended([first.job])[first.job].how == "completed"
+        fleet.stop()
         fleet.check()
 
 
 @pytest.mark.long
-def test_a_leg_ends_before_its_limit_by_the_clock_when_the_signal_is_never_sent(
+def test_a_leg_whose_end_is_not_known_saves_at_the_signal_and_the_next_goes_on_from_there(
     slurm: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:
-    resources = replace(SMALL, time_limit_s=60, options=("--signal=B:URG@1",))  # the last --signal counts
-    with Watched(slurm=slurm, folder=tmp_path, total=700, options=("--step-s", "0.1"), resources=resources) as fleet:
+    resources = replace(SMALL, time_limit_s=60, signal_s=20)
+    options = ("--no-clock",)
+    with Watched(slurm=slurm, folder=tmp_path, total=100_000, options=options, resources=resources) as fleet:
         fleet.start()
-        until(lambda: len(attempts_of(fleet.run())) > 1, "a second leg", timeout_s=120)
+        until(lambda: len(fleet.saved_in(2)) > 0, "the second leg saves", timeout_s=120)
+        first, second = fleet.legs()[:2]
 
-        assert "the job ends in" in reasons(fleet)[0]
-        assert fleet.legs()[0].outcome == "saved"
-        until(lambda: len(fleet.saved_in(2)) > 0, "the second leg saves")
+        assert first.outcome == "saved"
+        assert reasons(fleet)[0] == "signal SIGUSR1"
+        assert attempts_of(fleet.run())[1]["resumed_step"] == fleet.saved_in(1)[-1] == first.end_step == second.step
         fleet.stop()
         fleet.check()
 

@@ -42,7 +42,7 @@ from gamefleet.topologies.fleet import COMMAND, FleetRequest
 from gamefleet.topologies.fleet_runs import fleet_of, open_fleet
 
 PAYLOAD = Path(__file__).with_name("counting_run.py")
-SMALL = Resources(time_limit_s=600, cpus=1, gpus=0, signal_s=60)
+SMALL = Resources(time_limit_s=7200, cpus=1, gpus=0, signal_s=60)
 
 QUICK_LEG = """
 import logging, os, sys
@@ -60,7 +60,7 @@ print(run_leg(fleet, member, submission, environment=os.environ, timing=timing),
 
 @dataclass(slots=True)
 class Sampler:
-    """Asks for all jobs a few times a second, and remembers what it saw and what was wrong.
+    """Asks for all jobs a few times a second, and remembers what was wrong.
 
     Args:
         slurm: Whom.
@@ -73,7 +73,6 @@ class Sampler:
     prefix: str
     cap: int
     may_double: bool = False
-    names: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     most: int = 0
     _over: threading.Event = field(default_factory=threading.Event)
@@ -91,20 +90,19 @@ class Sampler:
     def _watch(self) -> None:
         while not self._over.wait(0.3):
             try:
-                listed = self.slurm.run("squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%j")
+                listed = self.slurm.run("squeue", "-h", "-r", "-t", "all", "-o", "%i|%T|%E|%j")
             except (ClusterError, subprocess.TimeoutExpired):
                 continue  # no controller at the moment
-            self.look([line.split("|", 2) for line in listed.splitlines()])
+            self.look([line.split("|", 3) for line in listed.splitlines()])
 
     def look(self, jobs: list[list[str]]) -> None:
         """Judge one moment."""
-        mine = [(job, state, name) for job, state, name in jobs if name.startswith(self.prefix)]
-        self.names.update({job: name for job, _, name in mine})
-        running = [job for job, state, _ in mine if state == "RUNNING"]
+        mine = [job for job in jobs if job[3].startswith(self.prefix)]
+        running = [job for job, state, _, _ in mine if state == "RUNNING"]
         self.most = max(self.most, len(running))
         if len(running) > self.cap:
             self.wrong.append(f"{len(running)} jobs run at once, more than {self.cap}: {running}")
-        waiting = Counter(name.rpartition(".")[0] for _, state, name in mine if state == "PENDING")
+        waiting = Counter((name.rpartition(".")[0], parent) for _, state, parent, name in mine if state == "PENDING")
         doubles = {chain: count for chain, count in waiting.items() if count > 1}
         if doubles and not self.may_double:
             self.wrong.append(f"more than one successor waits: {doubles}")
@@ -393,10 +391,11 @@ def test_the_checker_sees_a_job_that_worked_without_being_the_one_that_counts(tm
 def test_the_sampler_sees_jobs_above_the_cap_and_a_second_successor(slurm: LocalSlurm) -> None:
     sampler = Sampler(slurm, "f.1.", 1)
 
-    sampler.look([["1", "RUNNING", "f.1.m0.1"], ["2", "PENDING", "f.1.m0.2"], ["3", "RUNNING", "other"]])
+    working, waiting = ["1", "RUNNING", "(null)", "f.1.m0.1"], ["2", "PENDING", "afterany:1(unfulfilled)", "f.1.m0.2"]
+    sampler.look([working, waiting, ["3", "RUNNING", "(null)", "somebody else's"]])
     assert sampler.wrong == []
-    sampler.look([["1", "RUNNING", "f.1.m0.1"], ["4", "RUNNING", "f.1.m1.1"]])
-    sampler.look([["2", "PENDING", "f.1.m0.2"], ["5", "PENDING", "f.1.m0.2"]])
+    sampler.look([working, ["4", "RUNNING", "(null)", "f.1.m1.1"]])
+    sampler.look([waiting, ["5", "PENDING", *waiting[2:]]])
     assert len(sampler.wrong) == 2
 
 
