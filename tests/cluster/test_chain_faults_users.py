@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.cluster.test_fleet_checker import Watched, saves_of
 
-from gamefleet.cluster.fleet import write_facts
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
 
@@ -24,32 +21,6 @@ def working(fleet: Watched, leg: int, until: Until) -> str:
     """Wait until a leg has saved; returns its job."""
     until(lambda: len(fleet.saved_in(leg)) > 0, f"leg {leg} saves")
     return fleet.legs()[leg - 1].job
-
-
-def starter(fleet: Watched, repository: Path) -> subprocess.Popen[str]:
-    """A process of its own that starts the fleet."""
-    words = [sys.executable, "-m", "tests.cluster.test_fleet_checker", str(fleet.fleet.paths.root)]
-    return subprocess.Popen(words, cwd=repository, env=fleet.slurm.environment, stdout=subprocess.PIPE, text=True)
-
-
-@pytest.mark.long
-def test_of_two_starts_at_the_same_moment_one_hands_over_the_first_job(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, repository: Path
-) -> None:
-    for index in range(4):
-        folder = tmp_path / str(index)
-        folder.mkdir()
-        with Watched(slurm=slurm, folder=folder, total=5, chains=2) as fleet:
-            write_facts(fleet.fleet.paths, fleet.fleet.facts)
-            both = [starter(fleet, repository) for _ in range(2)]
-            assert [one.communicate(timeout=60) and one.returncode for one in both] == [0, 0]
-            until(fleet.is_done, "both chains are done")
-            until(lambda fleet=fleet: fleet.jobs() == [], "nothing is left in the queue")
-
-            names = slurm.run("squeue", "-h", "-t", "all", "-o", "%j").split()
-            firsts = [f"{fleet.fleet.facts.job_name(member)}.1" for member in ("m0", "m1")]
-            assert [names.count(name) for name in firsts] == [1, 1]
-            fleet.check()
 
 
 def test_a_batch_script_that_is_submitted_again_by_hand_ends_itself(
@@ -167,6 +138,7 @@ def test_a_fleet_that_was_stopped_and_started_again_comes_to_its_end(
 
         assert saves_of(fleet.run())[-1][1] == 80
         assert "80" in fleet.gamefleet("status", "--legs")
+        assert f"leg {len(fleet.legs())} finished with exit code 0" in fleet.gamefleet("logs")
         fleet.check()
 
 

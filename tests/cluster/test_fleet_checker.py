@@ -123,6 +123,7 @@ class Watched:
         is_quick: With legs that wait less; see `QUICK_LEG`.
         notify: As of `--notify`.
         may_double: See `Sampler`.
+        programs: Folder of programs that stand before SLURM's own, in this process and in jobs; None for none.
     """
 
     slurm: LocalSlurm
@@ -135,6 +136,7 @@ class Watched:
     is_quick: bool = False
     notify: str = ""
     may_double: bool = False
+    programs: Path | None = None
     fleet: Fleet = field(init=False)
     sampler: Sampler = field(init=False)
 
@@ -157,8 +159,15 @@ class Watched:
             created_at=time.time(),
             notify=self.notify,
         )
-        self.fleet = fleet_of(paths, facts, self.slurm.environment)
+        self.fleet = fleet_of(paths, facts, self.environment)
         self.sampler = Sampler(self.slurm, facts.job_prefix, self.max_jobs, self.may_double)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For commands of ours."""
+        environment = self.slurm.environment
+        before = {"PATH": f"{self.programs}:{environment['PATH']}"} if self.programs else {}
+        return {**environment, **before}
 
     def run_folder(self, index: int) -> str:
         return str(self.folder / ("counted" if self.chains == 1 else f"counted-m{index}"))
@@ -187,7 +196,7 @@ class Watched:
         """A command of ours, as a user calls it."""
         where = ["--run", self.fleet.facts.name, "--runs-folder", str(self.folder)]
         done = subprocess.run(
-            [*COMMAND, "fleet", *words, *where], env=self.slurm.environment, capture_output=True, text=True, timeout=120
+            [*COMMAND, "fleet", *words, *where], env=self.environment, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
