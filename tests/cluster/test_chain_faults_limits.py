@@ -110,7 +110,7 @@ def test_cancelling_the_waiting_successor_holds_the_chain_and_start_goes_on_with
     instance: str, request: pytest.FixtureRequest, tmp_path: Path, until: Until
 ) -> None:
     slurm: LocalSlurm = request.getfixturevalue(instance)
-    with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--max-runtime-s", "4")) as fleet:
+    with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--max-runtime-s", "8")) as fleet:
         fleet.start()
         job = successor(fleet, 2, until)
         slurm.run("scancel", job)
@@ -176,7 +176,7 @@ def test_a_job_that_starts_before_its_parent_ended_gives_way_and_the_chain_goes_
 def test_a_job_that_starts_just_before_its_parent_ends_waits_for_it_and_works_then(
     slurm: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:
-    with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--max-runtime-s", "8")) as fleet:
+    with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--max-runtime-s", "12")) as fleet:
         fleet.start()
         working(fleet, 1, until)
         early = successor(fleet, 2, until)

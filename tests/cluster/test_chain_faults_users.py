@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.cluster.test_fleet_checker import Watched, saves_of
+from tests.cluster.test_fleet_checker import Watched, attempts_of, saves_of
 
+from gamefleet.cluster.store import read_record
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
 
@@ -56,8 +59,6 @@ def test_a_foreign_job_of_the_user_counts_against_the_cap(slurm: LocalSlurm, tmp
         fleet.check()
 
 
-@pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a chain whose legs queue their successors never counts legs without progress")
 def test_three_legs_without_progress_fail_the_chain_with_a_reason_and_one_notice(
     slurm: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:
@@ -75,6 +76,25 @@ def test_three_legs_without_progress_fail_the_chain_with_a_reason_and_one_notice
         status = fleet.status()[0]
         assert (status["state"], status["reason"]) == ("failed", fleet.mark("failed")["reason"])
         assert (tmp_path / "notices").read_text().splitlines() == [f"failed m0 {fleet.mark('failed')['reason']}"]
+        fleet.check()
+
+
+def test_three_legs_that_are_killed_before_their_first_checkpoint_fail_the_chain(
+    slurm: LocalSlurm, tmp_path: Path, until: Until
+) -> None:
+    with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--save-every", "100000")) as fleet:
+        fleet.start()
+        for leg in (1, 2, 3):
+            until(lambda leg=leg: len(attempts_of(fleet.run())) == leg, f"leg {leg} works")
+            until(lambda leg=leg: fleet.accepted(leg + 1), f"leg {leg} has queued its successor")
+            supervisor = read_record(fleet.chain().leg(leg) / "leg.json")["pid"]
+            for pid in (supervisor, attempts_of(fleet.run())[-1]["pid"]):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: fleet.mark("failed"), "the chain fails")
+        until(lambda: fleet.jobs() == [], "nothing is left in the queue")
+
+        assert [leg.outcome for leg in fleet.legs()] == ["", "", ""]
+        assert "3 jobs in a row ended without a newer checkpoint" in fleet.mark("failed")["reason"]
         fleet.check()
 
 
