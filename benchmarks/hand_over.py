@@ -66,7 +66,7 @@ def rows(legs: list[Mapping[str, Any]], save_s: float) -> list[dict[str, str]]:
         {"what": "gap from the last round of a leg to the first of the next (goal 15 s)", "median": f"{gap:.1f} s"},
         {"what": "of it the scheduler's", "median": f"{gap - ours:.1f} s"},
         {"what": "of it ours (goal 3 s)", "median": f"{ours:.1f} s"},
-        {"what": "from the script's first line to the end of the first round", "median": f"{start:.1f} s"},
+        {"what": "from the script's first line to the first round", "median": f"{start:.1f} s"},
         {"what": "slowest save", "median": f"{save_s:.1f} s"},
         {"what": "steps lost per hand-over (goal 0)", "median": f"{max(one['lost_steps'] for one in whole)}"},
         {

@@ -155,9 +155,6 @@ def test_jobs_whose_ids_got_lost_are_found_by_their_names_and_not_handed_over_ag
 
 
 @pytest.mark.long
-@pytest.mark.xfail(
-    strict=True, reason="the last look of a leg waits a minute after a refusal, and there is no later one"
-)
 def test_a_leg_that_ends_uses_the_room_that_came_after_its_successor_was_refused(
     slurm_with_accounts: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:

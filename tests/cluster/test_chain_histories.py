@@ -16,7 +16,7 @@ import pytest
 
 import gamefleet.cluster.carrier
 import gamefleet.cluster.leg
-from gamefleet.cluster.chain import ChainView
+from gamefleet.cluster.chain_view import ChainView
 from gamefleet.cluster.store import begin_submission
 from gamefleet.testing.chain_faults import live
 from gamefleet.testing.chain_history import History

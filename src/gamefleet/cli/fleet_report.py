@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gamefleet.cluster.carrier import Standing
-    from gamefleet.cluster.chain import ChainView
+    from gamefleet.cluster.chain_view import ChainView
     from gamefleet.cluster.fleet import ChainFacts, Fleet
     from gamefleet.cluster.jobs import Job
 

@@ -5,11 +5,10 @@ Job: decide which run, new or resumed, with which settings, and hand over to `to
 
 from __future__ import annotations
 
-import gc
+import importlib.util
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -145,15 +144,13 @@ def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: St
     # A scheduler repeats this signal, and the loop listens; before and after it there is nothing to save.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     leg, deadline = leg_from(os.environ), deadline_of(settings, os.environ)
-    with out_of_the_collectors_way():
-        try:
-            import torch  # noqa: F401 - its absence shall be said before anything is written
-        except ImportError as error:
-            from gamefleet.errors import MissingDependencyError
+    if importlib.util.find_spec("torch") is None:  # to be said before anything is written
+        from gamefleet.errors import MissingDependencyError
 
-            raise MissingDependencyError("Training needs PyTorch", remedy="pip install 'gamefleet[torch]'") from error
-        from gamefleet.runs.progress import progress_on
-        from gamefleet.topologies.training import train as carry_run
+        raise MissingDependencyError("Training needs PyTorch", remedy="pip install 'gamefleet[torch]'")
+    from gamefleet.runs.progress import progress_on
+    from gamefleet.topologies.collector import out_of_the_collectors_way
+    from gamefleet.topologies.training import train as carry_run
 
     with out_of_the_collectors_way(is_paused=False), progress_on() as progress:
         return carry_run(
@@ -166,25 +163,6 @@ def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: St
             leg=leg,
             job=os.environ.get(JOB_VARIABLE, ""),
         )
-
-
-@contextmanager
-def out_of_the_collectors_way(*, is_paused: bool = True) -> Iterator[None]:
-    """Spare the garbage collector what the block leaves behind: a million objects of modules that stay for good.
-
-    Looking through them takes a tenth of a start, and at the end of the process over half a second of a job that has
-    nothing left to do.
-
-    Args:
-        is_paused: Whether nothing is collected within the block.
-    """
-    if is_paused:
-        gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 def deadline_of(settings: RunConfig, environment: Mapping[str, str]) -> Deadline:

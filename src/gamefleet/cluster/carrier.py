@@ -10,7 +10,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gamefleet.cluster.chain import Adopt, Answer, Cancel, ChainView, Command, Give, Submit, decide
+from gamefleet.cluster.chain import decide
+from gamefleet.cluster.chain_view import Adopt, Answer, Cancel, ChainView, Command, Give, Submit
 from gamefleet.cluster.fleet import Fleet
 from gamefleet.cluster.fleet_paths import ChainPaths
 from gamefleet.cluster.notify import notify

@@ -18,10 +18,10 @@ The rules, each of which a fault has taught somebody:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
-from gamefleet.cluster.jobs import EndedJob, Job
+from gamefleet.cluster.chain_view import Adopt, Answer, Cancel, ChainView, Command, Give, Submission, Submit
+from gamefleet.cluster.jobs import EndedJob
 
 LOST_AFTER_S = 90.0
 """A submission without an answer is looked for this long before it is made again; longer than any call's time-out."""
@@ -37,148 +37,6 @@ LEGS_WITHOUT_PROGRESS = 3
 
 YIELDED = "yielded"
 """Why a submission ended without a leg: another job of the chain was at work. It proves nothing about progress."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One job of a chain, from the intention on.
-
-    Args:
-        number: From 1.
-        name: The job's name, unique to this submission.
-        asked_at: When it was (last) about to be handed over, seconds since 1970.
-        after: The job behind which it was queued; empty for none.
-        tries: How often it was handed over.
-        job: The id that counts; empty while no answer is known.
-        accepted_at: When the id was written down, seconds since 1970.
-        outcome: Why it ended without a leg, if the job said so.
-        refusal: Why the newest try was refused; empty when it was not.
-    """
-
-    number: int
-    name: str
-    asked_at: float
-    after: str = ""
-    tries: int = 1
-    job: str = ""
-    accepted_at: float = 0.0
-    outcome: str = ""
-    refusal: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """One job's stretch of a chain.
-
-    Args:
-        number: From 1; the fence.
-        submission: Which job runs it; 0 when its process died before saying so.
-        step: Step of the newest checkpoint when it began, -1 for none.
-    """
-
-    number: int
-    submission: int
-    step: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainView:
-    """What the folder says of one chain.
-
-    Args:
-        member: Its name.
-        job_name: Name of its jobs without the submission's number.
-        submissions: The newest ones, oldest first.
-        legs: The newest ones, oldest first.
-        step: Step of the run's newest checkpoint, -1 for none.
-        counts_from: Submissions up to this number were forgiven by a later start.
-        ending: `done`, `failed`, `held`, `stopped`, or empty while the chain shall go on.
-        has_place: Whether it holds a place under the job cap.
-    """
-
-    member: str
-    job_name: str
-    submissions: tuple[Submission, ...] = ()
-    legs: tuple[Leg, ...] = ()
-    step: int = -1
-    counts_from: int = 0
-    ending: str = ""
-    has_place: bool = False
-
-    @property
-    def last(self) -> Submission | None:
-        """The newest submission."""
-        return self.submissions[-1] if self.submissions else None
-
-    def jobs(self, jobs: Iterable[Job]) -> list[Job]:
-        """The chain's own among all jobs, by their names."""
-        return [job for job in jobs if job.name.startswith(f"{self.job_name}.")]
-
-    def legs_of(self, submission: int) -> tuple[Leg, ...]:
-        """The legs that a submission's job ran; more than one when it was requeued."""
-        return tuple(leg for leg in self.legs if leg.submission == submission)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the scheduler answered.
-
-    Args:
-        asked_at: When it was asked, seconds since 1970.
-        jobs: All of the user's jobs that have not ended, by id.
-        ended: What it still knows of ended ones that were asked for, by id; None when only this question failed.
-    """
-
-    asked_at: float
-    jobs: Mapping[str, Job]
-    ended: Mapping[str, EndedJob] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    """Hand over the next job.
-
-    Args:
-        number: Of the submission.
-        after: Job that must have ended first; empty for none.
-        retry: 0, or how often the same submission was lost before.
-    """
-
-    number: int
-    after: str = ""
-    retry: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopt:
-    """Write down the job of a submission whose answer was lost."""
-
-    number: int
-    job: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
-    """End jobs that must not run."""
-
-    jobs: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Give:
-    """Mark the chain.
-
-    Args:
-        mark: `failed` or `held`.
-        reason: For people.
-    """
-
-    mark: str
-    reason: str
-
-
-Command = Submit | Adopt | Cancel | Give
 
 
 def decide(
@@ -220,6 +78,9 @@ def strays(view: ChainView, answer: Answer) -> list[Cancel]:
 def next_step(view: ChainView, answer: Answer, never_starts: Callable[[str], str], patience_s: float) -> list[Command]:
     """The one thing that a chain which shall go on needs next."""
     last = view.last
+    fruitless = without_progress(view, answer.jobs)
+    if fruitless >= LEGS_WITHOUT_PROGRESS and not is_training(view, answer.jobs):
+        return [give_up(fruitless)]
     if last is not None and last.job in answer.jobs:
         return behind(view, last, answer, never_starts)
     if not view.has_place:
@@ -279,20 +140,41 @@ def after_ended(view: ChainView, last: Submission, answer: Answer, facts: EndedJ
         was_cancelled = facts is not None and facts.how == "cancelled"
         if was_cancelled and not view.legs_of(last.number) and not last.outcome:
             return [Give(mark="held", reason=f"job {last.job} was cancelled while it waited")]
-        fruitless = without_progress(view)
-        if fruitless >= LEGS_WITHOUT_PROGRESS and not live:
-            return [Give(mark="failed", reason=f"{fruitless} jobs in a row ended without a newer checkpoint")]
     return [Submit(number=last.number + 1, after=live)]
 
 
-def without_progress(view: ChainView) -> int:
-    """How many of the newest submissions in a row, all of which have ended, left no newer checkpoint."""
+def give_up(fruitless: int) -> Give:
+    """The end of a chain that brings nothing any more."""
+    return Give(mark="failed", reason=f"{fruitless} jobs in a row ended without a newer checkpoint")
+
+
+def is_live(view: ChainView, submission: Submission, jobs: Collection[str]) -> bool:
+    """Whether a submission's job may still do something: it has not ended, and neither has its leg."""
+    legs = view.legs_of(submission.number)
+    return (not submission.job or submission.job in jobs) and not (legs and legs[-1].has_ended)
+
+
+def is_training(view: ChainView, jobs: Collection[str]) -> bool:
+    """Whether a job of the chain is in the middle of a leg."""
+    return any(view.legs_of(one.number) for one in view.submissions if is_live(view, one, jobs))
+
+
+def without_progress(view: ChainView, jobs: Collection[str]) -> int:
+    """How many of the newest submissions that have ended left, in a row, no newer checkpoint.
+
+    Args:
+        view: The chain.
+        jobs: Ids of all jobs that have not ended.
+    """
     count = 0
     step = view.step
     for submission in reversed(view.submissions):
         if submission.number <= view.counts_from:
             return count
         legs = view.legs_of(submission.number)
+        if is_live(view, submission, jobs):
+            step = legs[0].step if legs else step
+            continue
         if legs and legs[0].step < step:
             return count
         step = legs[0].step if legs else step

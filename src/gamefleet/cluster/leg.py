@@ -23,7 +23,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gamefleet.cluster.carrier import end_chain, move_on, read_views
-from gamefleet.cluster.chain import YIELDED, ChainView
+from gamefleet.cluster.chain import LEGS_WITHOUT_PROGRESS, YIELDED, give_up, without_progress
+from gamefleet.cluster.chain_view import ChainView
 from gamefleet.cluster.fleet import Fleet
 from gamefleet.cluster.fleet_paths import ChainPaths
 from gamefleet.cluster.store import accept_job, beat, claim_leg, end_leg, end_submission, last_beat
@@ -146,7 +147,7 @@ def begin_leg(
             return number
         obstacle = YIELDED
     end_submission(chain, submission, obstacle)
-    look_after(fleet)
+    look_after(fleet, is_last=True)
     return obstacle
 
 
@@ -172,14 +173,14 @@ def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timi
         newest = view.legs[-1] if view.legs else None
         if view.ending:
             return f"the chain is {view.ending}"
-        if newest is None or (chain.leg(newest.number) / "end.json").exists():
-            return ""
-        if newest.submission > submission:
+        if newest is not None and newest.submission > submission:
             return "a later job has taken over"
+        if newest is None or newest.has_ended:
+            return nothing_gained(fleet, view, submission)
         is_over = waited_s >= timing.predecessor_s
         try:
             if not is_at_work(fleet, view, job):
-                return ""
+                return nothing_gained(fleet, view, submission)
         except SchedulerSilentError:
             # Nobody can say whether the job before is gone; a heart that beat meanwhile says that it is not.
             beat_now = last_beat(chain, newest.number)
@@ -190,6 +191,16 @@ def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timi
             return YIELDED
         timing.pause(pause_s)
         waited_s += pause_s
+
+
+def nothing_gained(fleet: Fleet, view: ChainView, submission: int) -> str:
+    """End a chain whose jobs bring nothing; empty when this one may try. Jobs that were killed could not say so."""
+    not_ended = [one.job for one in view.submissions if one.number >= submission]
+    fruitless = without_progress(view, not_ended)
+    if fruitless < LEGS_WITHOUT_PROGRESS:
+        return ""
+    end_chain(fleet, view.member, "failed", give_up(fruitless).reason)
+    return "the chain brought no progress"
 
 
 def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
@@ -224,10 +235,15 @@ def must_end(fleet: Fleet, chain: ChainPaths, number: int) -> bool:
     return fleet.paths.stop.exists() or max(chain.numbers(chain.legs), default=number) > number
 
 
-def look_after(fleet: Fleet) -> None:
-    """Queue the successor and help the other chains; whatever goes wrong there, training goes on."""
+def look_after(fleet: Fleet, *, is_last: bool = False) -> None:
+    """Queue the successor and help the other chains; whatever goes wrong there, training goes on.
+
+    Args:
+        fleet: The fleet.
+        is_last: This process will not look again, so what was refused a moment ago is tried once more now.
+    """
     try:
-        move_on(fleet)
+        move_on(fleet, patience_s=0.0 if is_last else None)
     except (GamefleetError, OSError) as error:
         log.warning("could not look after the chain, trying again in a minute: %s", error)
 
@@ -253,7 +269,7 @@ def finish_leg(fleet: Fleet, chain: ChainPaths, number: int, exit_code: int, *, 
     elif exit_code in HOPELESS:
         reason = f"leg {number} ended with exit code {exit_code}, which another job cannot mend: see its log"
         end_chain(fleet, chain.member, "failed", reason)
-    look_after(fleet)
+    look_after(fleet, is_last=True)
     return f"leg {number} {outcome} with exit code {exit_code}"
 
 

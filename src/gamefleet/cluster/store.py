@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.chain import ChainView, Leg, Submission, Submit
+from gamefleet.cluster.chain_view import ChainView, Leg, Submission, Submit
 from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
 from gamefleet.errors import RunFolderError
 from gamefleet.files import create_once, explained, read_json, write_json
@@ -117,7 +117,12 @@ def read_submission(paths: ChainPaths, number: int, job_name: str, *, present: C
 def read_leg(paths: ChainPaths, number: int) -> Leg:
     """One leg's facts; a leg whose process died before it could say anything has no submission."""
     content = read_record(paths.leg(number) / "leg.json")
-    return Leg(number=number, submission=int(content.get("submission", 0)), step=int(content.get("step", -1)))
+    return Leg(
+        number=number,
+        submission=int(content.get("submission", 0)),
+        step=int(content.get("step", -1)),
+        has_ended=(paths.leg(number) / "end.json").exists(),
+    )
 
 
 def begin_submission(paths: ChainPaths, command: Submit, *, now: float, by: str) -> bool:

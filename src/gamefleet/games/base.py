@@ -219,6 +219,7 @@ class GamePackage:
             `[batch, ...]` to features `[batch, output_size]`; `purpose` is `policy` or `novelty`. Typed loosely because
             games must not need torch to be played.
         reward_json: `(config) -> dict`, the reward settings that enter the compatibility hash.
+        make_spec: `(config) -> GameSpec`, the spec of the game that `make_game` would make, without making it.
         make_scripted: `(game) -> ScriptedPlayer`, or None when there is none.
         quests: The story for quest curricula; may be empty.
     """
@@ -229,5 +230,6 @@ class GamePackage:
     make_game: Callable[[Any], Game]
     make_encoder: Callable[[GameSpec, Mapping[str, Any], str], Any]
     reward_json: Callable[[Any], dict[str, Any]]
+    make_spec: Callable[[Any], GameSpec]
     make_scripted: Callable[[Game], ScriptedPlayer] | None = None
     quests: tuple[Quest, ...] = field(default=())

@@ -20,7 +20,8 @@ RECENT_SAVES = 100
 EVENTS = {
     "attempt_started": "this process claimed the run folder; `resumed_step` is -1 for a start from nothing; in a job "
     "`job` is the scheduler's id, in a chain `leg` the job's number",
-    "training_began": "the attempt's first round is done, `seconds` after the process started",
+    "training_began": "the attempt's first round is done, `seconds` after the process started; it began at "
+    "`first_round_at`",
     "attempt_ended": "this process gave the run folder back; `outcome` and `reason` say why, `trained_s` and "
     "`saving_s` what it spent on rounds and on saves, `first_round_at` and `last_round_at` when rounds began and ended",
     "settings_changed": "a resumed run has other settings; `changes` maps each key to its old and new value",

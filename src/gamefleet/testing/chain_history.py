@@ -9,7 +9,7 @@ What must hold, whatever happens:
 - a submission has one job that counts, and no other job of it works;
 - a leg saves only what goes on from the last save, and only while its fence holds;
 - never more jobs of the fleet at work than the cap allows;
-- when the faults end, every chain finishes.
+- when the faults end, every chain finishes; one whose jobs all fail is given up after few of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from gamefleet.cluster.carrier import move_on
 from gamefleet.cluster.fleet import ChainFacts, Fleet, FleetFacts, RunProbe, write_facts
-from gamefleet.cluster.fleet_paths import FleetPaths
+from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
 from gamefleet.cluster.jobs import Resources
 from gamefleet.cluster.leg import Timing, begin_leg
 from gamefleet.cluster.store import forgive
@@ -36,6 +36,9 @@ from gamefleet.testing.scripted_slurm import (
     ScriptedSlurm,
     World,
 )
+
+LEGS_OF_A_HOPELESS_CHAIN = 6
+"""Three in a row are enough; a requeued or a cancelled job may bring one more."""
 
 GIVE_UP_S = 60 * 24 * HOUR_S
 
@@ -76,7 +79,10 @@ class History:
             world=self.world, faults=faults, begin=self.begin, max_running=random.choice([None, cap])
         )
         self.slurm.bystanders.append(self.glance)
-        self.runs = {member: Training(target=random.randint(20_000, 150_000)) for member in members}
+        self.runs = {
+            member: Training(target=random.randint(20_000, 150_000), is_hopeless=random.random() < 0.1)
+            for member in members
+        }
         self.facts = FleetFacts(
             name="history",
             id="0",
@@ -114,10 +120,11 @@ class History:
             move_on(self.fleet(lambda: True))
 
     def start(self) -> None:
-        """Somebody runs `start`."""
+        """Somebody runs `start`; nobody does that again and again for a run of which nothing can come."""
         fleet = self.fleet(lambda: True)
-        for member in self.runs:
-            forgive(fleet.paths.chain(member))
+        for member, run in self.runs.items():
+            if not (run.is_hopeless and list(fleet.paths.chain(member).root.glob("failed*.json"))):
+                forgive(fleet.paths.chain(member))
         with suppress(KilledError):
             move_on(fleet, patience_s=0.0)
 
@@ -183,7 +190,17 @@ class History:
     def is_done(self) -> bool:
         """Whether every chain has finished and said so."""
         paths = FleetPaths(self.folder)
-        return all(run.is_finished and paths.chain(name).mark("done").exists() for name, run in self.runs.items())
+        return all(self.has_ended(paths.chain(name), run) for name, run in self.runs.items())
+
+    def has_ended(self, chain: ChainPaths, run: Training) -> bool:
+        """Whether a chain has finished, or was given up because nothing can come of it, after few jobs."""
+        if not run.is_hopeless:
+            return run.is_finished and chain.mark("done").exists()
+        times_given_up = len(list(chain.root.glob("failed*.json")))
+        legs = len(chain.numbers(chain.legs))
+        begun_anew = len(list(chain.root.glob("*-*.json")))
+        assert legs <= LEGS_OF_A_HOPELESS_CHAIN * (begun_anew + 1), f"{legs} legs of {chain.member} came to nothing"
+        return times_given_up > 0
 
     def run(self) -> None:
         """Live through it.

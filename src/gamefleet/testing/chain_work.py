@@ -33,10 +33,12 @@ class Training:
     Args:
         target: Finished at this step.
         saved: Step of the newest checkpoint.
+        is_hopeless: Every job of it fails before it has saved.
     """
 
     target: int
     saved: int = STEPS_NONE
+    is_hopeless: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -117,6 +119,9 @@ class AtWork:
         with suppress(KilledError, GamefleetError):
             move_on(work.fleet)
         if not self.is_working(work):
+            return
+        if self.runs[work.member].is_hopeless:
+            self.finish(work, 1)
             return
         if self.world.chance(0.01) and self.world.now < BEGINNING + FAULTY_S:
             self.finish(work, 1)

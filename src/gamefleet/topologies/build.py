@@ -7,6 +7,7 @@ parts work together (`solo`).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import numpy as np
 
 from gamefleet.actors.actor import Actor
 from gamefleet.actors.curricula import make_curriculum
-from gamefleet.actors.policy import RecurrentPolicy, epsilon_ladder
 from gamefleet.actors.steps import Vector
 from gamefleet.actors.vector import make_vector
 from gamefleet.errors import ConfigError
@@ -22,6 +22,7 @@ from gamefleet.experience.replay import Replay
 from gamefleet.games.base import GamePackage, GameSpec
 from gamefleet.identity import derive_seed
 from gamefleet.runs.manifest import Compatibility
+from gamefleet.topologies.collector import out_of_the_collectors_way
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.solo import Schedule, Solo
 
@@ -38,12 +39,14 @@ def build_solo(package: GamePackage, config: RunConfig, *, log_folder: Path | No
         ConfigError: Settings that do not fit together or the machine.
         RomError: The game's data is missing.
     """
-    import torch
-
-    # One thread per side of a round: the second core belongs to the other side, and the order of float additions then
-    # depends on nothing but the settings.
-    torch.set_num_threads(1)
-    vector = make_training_vector(package, config, log_folder=log_folder)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        starting = pool.submit(make_training_vector, package, config, log_folder=log_folder)
+        try:
+            import_learning()  # a second and a half, during which the games start in their processes
+        except BaseException:
+            starting.result().close()
+            raise
+        vector = starting.result()
     try:
         return _build_around(package, config, vector)
     except BaseException:
@@ -51,7 +54,23 @@ def build_solo(package: GamePackage, config: RunConfig, *, log_folder: Path | No
         raise
 
 
+def import_learning() -> None:
+    """Import torch and what needs it, with one thread per side of a round.
+
+    The second core belongs to the other side, and the order of float additions then depends on the settings only.
+    """
+    with out_of_the_collectors_way():
+        import torch
+
+        import gamefleet.actors.policy
+        import gamefleet.learners.value  # noqa: F401 - a part of what takes the time
+
+    torch.set_num_threads(1)
+
+
 def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> Solo:
+    from gamefleet.actors.policy import RecurrentPolicy, epsilon_ladder
+
     device = choose_device(config.run.device)
     seed, spec = config.run.seed, vector.spec
     network = make_network(package, spec, config)

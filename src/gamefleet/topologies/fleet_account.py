@@ -34,7 +34,7 @@ class Stretch:
         saved_step: Step of its last checkpoint, -1 when it saved nothing.
         seen_step: Highest step that it wrote down anywhere.
         reason: Why it ended, in words; empty when it could not say.
-        began_training_at: End of its first round, seconds since 1970; 0 when there was none.
+        began_training_at: Beginning of its first round, seconds since 1970; 0 while none is done.
         trained_until: End of its last round, seconds since 1970; 0 when it could not say.
         trained_s: Spent on rounds, in seconds, as far as it could say.
         milestones: Reached for the first time in the run.
@@ -127,7 +127,7 @@ def stretch(attempt: int, started: Mapping[str, Any], rows: Sequence[Mapping[str
         saved_step=int(last_save.get("step", -1)),
         seen_step=max([seen_step, *steps]),
         reason=str(ended.get("reason", "")),
-        began_training_at=float(began.get("time", 0.0)),
+        began_training_at=float(began.get("first_round_at") or began.get("time", 0.0)),
         trained_until=float(ended.get("last_round_at") or 0.0),
         trained_s=float(ended.get("trained_s") or last_save.get("trained_s") or 0.0),
         milestones=tuple(str(row["milestone"]) for row in rows if row["kind"] == "milestone_reached"),

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from gamefleet.actors.accounts import EpisodeSummary
 from gamefleet.actors.steps import START
-from gamefleet.learners.value import UpdateResult
 from gamefleet.runs.metrics import averages
+
+if TYPE_CHECKING:
+    from gamefleet.learners.value import UpdateResult
 
 EPISODE_WINDOW = 50
 """Episodes over which the running means are taken: enough to smooth, few enough to follow learning."""

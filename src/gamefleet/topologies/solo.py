@@ -19,14 +19,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gamefleet.actors.actor import Actor, Moment
-from gamefleet.actors.policy import RecurrentPolicy
 from gamefleet.experience.replay import Replay
-from gamefleet.learners.value import UpdateResult, ValueLearner
 from gamefleet.transport.memory import MemoryWeights
 from gamefleet.weights.snapshot import Weights
+
+if TYPE_CHECKING:  # torch is imported while the games start, not before
+    from gamefleet.actors.policy import RecurrentPolicy
+    from gamefleet.learners.value import UpdateResult, ValueLearner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

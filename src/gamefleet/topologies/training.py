@@ -87,7 +87,7 @@ def train(
         RunFolderError: The run folder cannot be used, or a later leg took it over.
         CheckpointError: There is no checkpoint that can be resumed.
     """
-    facts = facts_of(package, config, asked)
+    facts = facts_of(package, config, asked, is_new=start != "resume")
     root = Path(config.run.runs_folder) / config.run.name
     with (
         open_run(root, facts, start=start, leg=leg, job=job) as run,
@@ -109,9 +109,11 @@ def store_of(run: OpenRun, *, keep: int) -> CheckpointStore:
     )
 
 
-def facts_of(package: GamePackage, config: RunConfig, asked: str) -> RunFacts:
+def facts_of(package: GamePackage, config: RunConfig, asked: str, *, is_new: bool) -> RunFacts:
     """What the run folder shall say of the run."""
-    spec = package.make_game(config.game).spec
+    if is_new:
+        package.make_game(config.game)  # whatever is wrong with it shall be said before anything is written
+    spec = package.make_spec(config.game)
     return RunFacts(
         game=package.name,
         seed=config.run.seed,
@@ -231,7 +233,8 @@ def timed_round(attempt: Attempt) -> Round:
     started = time.monotonic()
     played = attempt.solo.run_round()
     if attempt.times.note_round(time.monotonic() - started):
-        attempt.events.write("training_began", step=attempt.solo.steps, seconds=round(process_age_s(), 3))
+        facts = {"seconds": round(process_age_s(), 3), "first_round_at": attempt.times.first_round_at}
+        attempt.events.write("training_began", step=attempt.solo.steps, **facts)
     return played
 
 

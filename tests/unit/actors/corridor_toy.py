@@ -127,6 +127,7 @@ PACKAGE = GamePackage(
     make_game=Corridor,
     make_encoder=lambda spec, settings, purpose: None,
     reward_json=lambda config: {},
+    make_spec=lambda config: Corridor(config).spec,
     make_scripted=lambda game: RightWalker(),
     quests=(
         Quest(name="first", goal="third"),

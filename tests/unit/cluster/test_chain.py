@@ -5,22 +5,8 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.chain import (
-    LOST_AFTER_S,
-    REFUSED_AGAIN_S,
-    SETTLED_S,
-    YIELDED,
-    Adopt,
-    Answer,
-    Cancel,
-    ChainView,
-    Give,
-    Leg,
-    Submission,
-    Submit,
-    decide,
-    without_progress,
-)
+from gamefleet.cluster.chain import LOST_AFTER_S, REFUSED_AGAIN_S, SETTLED_S, YIELDED, decide, without_progress
+from gamefleet.cluster.chain_view import Adopt, Answer, Cancel, ChainView, Give, Leg, Submission, Submit
 from gamefleet.cluster.jobs import EndedJob, Ending, Job, JobState
 
 NOW = 10_000.0
@@ -145,16 +131,30 @@ def test_progress_is_counted_per_job_and_yielding_proves_nothing() -> None:
     legs = (leg(1, step=0), leg(2, step=100), leg(3, step=100))
     jobs = [submission(number, str(number)) for number in (1, 2, 3)]
 
-    assert without_progress(view(*jobs, legs=legs, step=100)) == 2
+    assert without_progress(view(*jobs, legs=legs, step=100), ()) == 2
     yielded = replace(jobs[2], outcome=YIELDED)
-    assert without_progress(view(jobs[0], jobs[1], yielded, legs=legs[:2], step=100)) == 1
-    assert without_progress(view(*jobs, legs=legs, step=200)) == 0
+    assert without_progress(view(jobs[0], jobs[1], yielded, legs=legs[:2], step=100), ()) == 1
+    assert without_progress(view(*jobs, legs=legs, step=200), ()) == 0
 
 
 def test_a_requeued_job_counts_from_its_first_leg() -> None:
     legs = (leg(1, 1, step=0), leg(2, 1, step=300))
 
-    assert without_progress(view(submission(1, "7"), legs=legs, step=300)) == 0
+    assert without_progress(view(submission(1, "7"), legs=legs, step=300), ()) == 0
+
+
+def test_jobs_that_fail_with_their_successor_already_waiting_end_the_chain_too() -> None:
+    jobs = [submission(number, str(number)) for number in (1, 2, 3, 4)]
+    legs = tuple(replace(leg(number, step=-1), has_ended=True) for number in (1, 2, 3))
+    seen = view(*jobs, legs=legs)
+    ending = answer(job("3", 3, "ending"), job("4", 4, "pending", "Dependency"))
+
+    [command] = decide(seen, ending)
+
+    assert isinstance(command, Give)
+    assert command.mark == "failed"
+    training = replace(seen, legs=(*legs, leg(4, step=-1)))
+    assert decide(training, answer(job("4", 4))) == [Submit(number=5, after="4")], "it is judged when it ends"
 
 
 def test_a_job_that_somebody_cancelled_while_it_waited_holds_the_chain() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.chain import Submit
+from gamefleet.cluster.chain_view import Submit
 from gamefleet.cluster.fleet import ChainFacts, FleetFacts, read_facts, write_facts
 from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
 from gamefleet.cluster.jobs import Resources

@@ -24,6 +24,12 @@ def _make_game(config: PokemonRedConfig) -> Game:
     return make_game(config)
 
 
+def _make_spec(config: PokemonRedConfig) -> GameSpec:
+    from gamefleet.games.pokemon_red.game import make_spec
+
+    return make_spec(config)
+
+
 def _make_encoder(spec: GameSpec, settings: Mapping[str, Any], purpose: str) -> nn.Module:
     from gamefleet.games.pokemon_red.model import make_encoder
 
@@ -47,6 +53,7 @@ PACKAGE = GamePackage(
     make_game=_make_game,
     make_encoder=_make_encoder,
     reward_json=_reward_json,
+    make_spec=_make_spec,
     make_scripted=_make_scripted,
     quests=quests(),
 )

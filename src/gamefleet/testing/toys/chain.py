@@ -134,6 +134,7 @@ PACKAGE = GamePackage(
     config_type=ChainConfig,
     make_game=Chain,
     make_encoder=make_encoder,
+    make_spec=make_spec,
     reward_json=lambda config: {"end": 1.0},
     make_scripted=ChainPlayer,
 )

@@ -140,6 +140,7 @@ PACKAGE = GamePackage(
     config_type=CorridorConfig,
     make_game=Corridor,
     make_encoder=make_encoder,
+    make_spec=make_spec,
     reward_json=lambda config: {"turn": 1.0},
     make_scripted=CorridorPlayer,
 )

@@ -199,6 +199,7 @@ PACKAGE = GamePackage(
     config_type=GridConfig,
     make_game=Grid,
     make_encoder=make_encoder,
+    make_spec=make_spec,
     reward_json=lambda config: {"key": config.key_reward, "step": config.step_cost},
     make_scripted=GridPlayer,
     quests=(
