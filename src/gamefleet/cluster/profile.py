@@ -76,7 +76,7 @@ LEAST: Mapping[str, int] = {"max_jobs": 1, "cpus": 1}
 def find_profile(
     path: Path | None, *, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Path:
-    """The file that counts.
+    """The file that counts; an empty one does not, for `fleet profile > cluster.toml` empties it before it is read.
 
     Args:
         path: As given on the command line, or None.
@@ -98,7 +98,7 @@ def find_profile(
     variables = os.environ if environment is None else environment
     home = variables.get("XDG_CONFIG_HOME") or (f"{variables['HOME']}/.config" if variables.get("HOME") else "")
     candidates = [(folder or Path()) / FILE_NAME, *([Path(home) / "gamefleet" / FILE_NAME] if home else [])]
-    return next((candidate for candidate in candidates if candidate.is_file()), PACKAGED)
+    return next((one for one in candidates if one.is_file() and one.stat().st_size), PACKAGED)
 
 
 def load_profile(

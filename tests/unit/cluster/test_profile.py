@@ -168,3 +168,9 @@ def test_asking_for_less_than_nothing_is_an_error() -> None:
 
 def test_a_short_job_is_told_after_half_of_its_time() -> None:
     assert resources(GUIDE, time_limit="2:00").signal_s == 60
+
+
+def test_an_empty_profile_does_not_count_since_the_shell_empties_the_file_that_it_writes_to(tmp_path: Path) -> None:
+    (tmp_path / "cluster.toml").touch()
+
+    assert find_profile(None, environment={}, folder=tmp_path).name == "profile.toml"
