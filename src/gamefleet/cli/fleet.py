@@ -26,6 +26,9 @@ ExecutorOption = Annotated[str, typer.Option("--executor", help="slurm, local (p
 ProfileOption = Annotated[
     Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
 ]
+StartFolderOption = Annotated[
+    Path | None, typer.Option("--runs-folder", help="The folder that holds the run folders; default: runs.")
+]
 PartitionOption = Annotated[str | None, typer.Option("--partition", help="Partition of the jobs.")]
 ChainsOption = Annotated[int, typer.Option("--ddp-world-size", help="Chains: runs that are carried side by side.")]
 JobsOption = Annotated[
@@ -53,6 +56,7 @@ def start(
     ddp_world_size: ChainsOption = 1,
     jobs: JobsOption = None,
     run: RunOption = None,
+    runs_folder: StartFolderOption = None,
     game: GameOption = None,
     assignments: SetOption = None,
     executor: ExecutorOption = "slurm",
@@ -74,7 +78,8 @@ def start(
     words = {"partition": partition, "account": account, "qos": qos, "time_limit": time_limit}
     wanted = {**words, "cpus": cpus, "gpus": gpus, "gpu_memory_gb": gpu_memory_gb}
     jobs_facts = resources_of_jobs(executor, profile, wanted, jobs)
-    asked = ask_for(config, assignments, {"run.name": run})
+    folder = None if runs_folder is None else str(runs_folder)
+    asked = ask_for(config, assignments, {"run.name": checked_name(run), "run.runs_folder": folder})
     request = request_for(game, asked, jobs_facts, num_chains=ddp_world_size, notify=notify)
     fleet = fleet_of(request.paths, plan(request), os.environ)
     if dry_run:
@@ -174,6 +179,17 @@ def leg(folder: Path, member: str, submission: int) -> None:
     print(run_leg(fleet, member, submission, environment=os.environ, timing=Timing()), flush=True)
 
 
+def checked_name(run: str | None) -> str | None:
+    """The name that was asked for; an empty one is a variable of the shell that is not set.
+
+    Raises:
+        ConfigError: It is empty.
+    """
+    if run is not None and not run.strip():
+        raise ConfigError("The name of the fleet is empty", value=run, where="--run", remedy="Give it a name.")
+    return run
+
+
 def named_fleet(config: Path | None, run: str | None, runs_folder: Path) -> Fleet:
     """The fleet that a user means, by its name or by the settings that it was started with.
 
@@ -183,14 +199,12 @@ def named_fleet(config: Path | None, run: str | None, runs_folder: Path) -> Flee
     """
     from gamefleet.topologies.fleet_runs import open_fleet
 
-    if run is not None:
-        return open_fleet(runs_folder / run, os.environ)
-    if config is None:
-        return open_fleet(runs_folder / only_fleet(runs_folder), os.environ)
-    section = ask_for(config, None).settings.get("run", {})
-    if "name" not in section:
+    section = {} if config is None else ask_for(config, None).settings.get("run", {})
+    folder = Path(section.get("runs_folder", runs_folder))
+    name = run or section.get("name")
+    if config is not None and not name:
         raise ConfigError("These settings do not name a run", where=config, remedy="Name the fleet with --run.")
-    return open_fleet(Path(section.get("runs_folder", runs_folder)) / section["name"], os.environ)
+    return open_fleet(folder / (name or only_fleet(folder)), os.environ)
 
 
 def only_fleet(runs_folder: Path) -> str:

@@ -38,7 +38,7 @@ def ask_for(
     asked = ask(file=config, assignments=assignments or [], flags=flags or {}, base=base)
     if asked.not_yet:
         print(
-            f"gamefleet: {config}: {', '.join(asked.not_yet)} is understood but not used by this version.",
+            f"gamefleet: {config}: this version makes no use of {', '.join(asked.not_yet)}.",
             file=sys.stderr,
         )
     return asked

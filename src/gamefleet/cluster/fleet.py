@@ -154,6 +154,8 @@ def write_facts(paths: FleetPaths, facts: FleetFacts) -> None:
     """Write `fleet.json`."""
     paths.folder.mkdir(parents=True, exist_ok=True)
     paths.logs.mkdir(exist_ok=True)
+    for chain in facts.chains:
+        paths.chain(chain.member).root.mkdir(exist_ok=True)
     content: dict[str, Any] = msgspec.to_builtins(facts)
     write_json(paths.facts, content)
 

@@ -47,6 +47,25 @@ def carrying_fleet(paths: RunPaths) -> Path | None:
     return None
 
 
+def refuse_if_at_work(fleet: Path) -> None:
+    """Fail while any chain of a fleet may hand over more jobs.
+
+    Args:
+        fleet: Its folder `fleet`.
+
+    Raises:
+        RunFolderError: Says how it is stopped.
+    """
+    members = [folder for folder in fleet.glob("m*") if folder.is_dir()]
+    ended = all(any((member / name).exists() for name in ENDINGS) for member in members)
+    if not ended and not (fleet / STOP).exists():
+        raise RunFolderError(
+            f"The fleet {fleet.parent.name!r} is at work",
+            where=fleet,
+            remedy=f"Stop it with `gamefleet fleet stop --run {fleet.parent.name}` first.",
+        )
+
+
 def _candidates(paths: RunPaths) -> Iterator[tuple[Path, str]]:
     yield paths.fleet, "m0"
     match = MEMBER_NAME.fullmatch(paths.name)

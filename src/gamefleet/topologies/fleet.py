@@ -21,6 +21,8 @@ from gamefleet.cluster.fleet import ChainFacts, FleetFacts, read_facts
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Resources
 from gamefleet.errors import ConfigError, RunFolderError
+from gamefleet.runs.carried import carrying_fleet
+from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.config import Asked, RunConfig, to_toml
 
 COMMAND = (sys.executable, "-m", "gamefleet.cli.main")
@@ -88,7 +90,24 @@ def plan(request: FleetRequest) -> FleetFacts:
         setup=tuple(request.setup),
         notify=request.notify,
     )
+    refuse_if_carried_by_another(facts, paths)
     return continued(facts, read_facts(paths)) if paths.facts.exists() else facts
+
+
+def refuse_if_carried_by_another(facts: FleetFacts, paths: FleetPaths) -> None:
+    """Keep two fleets from carrying one run.
+
+    Raises:
+        RunFolderError: Names the other fleet.
+    """
+    for chain in facts.chains:
+        other = carrying_fleet(RunPaths(chain.run_path))
+        if other is not None and other != paths.folder:
+            raise RunFolderError(
+                f"The fleet {other.parent.name!r} carries the run {chain.run_path.name!r} already",
+                where=other,
+                remedy=f"Stop it first (`gamefleet fleet stop --run {other.parent.name}`), or use another name.",
+            )
 
 
 def chain(request: FleetRequest, paths: FleetPaths, index: int) -> ChainFacts:
