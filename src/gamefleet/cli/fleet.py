@@ -71,7 +71,7 @@ def start(
     dry_run: DryRunOption = False,
 ) -> None:
     """Start chains of jobs, or go on with those that stopped; calling it again does no harm."""
-    from gamefleet.cli.fleet_start import begin, request_for, resources_of_jobs, show_plan
+    from gamefleet.cli.fleet_start import begin, check_runs, request_for, resources_of_jobs, show_plan
     from gamefleet.topologies.fleet import plan
     from gamefleet.topologies.fleet_runs import fleet_of
 
@@ -82,6 +82,7 @@ def start(
     asked = ask_for(config, assignments, {"run.name": checked_name(run), "run.runs_folder": folder})
     request = request_for(game, asked, jobs_facts, num_chains=ddp_world_size, notify=notify)
     fleet = fleet_of(request.paths, plan(request), os.environ)
+    check_runs(request, fleet.facts)
     if dry_run:
         show_plan(fleet, request)
     else:
@@ -126,6 +127,9 @@ def stop(
     from gamefleet.cluster.stopping import Patience, stop
 
     fleet = named_fleet(config, run, runs_folder)
+    if all(fleet.paths.chain(chain.member).mark("done").exists() for chain in fleet.facts.chains):
+        print(f"All runs of {fleet.facts.name} have finished; there is nothing to stop.")
+        return
     stop(fleet, now=now, patience=Patience(wait_s=wait_s), say=print)
     for chain in fleet.facts.chains:
         step = fleet.probe.step(chain.run_path)
@@ -163,8 +167,9 @@ def logs(
 @app.command("profile")
 def profile(profile: ProfileOption = None) -> None:
     """Print the profile that would be used, to be saved as cluster.toml and edited."""
-    from gamefleet.cluster.profile import profile_text
+    from gamefleet.cluster.profile import load_profile, profile_text
 
+    load_profile(profile)  # what is wrong with it shall be said here too
     print(profile_text(profile), end="")
 
 

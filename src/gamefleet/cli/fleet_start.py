@@ -7,6 +7,7 @@ Job: bring profile, cluster and settings together. Place in the data flow: betwe
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gamefleet.errors import ClusterError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.fleet import Fleet
+    from gamefleet.cluster.fleet import ChainFacts, Fleet, FleetFacts
     from gamefleet.cluster.jobs import Resources
     from gamefleet.topologies.config import Asked
     from gamefleet.topologies.fleet import FleetRequest
@@ -109,27 +110,29 @@ def show_plan(fleet: Fleet, request: FleetRequest) -> None:
     print(f"At most {facts.max_jobs} job(s) would run at once. Settings of every leg:\n")
     print(settings_text(request))
     for chain in facts.chains:
-        print(f"{chain.member} would run:\n  {' '.join(chain.command)}")
+        print(f"{chain.member} would run:\n  {shlex.join(chain.command)}")
     if facts.executor == "slurm":
         first = fleet.request(facts.chains[0].member, 1, "")
-        print(f"\n{' '.join(submit_words(fleet.paths.scripts / first.name))}")
+        print(f"\n{shlex.join(submit_words(fleet.paths.scripts / first.name))}")
         print(f"would submit this script:\n\n{batch_script(first)}")
 
 
 def begin(fleet: Fleet, request: FleetRequest) -> None:
     """Write the fleet down, take away the marks of an earlier end, and submit."""
     from gamefleet.cluster.carrier import move_on
-    from gamefleet.cluster.fleet import write_facts
+    from gamefleet.cluster.fleet import read_facts, write_facts
     from gamefleet.cluster.store import forgive, forgive_stop
     from gamefleet.files import write_bytes
     from gamefleet.topologies.fleet import settings_text
 
+    if fleet.paths.facts.exists() and read_facts(fleet.paths).resources != fleet.facts.resources:
+        print("note: a job that waits already keeps what it asked for; the next ones ask for what you say now")
     write_facts(fleet.paths, fleet.facts)
     write_bytes(fleet.paths.settings, settings_text(request).encode())
     if forgive_stop(fleet.paths):
         print("This fleet was stopped; it goes on.")
     for chain in fleet.facts.chains:
-        for mark in forgive(fleet.paths.chain(chain.member)):
+        for mark in forgive(fleet.paths.chain(chain.member), forgiven(chain, request)):
             print(f"{chain.member} was {mark}; it goes on.")
     standing = move_on(fleet, patience_s=0.0)
     if standing.answer is None:
@@ -142,6 +145,43 @@ def begin(fleet: Fleet, request: FleetRequest) -> None:
     if permanent:
         raise permanent[0]
     print_standing(fleet)
+
+
+def forgiven(chain: ChainFacts, request: FleetRequest) -> tuple[str, ...]:
+    """Marks that a start takes away; that of a finished run only where more steps are asked for now."""
+    from gamefleet.runs.folder import read_state
+    from gamefleet.runs.paths import RunPaths
+
+    steps = read_state(RunPaths(chain.run_path)).get("step", 0)
+    return ("failed", "held", *(("done",) if steps < request.config.run.total_steps else ()))
+
+
+def check_runs(request: FleetRequest, facts: FleetFacts) -> None:
+    """Refuse settings with which a run that is there could not go on; each job would only find out again.
+
+    Raises:
+        IncompatibleError: The run has another observation, reward or architecture.
+        ConfigError: The run plays another game.
+    """
+    from dataclasses import replace
+
+    from gamefleet.cli.train import settings_for
+    from gamefleet.games import open_game
+    from gamefleet.runs.folder import is_run
+    from gamefleet.runs.manifest import check_compatible, read_manifest
+    from gamefleet.runs.paths import RunPaths
+    from gamefleet.topologies.build import compatibility
+    from gamefleet.topologies.layers import copied
+
+    package = open_game(request.game)
+    for chain in facts.chains:
+        paths = RunPaths(chain.run_path)
+        if is_run(paths):
+            asked = replace(request.asked, settings=copied(request.asked.settings))
+            asked.settings.setdefault("run", {})["name"] = paths.name
+            _, config = settings_for(package, asked, is_resumed=True)
+            ours = compatibility(package, package.make_spec(config.game), config)
+            check_compatible(ours, read_manifest(paths)["compatibility"], where=paths.root)
 
 
 def print_standing(fleet: Fleet) -> None:

@@ -16,7 +16,7 @@ import msgspec
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Executor, JobRequest, Resources
 from gamefleet.errors import RunFolderError, nearest
-from gamefleet.files import read_json, write_json
+from gamefleet.files import explained, read_json, write_json
 
 FORMAT_VERSION = 1
 STEPS_NONE = -1
@@ -151,11 +151,16 @@ class Fleet:
 
 
 def write_facts(paths: FleetPaths, facts: FleetFacts) -> None:
-    """Write `fleet.json`."""
-    paths.folder.mkdir(parents=True, exist_ok=True)
-    paths.logs.mkdir(exist_ok=True)
-    for chain in facts.chains:
-        paths.chain(chain.member).root.mkdir(exist_ok=True)
+    """Write `fleet.json`, and the folders of what follows.
+
+    Raises:
+        RunFolderError: The folder cannot be made or written.
+    """
+    with explained(paths.folder):
+        paths.folder.mkdir(parents=True, exist_ok=True)
+        paths.logs.mkdir(exist_ok=True)
+        for chain in facts.chains:
+            paths.chain(chain.member).root.mkdir(exist_ok=True)
     content: dict[str, Any] = msgspec.to_builtins(facts)
     write_json(paths.facts, content)
 

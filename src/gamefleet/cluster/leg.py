@@ -49,8 +49,8 @@ REMIND_S = 5.0
 PREDECESSOR_S = 120.0
 """So long a job waits for the one before it to be gone; a job that ends may take this long to be cleaned up."""
 
-HOPELESS = (2, 3)
-"""Exit codes that another job cannot mend: wrong settings, something that is not installed."""
+HOPELESS = (2, 3, 5)
+"""Exit codes that another job cannot mend: wrong settings, something not installed, checkpoints that do not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

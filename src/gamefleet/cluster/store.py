@@ -209,15 +209,19 @@ def give_mark(paths: ChainPaths, kind: str, facts: Mapping[str, Any]) -> bool:
     return create_once(paths.mark(kind), {**facts, "at": time.time()})
 
 
-def forgive(paths: ChainPaths) -> list[str]:
-    """Take failed and held marks away, and let what was submitted so far no longer count.
+def forgive(paths: ChainPaths, kinds: Collection[str] = ("failed", "held")) -> list[str]:
+    """Take marks away, and let what was submitted so far no longer count.
+
+    Args:
+        paths: Of the chain.
+        kinds: Which marks; `done` too where a finished run shall go on.
 
     Returns:
         The marks that were there.
     """
     newest = max(paths.numbers(paths.submissions, ".json"), default=0)
     taken = []
-    for kind in ("failed", "held"):
+    for kind in kinds:
         with suppress(FileNotFoundError):
             os.replace(paths.mark(kind), paths.set_aside_mark(kind, newest))
             taken.append(kind)

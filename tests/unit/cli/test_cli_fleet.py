@@ -10,7 +10,8 @@ from gamefleet.cli.main import app
 from gamefleet.cluster.fleet import ChainFacts, FleetFacts, write_facts
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Resources
-from gamefleet.errors import ConfigError, GamefleetError, RunFolderError
+from gamefleet.cluster.store import give_mark
+from gamefleet.errors import ConfigError, GamefleetError, IncompatibleError, RunFolderError
 from gamefleet.files import write_json
 
 
@@ -143,3 +144,40 @@ def test_a_fleet_of_several_runs_is_listed_and_removed_once_it_is_stopped(
     write_json(paths.stop, {"by": "me"})
     call("runs", "rm", "red4", "--yes")
     assert not paths.root.exists()
+
+
+def test_settings_that_do_not_fit_the_run_that_is_there_are_refused_before_anything_changes(
+    folder: Path, call: Callable[..., str], repository: Path
+) -> None:
+    config = ("--config", str(repository / "configs" / "smoke.toml"))
+    call("train", "pokemon_red", *config, "--run", "red1", "--total-steps", "200", "--no-video")
+    start = ("fleet", "start", *config, "--run", "red1", "--executor", "local", "--dry-run")
+
+    assert "Nothing was submitted" in call(*start)
+    with pytest.raises(IncompatibleError, match="hidden_size"):
+        call(*start, "--set", "network.hidden_size=24")
+    assert not (folder / "runs" / "red1" / "fleet").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_sentence(folder: Path, call: Callable[..., str]) -> None:
+    (folder / "afile").touch()
+
+    with pytest.raises(RunFolderError, match="Cannot write"):
+        call("fleet", "start", "--executor", "local", "--run", "a", "--runs-folder", "afile")
+
+
+def test_a_broken_profile_is_refused_where_it_is_looked_at(folder: Path, call: Callable[..., str]) -> None:
+    assert "max_jobs = 4" in call("fleet", "profile")
+    (folder / "cluster.toml").write_text("max_job = 3\n")
+
+    with pytest.raises(ConfigError, match="max_jobs"):
+        call("fleet", "profile")
+
+
+def test_there_is_nothing_to_stop_when_all_runs_have_finished(folder: Path, call: Callable[..., str]) -> None:
+    paths = make_fleet(folder / "runs", "red1")
+    paths.stop.unlink()
+    give_mark(paths.chain("m0"), "done", {"reason": "all steps are done"})
+
+    assert "nothing to stop" in call("fleet", "stop")
+    assert not paths.stop.exists()
