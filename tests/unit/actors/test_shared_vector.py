@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -122,6 +123,7 @@ def test_a_worker_that_dies_while_it_should_save_costs_only_its_own_states() -> 
 
 
 def test_closing_leaves_no_process_and_no_descriptor_and_may_be_repeated() -> None:
+    gc.collect()  # what earlier tests left open must not be closed in between
     before = psutil.Process().num_fds()
     vector = make()
     pids = [worker.pid for worker in vector._workers]

@@ -275,7 +275,7 @@ def test_a_run_that_a_fleet_carries_is_not_moved_aside(
     (carried / "fleet.json").touch()
 
     with (
-        pytest.raises(RunFolderError, match=rf"fleet carry the run '{name}'.*gamefleet fleet stop {fleet}\b"),
+        pytest.raises(RunFolderError, match=rf"fleet carry the run '{name}'.*gamefleet fleet stop --run {fleet}\b"),
         open_run(root, facts, start="fresh"),
     ):
         pass
