@@ -130,7 +130,11 @@ def stop(
     if all(fleet.paths.chain(chain.member).mark("done").exists() for chain in fleet.facts.chains):
         print(f"All runs of {fleet.facts.name} have finished; there is nothing to stop.")
         return
-    stop(fleet, now=now, patience=Patience(wait_s=wait_s), say=print)
+    try:
+        stop(fleet, now=now, patience=Patience(wait_s=wait_s), say=print)
+    except KeyboardInterrupt:
+        print("The fleet is marked as stopped: its jobs end, and nothing follows. See `gamefleet fleet status`.")
+        raise
     for chain in fleet.facts.chains:
         step = fleet.probe.step(chain.run_path)
         print(f"{chain.member}: {f'saved at step {step:,}' if step >= 0 else 'nothing saved yet'} ({chain.run_folder})")

@@ -104,7 +104,7 @@ def job_line(job: Mapping[str, Any]) -> str:
 
     if job["state"] == "pending":
         expected = f", expected to start {clock_time(job['started'])}" if job["started"] else ""
-        return f"job {job['id']} waits: {explain_reason(job['reason']) or 'no reason given'}{expected}"
+        return f"job {job['id']} waits: {explain_reason(job['reason']) or 'it was handed over a moment ago'}{expected}"
     until = f" until {clock_time(job['ends'])}" if job["ends"] else ""
     return f"job {job['id']} is {job['state']} on {job['node'] or 'this machine'}{until}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
         facts = detect(os.environ)
         found, notes = check_and_complete(found, facts)
         max_jobs, _, lowered = lower_caps(max_jobs, limits.max_submitted_jobs, found, facts)
+        if not wanted.get("partition") and not limits.partition:
+            notes = [*notes, f"jobs go to the partition {found.partition}, the cluster's default"]
         for note in [*notes, *lowered]:
             print(f"note: {note}")
     return JobFacts(executor=executor, resources=found, max_jobs=max_jobs, setup=tuple(limits.setup))
@@ -127,7 +129,7 @@ def begin(fleet: Fleet, request: FleetRequest) -> None:
 
     if fleet.paths.facts.exists() and read_facts(fleet.paths).resources != fleet.facts.resources:
         print("note: a job that waits already keeps what it asked for; the next ones ask for what you say now")
-    write_facts(fleet.paths, fleet.facts)
+    fleet = replace(fleet, facts=write_facts(fleet.paths, fleet.facts))
     write_bytes(fleet.paths.settings, settings_text(request).encode())
     if forgive_stop(fleet.paths):
         print("This fleet was stopped; it goes on.")
@@ -163,8 +165,6 @@ def check_runs(request: FleetRequest, facts: FleetFacts) -> None:
         IncompatibleError: The run has another observation, reward or architecture.
         ConfigError: The run plays another game.
     """
-    from dataclasses import replace
-
     from gamefleet.cli.train import settings_for
     from gamefleet.games import open_game
     from gamefleet.runs.folder import is_run

@@ -58,10 +58,11 @@ class Questions:
         try:
             done = self._run(words)
         except (SchedulerSilentError, MissingDependencyError) as error:
-            self.unknown.append(f"{subject} cannot be learned here: {error.what}")
+            self.unknown.append(f"{subject} cannot be learned here and are not checked: {error.what}")
             return None
         if done.status:
-            self.unknown.append(f"{subject} cannot be learned here: {' '.join(done.err.split()) or words[0]}")
+            said = next(iter(done.err.strip().splitlines()), words[0])[:100]
+            self.unknown.append(f"{subject} cannot be learned here and are not checked: {said}")
             return None
         return done.out
 

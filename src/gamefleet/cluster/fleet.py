@@ -7,7 +7,7 @@ reads. Left out: what happens (`store`), and what follows (`chain`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import msgspec
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Executor, JobRequest, Resources
 from gamefleet.errors import RunFolderError, nearest
-from gamefleet.files import explained, read_json, write_json
+from gamefleet.files import create_once, explained, read_json, write_json
 
 FORMAT_VERSION = 1
 STEPS_NONE = -1
@@ -150,8 +150,14 @@ class Fleet:
         )
 
 
-def write_facts(paths: FleetPaths, facts: FleetFacts) -> None:
-    """Write `fleet.json`, and the folders of what follows.
+def write_facts(paths: FleetPaths, facts: FleetFacts) -> FleetFacts:
+    """Write `fleet.json`, and make the folders of what follows.
+
+    Two that start one fleet at the same moment must agree on its id, or one would not know the other's jobs: the id is
+    written once, by whoever comes first.
+
+    Returns:
+        The facts as they were written.
 
     Raises:
         RunFolderError: The folder cannot be made or written.
@@ -161,8 +167,12 @@ def write_facts(paths: FleetPaths, facts: FleetFacts) -> None:
         paths.logs.mkdir(exist_ok=True)
         for chain in facts.chains:
             paths.chain(chain.member).root.mkdir(exist_ok=True)
-    content: dict[str, Any] = msgspec.to_builtins(facts)
+    create_once(paths.identity, {"id": facts.id, "created_at": facts.created_at})
+    first = read_json(paths.identity)
+    settled = replace(facts, id=str(first["id"]), created_at=float(first["created_at"]))
+    content: dict[str, Any] = msgspec.to_builtins(settled)
     write_json(paths.facts, content)
+    return settled
 
 
 def read_facts(paths: FleetPaths) -> FleetFacts:

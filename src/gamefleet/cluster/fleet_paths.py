@@ -7,6 +7,7 @@ reading and writing.
     ├─ logs/slurm-JOBID.out  slurm-JOBID.err
     └─ fleet/
        ├─ fleet.json                    what was started: chains, commands, resources
+       ├─ identity.json                 its id, written once
        ├─ settings.toml                 the settings that every leg reads
        ├─ stop.json                     the mark that ends all
        ├─ places/0.0003.json             place 0 under the job cap was taken for the third time, by this chain
@@ -116,6 +117,11 @@ class FleetPaths:
     def facts(self) -> Path:
         """What was started; its presence makes the folder a fleet."""
         return self.folder / FACTS
+
+    @property
+    def identity(self) -> Path:
+        """Id and birth of the fleet, written once."""
+        return self.folder / "identity.json"
 
     @property
     def settings(self) -> Path:

@@ -52,6 +52,7 @@ def stop(fleet: Fleet, *, now: bool, patience: Patience, say: Callable[[str], No
     if create_once(fleet.paths.stop, {"at": fleet.clock(), "by": fleet.who, "now": now}):
         notify(fleet.facts.notify, event="stopped", fleet=fleet.facts.name, member="", reason=f"by {fleet.who}")
     give_up_at = time.monotonic() + patience.wait_s
+    jobs: list[Job] = []
     quiet, told, silence = 0, set[str](), ""
     while quiet < QUIET_LOOKS:
         try:
@@ -60,9 +61,9 @@ def stop(fleet: Fleet, *, now: bool, patience: Patience, say: Callable[[str], No
             quiet = 0 if jobs else quiet + 1
         except SchedulerSilentError as error:
             silence = str(error)
-        if time.monotonic() > give_up_at:
+        if time.monotonic() > give_up_at and (jobs or silence):
             raise ClusterError(
-                silence or f"{len(jobs)} jobs have not ended yet",
+                silence or f"{len(jobs)} job(s) have not ended yet",
                 value=[job.id for job in jobs] if not silence else None,
                 where=fleet.paths.root,
                 remedy="They are marked and will not be followed by others. Look again with `gamefleet fleet status`, "

@@ -74,7 +74,7 @@ class Rehearsal:
                 return chain
             if chain["state"] in ("failed", "held") or time.monotonic() > give_up_at:
                 raise RuntimeError(f"in vain: {what}. The chain is {chain['state']}: {chain['reason']}")
-            time.sleep(2.0)
+            time.sleep(5.0)  # each look takes half a second of a core that the run needs too
 
     def start(self) -> None:
         """Submit the first job."""

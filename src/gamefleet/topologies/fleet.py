@@ -115,7 +115,9 @@ def chain(request: FleetRequest, paths: FleetPaths, index: int) -> ChainFacts:
     settings = request.config.run
     name = settings.name if request.num_chains == 1 else f"{settings.name}-m{index}"
     command = [*COMMAND, "train", request.game, "--config", str(paths.settings), "--auto-resume"]
-    command += ["--run", name, "--seed", str(settings.seed + index)]
+    command += ["--run", name]
+    if request.num_chains > 1 or "seed" in request.asked.settings.get("run", {}):
+        command += ["--seed", str(settings.seed + index)]  # one run that is there keeps its own unless told otherwise
     return ChainFacts(member=f"m{index}", run_folder=str(paths.root.parent / name), command=tuple(command))
 
 

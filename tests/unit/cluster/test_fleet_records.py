@@ -155,6 +155,15 @@ def test_a_fleets_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_facts(paths) == facts(setup=("module load cuda",), notify="mail me")
 
 
+def test_two_that_start_one_fleet_at_the_same_moment_agree_on_its_id(tmp_path: Path) -> None:
+    paths = FleetPaths(tmp_path / "a")
+
+    first, second = write_facts(paths, facts(id="1111")), write_facts(paths, facts(id="2222", max_jobs=2))
+
+    assert (first.id, second.id, read_facts(paths).id) == ("1111", "1111", "1111")
+    assert read_facts(paths).max_jobs == 2
+
+
 def test_a_missing_a_damaged_and_a_foreign_fleet_are_told_apart(tmp_path: Path) -> None:
     paths = FleetPaths(tmp_path / "a")
     write_facts(FleetPaths(tmp_path / "ab"), facts())

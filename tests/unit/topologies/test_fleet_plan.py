@@ -35,6 +35,9 @@ def test_one_chain_carries_the_run_of_the_fleets_name(tmp_path: Path) -> None:
     [chain] = facts.chains
     assert (chain.member, chain.run_path) == ("m0", tmp_path / "red1")
     assert chain.command[-4:] == ("--run", "red1", "--seed", "7")
+    unasked = request(tmp_path, "red1")
+    del unasked.asked.settings["run"]["seed"]
+    assert plan(unasked).chains[0].command[-2:] == ("--run", "red1"), "a run that is there keeps its seed"
     assert "--auto-resume" in chain.command
 
 
