@@ -41,7 +41,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One job's stretch of a chain.
+    """One job's part of a chain.
 
     Args:
         number: From 1; the fence.

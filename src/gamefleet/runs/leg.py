@@ -26,7 +26,7 @@ LEG_FOLDER = re.compile(r"(\d{4,})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One job's stretch of a chain.
+    """One job's part of a chain.
 
     Args:
         chain: Path of the folder that holds the chain's legs, as it was given: legs of one chain are compared by it.
