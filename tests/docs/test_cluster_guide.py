@@ -162,6 +162,7 @@ def test_following_the_guide_leads_from_an_account_to_a_running_chain(
     path = f"{folder}/bin:{os.environ['PATH']}"
     newcomer = Newcomer(checkout, {**cluster.environment, "HOME": str(folder), "USER": getpass.getuser(), "PATH": path})
     lines = lines_of((repository / PAGE).read_text())
+    assert len(lines) > 15, "the page's commands are found"
     said: dict[str, str] = {}
     for line in lines:
         if line == "gamefleet fleet status --run red1":
@@ -189,4 +190,4 @@ def test_following_the_guide_leads_from_an_account_to_a_running_chain(
     [chain] = newcomer.chains("red1")
     assert chain["state"] == "stopped"
     assert [row["handover"]["lost_steps"] for row in chain["legs"] if row["handover"]] == [0] * (len(chain["legs"]) - 1)
-    newcomer.run("gamefleet doctor --only checkpoint --run red1")
+    assert re.search(r"ok +checkpoint: .* is whole", newcomer.run("gamefleet doctor --only checkpoint --run red1"))
