@@ -40,15 +40,15 @@ from gamefleet.experience.types import Slots
 
 MAGIC = b"GFCHUNK1"
 MAX_FILE_BYTES = 32 * 2**20
-"""Readers need not look into larger files; 400 steps of a Game Boy with its recurrent states take about 0.5 MB."""
+"""Readers need not open larger ones; 400 steps of a Game Boy take 10 kB, and 0.4 MB more with 256 recurrent states."""
 
 MAX_CONTENT_BYTES = 128 * 2**20
 MAX_HEADER_BYTES = 64 * 2**10
 MAX_ARRAYS = 64
 MAX_AXES = 8
 MAX_AXIS = 2**31
-LEVEL = 1
-"""Of zstd: on Game Boy slots level 3 saves a tenth of the bytes for a third more time."""
+LEVEL = 3
+"""Of zstd: observations of a Game Boy take a quarter less than with level 1, for a twentieth more time."""
 
 _CHECKSUM_BYTES, _LENGTH_BYTES = 16, 4
 _BEGIN = len(MAGIC) + _CHECKSUM_BYTES + _LENGTH_BYTES
