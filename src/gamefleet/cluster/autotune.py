@@ -25,7 +25,7 @@ PLANNED_SHARE = 0.5
 JOB_SHARE = 0.8
 """Of a job's or container's memory: at the limit a process is killed, not slowed down."""
 
-FREE_SHARE = 0.8
+FREE_SHARE = 0.9
 """Of the memory that is free at the moment."""
 
 PEAK_BYTES = 512 * MIB
@@ -239,10 +239,11 @@ def choose_device(hardware: Hardware, batch: int, timings: tuple[Timing, ...], n
     speeds = {timing.device: timing.seconds for timing in nearest_batch(timings, batch)}
     speeds = {device: seconds for device, seconds in speeds.items() if device == "cpu" or hardware.has(device)}
     others = {device: seconds for device, seconds in speeds.items() if device != "cpu"}
-    if "cpu" not in speeds or (hardware.accelerators and not others):
+    if "cpu" not in speeds:
         return unmeasured_device(hardware, name)
     if not others:
-        return Chosen(name=name, value="cpu", reason=f"no accelerator here; {milliseconds(speeds['cpu'])} per call")
+        why = "the accelerator failed when it was measured" if hardware.accelerators else "no accelerator here"
+        return Chosen(name=name, value="cpu", reason=f"{why}; {milliseconds(speeds['cpu'])} per call")
     device = min(others, key=others.__getitem__)
     is_faster = speeds["cpu"] >= ACCELERATOR_GAIN * others[device]
     compared = f"{milliseconds(others[device])} per call on {device}, {milliseconds(speeds['cpu'])} on the CPU"

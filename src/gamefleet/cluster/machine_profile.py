@@ -123,7 +123,14 @@ def hardware_difference(measured: Hardware, present: Hardware) -> str:
         return f"{now} CPUs now, {then} when it was measured"
     if abs(measured.ram_bytes - present.ram_bytes) > RAM_TOLERANCE * measured.ram_bytes:
         return f"{gb(present.ram_bytes)} RAM now, {gb(measured.ram_bytes)} when it was measured"
+    if kinds(measured) != kinds(present):
+        return f"{kinds(present)} now, {kinds(measured)} when it was measured"
     return ""
+
+
+def kinds(hardware: Hardware) -> str:
+    """What a machine can compute on."""
+    return ", ".join(["cpu", *sorted(accelerator.device for accelerator in hardware.accelerators)])
 
 
 def recommended(

@@ -13,23 +13,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psutil
 
 from gamefleet import __version__
 from gamefleet.actors.cpus import usable_cpus
+from gamefleet.actors.settings import ActorSettings
 from gamefleet.cluster.autotune import Chosen, Recommendation, find_limits, recommend
 from gamefleet.cluster.hardware import Accelerator, Hardware, detect_hardware
 from gamefleet.cluster.machine_profile import MachineProfile, recommended, save_profile
-from gamefleet.cluster.measurements import Measurements, Needs
+from gamefleet.cluster.measurements import Measurements, Needs, Play
 from gamefleet.errors import DeviceMemoryError
 from gamefleet.experience.layout import num_bytes
 from gamefleet.games.base import GamePackage
 from gamefleet.topologies.build import import_learning
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.machine_bench import (
-    FULL,
     QUICK,
     Clock,
     Effort,
@@ -157,11 +157,12 @@ def machine_with(
 def needs_of(package: GamePackage, config: RunConfig) -> Needs:
     """What a game needs, before measuring."""
     layout = {array.name: (array.shape, array.dtype) for array in package.make_spec(config.game).observations}
-    total = num_bytes(layout, config.replay, state_size=config.network.hidden_size * 2)
+    state_size = 2 * config.network.hidden_size  # an LSTM's; a GRU has half, which hardly shows
+    total = num_bytes(layout, config.replay, state_size=state_size)
     capacity = config.replay.capacity_steps
     return Needs(
         slot_bytes=-(-total // capacity),
-        steps_per_env=capacity // max(1, type(config.actors)().num_envs),
+        steps_per_env=capacity // ActorSettings().num_envs,
         capacity_steps=capacity,
         batch_size=config.learner.batch_size,
     )
@@ -183,7 +184,7 @@ def tune(
         user_id: The machine's name.
         package: The game.
         config: All settings.
-        effort: `QUICK` or `FULL`.
+        effort: `machine_bench.QUICK` or `FULL`.
         environ: Environment variables.
         tell: Hears what is being measured.
         clock: Seconds.
@@ -237,12 +238,12 @@ class _Bench:
         )
         needs = needs_of(self._package, self._config)
         device = recommend(hardware, needs, so_far).device
-        points = planned_points(machine, needs, is_full=self._effort is FULL)
-        plays = []
+        points = planned_points(machine, needs, is_full=self._effort.is_full)
+        plays: list[Play] = []
         for point in points:
             if plays and self._clock() - began > self._effort.plays_end_s:
                 break
-            self._tell(f"playing {point[0]} environments in {point[1]} processes")
+            self._tell(f"playing, environments: {point[0]}, workers: {point[1]}")
             plays.append(self._play(point, device))
         return Measurements(
             game=so_far.game,
@@ -254,7 +255,7 @@ class _Bench:
             took_s=self._clock() - began,
         )
 
-    def _play(self, point: tuple[int, int], device: str) -> Any:
+    def _play(self, point: tuple[int, int], device: str) -> Play:
         effort, clock = self._effort, self._clock
         return measure_play(self._package, self._config, point, device=device, effort=effort, clock=clock)
 

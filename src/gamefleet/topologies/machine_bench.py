@@ -47,6 +47,7 @@ class Effort:
         inference_batches: Games at once.
         update_batches: Windows at once, as factors of the settings' batch.
         plays_end_s: No further point is begun when the benchmark has lasted so long.
+        is_full: Also try fewer workers than the cores allow, down to one.
     """
 
     random_s: float
@@ -56,16 +57,17 @@ class Effort:
     inference_batches: tuple[int, ...]
     update_batches: tuple[float, ...]
     plays_end_s: float
+    is_full: bool = False
 
 
 QUICK = Effort(
-    random_s=0.7,
-    policy_s=1.3,
-    inference_s=0.2,
+    random_s=1.0,
+    policy_s=2.5,
+    inference_s=0.3,
     updates=2,
     inference_batches=(1, 4, 16),
     update_batches=(0.5, 1.0),
-    plays_end_s=35.0,
+    plays_end_s=30.0,
 )
 FULL = Effort(
     random_s=4.0,
@@ -75,6 +77,7 @@ FULL = Effort(
     inference_batches=(1, 2, 4, 8, 16, 32),
     update_batches=(0.25, 0.5, 1.0, 2.0),
     plays_end_s=240.0,
+    is_full=True,
 )
 
 
@@ -259,7 +262,7 @@ def play_points(max_workers: int, max_envs: int, *, is_full: bool) -> list[tuple
     Args:
         max_workers: Processes that the cores allow.
         max_envs: Games that the memory allows.
-        is_full: Also try fewer processes.
+        is_full: Also try a quarter of the processes, and one.
     """
     workers = min(max_workers, max_envs)
     fewer: Sequence[int] = [workers // 2, workers // 4, 1] if is_full else [workers // 2]
