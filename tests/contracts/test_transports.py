@@ -1,17 +1,22 @@
 """Every transport of experience loses nothing, and every transport of weights keeps the newest.
 
-A new transport joins by adding a function to `EXPERIENCE` or `WEIGHTS` that makes both its ends.
+A new transport joins by adding a function to `EXPERIENCE` or `WEIGHTS` that makes both its ends. A transport whose
+members come and go (a folder) cannot say that nothing more comes: `ENDING` names those that can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gamefleet.actors.saved import pack
+from gamefleet.experience.chunk_file import ChunkContent, ChunkFacts, StoredChunk, encode
 from gamefleet.experience.types import Slots
+from gamefleet.files import write_json
 from gamefleet.transport.base import (
     Chunk,
     ClosedError,
@@ -20,9 +25,14 @@ from gamefleet.transport.base import (
     WeightsReceiver,
     WeightsSender,
 )
+from gamefleet.transport.folder import FolderExperienceReceiver, FolderExperienceSender, PlayedChunk
+from gamefleet.transport.folder_new import TakingBounds
+from gamefleet.transport.folder_sent import SentBounds
 from gamefleet.transport.memory import MemoryExperience, MemoryWeights
+from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.snapshot import Weights
 
+NUM_CHUNKS = 50
 PATIENCE_S = 60.0
 """Whoever waits this long for what must come has found a deadlock."""
 
@@ -30,9 +40,62 @@ ExperienceEnds = tuple[ExperienceSender, ExperienceReceiver]
 WeightsEnds = tuple[WeightsSender, WeightsReceiver]
 
 
-def experience_in_memory(capacity_bytes: int) -> ExperienceEnds:
-    channel = MemoryExperience(capacity_bytes)
+def experience_in_memory(capacity_chunks: int, folder: Path) -> ExperienceEnds:
+    channel = MemoryExperience(capacity_chunks * CHUNK_BYTES)
     return channel, channel
+
+
+class FolderSender:
+    """Sends plain chunks as the files of a member: each source is one of its environments."""
+
+    def __init__(self, sender: FolderExperienceSender) -> None:
+        self._sender = sender
+
+    def send(self, chunk: Chunk, timeout_s: float | None = None) -> bool:
+        return self._sender.send(played(chunk), timeout_s)
+
+    def finish(self) -> None:
+        self._sender.finish()
+
+
+class FolderReceiver:
+    def __init__(self, receiver: FolderExperienceReceiver) -> None:
+        self._receiver = receiver
+
+    def receive(self, timeout_s: float | None = None) -> Chunk | None:
+        stored = self._receiver.receive(timeout_s)
+        return None if stored is None else plain(stored)
+
+    def close(self) -> None:
+        self._receiver.close()
+
+
+def played(chunk: Chunk) -> PlayedChunk:
+    env = int(chunk.source.split("/")[2].removeprefix("a"))
+    content = ChunkContent(slots=chunk.slots, state=chunk.state, start=pack(chunk.source.encode()))
+    return PlayedChunk(env=env, content=content, weights_version=0, epsilon=0.0)
+
+
+def plain(stored: StoredChunk) -> Chunk:
+    env = int(stored.facts.environment.removeprefix("e"))
+    return Chunk(source=f"run/m0/a{env}/e0", slots=stored.content.slots, state=stored.content.state)
+
+
+def experience_in_a_folder(capacity_chunks: int, folder: Path) -> ExperienceEnds:
+    paths = SharedPaths(folder)
+    for member, kind in (("laptop", "actors"), ("learner", "learner")):
+        paths.member(member).mkdir(parents=True)
+        write_json(paths.card(member), {"kind": kind})
+    chunk_bytes = len(encode(StoredChunk(facts=FACTS, content=played(chunk(0)).content)))
+    sender = FolderExperienceSender(
+        paths,
+        "laptop",
+        compatibility="ours",
+        bounds=SentBounds(capacity_bytes=int((capacity_chunks + 0.4) * chunk_bytes)),  # files differ by some bytes
+    )
+    bounds = TakingBounds(quota_chunks=capacity_chunks)
+    receiver = FolderExperienceReceiver(paths, "learner", compatibility="ours", bounds=bounds)
+    return FolderSender(sender), FolderReceiver(receiver)
 
 
 def weights_in_memory() -> WeightsEnds:
@@ -40,7 +103,11 @@ def weights_in_memory() -> WeightsEnds:
     return channel, channel
 
 
-EXPERIENCE: dict[str, Callable[[int], ExperienceEnds]] = {"memory": experience_in_memory}
+EXPERIENCE: dict[str, Callable[[int, Path], ExperienceEnds]] = {
+    "memory": experience_in_memory,
+    "folder": experience_in_a_folder,
+}
+ENDING = ("memory",)
 WEIGHTS: dict[str, Callable[[], WeightsEnds]] = {"memory": weights_in_memory}
 
 
@@ -60,6 +127,7 @@ def chunk(number: int, source: str = "run/m0/a0/e0", num_slots: int = 4) -> Chun
 
 
 CHUNK_BYTES = chunk(0).num_bytes
+FACTS = ChunkFacts(member="laptop", environment="e000", seq=0, compatibility="ours", weights_version=0, epsilon=0.0)
 
 
 def number_of(received: Chunk | None) -> int:
@@ -67,21 +135,24 @@ def number_of(received: Chunk | None) -> int:
     return int(received.slots.reward[0])
 
 
-def drain(receiver: ExperienceReceiver) -> list[Chunk]:
-    """Everything until the senders have finished."""
+def take(receiver: ExperienceReceiver, count: int) -> list[Chunk]:
+    """So many chunks, and then no more."""
     received = []
-    while True:
-        try:
-            found = receiver.receive(PATIENCE_S)
-        except ClosedError:
-            return received
+    for _ in range(count):
+        found = receiver.receive(PATIENCE_S)
         assert found is not None, "nothing came for a minute"
         received.append(found)
+    return received
 
 
 @pytest.fixture(params=EXPERIENCE)
-def experience(request: pytest.FixtureRequest) -> Callable[[int], ExperienceEnds]:
-    return EXPERIENCE[request.param]
+def experience(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], ExperienceEnds]:
+    return lambda capacity_chunks: EXPERIENCE[request.param](capacity_chunks, tmp_path)
+
+
+@pytest.fixture(params=ENDING)
+def ending(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], ExperienceEnds]:
+    return lambda capacity_chunks: EXPERIENCE[request.param](capacity_chunks, tmp_path)
 
 
 @pytest.fixture(params=WEIGHTS)
@@ -90,7 +161,7 @@ def weights(request: pytest.FixtureRequest) -> WeightsEnds:
 
 
 def test_a_chunk_arrives_equal_in_value_type_and_shape(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(10 * CHUNK_BYTES)
+    sender, receiver = experience(10)
     sent = chunk(7)
     assert sender.send(sent, PATIENCE_S)
 
@@ -111,55 +182,53 @@ def test_a_chunk_arrives_equal_in_value_type_and_shape(experience: Callable[[int
 def test_every_chunk_arrives_once_and_in_order(
     experience: Callable[[int], ExperienceEnds], capacity_chunks: int
 ) -> None:
-    sender, receiver = experience(capacity_chunks * CHUNK_BYTES)
+    sender, receiver = experience(capacity_chunks)
 
     def send_all() -> None:
-        for number in range(300):
+        for number in range(NUM_CHUNKS):
             assert sender.send(chunk(number), PATIENCE_S)
-        sender.finish()
 
     with ThreadPoolExecutor(1) as thread:
         sending = thread.submit(send_all)
-        received = drain(receiver)
+        received = take(receiver, NUM_CHUNKS)
         sending.result(PATIENCE_S)
 
-    assert [number_of(found) for found in received] == list(range(300))
+    assert [number_of(found) for found in received] == list(range(NUM_CHUNKS))
+    assert receiver.receive(timeout_s=0.0) is None
 
 
 def test_chunks_of_several_senders_keep_the_order_of_their_source(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(2 * CHUNK_BYTES)
+    sender, receiver = experience(2)
     sources = [f"run/m0/a{actor}/e0" for actor in range(4)]
 
     def send_all(source: str) -> None:
-        for number in range(100):
+        for number in range(25):
             assert sender.send(chunk(number, source), PATIENCE_S)
 
     with ThreadPoolExecutor(5) as threads:
-        receiving = threads.submit(drain, receiver)
+        receiving = threads.submit(take, receiver, 100)
         for sending in [threads.submit(send_all, source) for source in sources]:
             sending.result(PATIENCE_S)
-        sender.finish()
         received = receiving.result(PATIENCE_S)
 
-    assert len(received) == 400
+    assert receiver.receive(timeout_s=0.0) is None
     for source in sources:
-        assert [number_of(found) for found in received if found.source == source] == list(range(100))
+        assert [number_of(found) for found in received if found.source == source] == list(range(25))
 
 
 def test_what_was_sent_and_not_received_is_bounded(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(3 * CHUNK_BYTES)
+    sender, receiver = experience(3)
 
     accepted = [number for number in range(5) if sender.send(chunk(number), timeout_s=0.0)]
 
     assert accepted == [0, 1, 2]
     assert number_of(receiver.receive(PATIENCE_S)) == 0
     assert sender.send(chunk(3), PATIENCE_S)
-    sender.finish()
-    assert [number_of(found) for found in drain(receiver)] == [1, 2, 3]
+    assert [number_of(found) for found in take(receiver, 3)] == [1, 2, 3]
 
 
 def test_a_sender_that_waits_goes_on_when_there_is_room(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(CHUNK_BYTES)
+    sender, receiver = experience(1)
     assert sender.send(chunk(0), PATIENCE_S)
 
     with ThreadPoolExecutor(1) as thread:
@@ -171,7 +240,7 @@ def test_a_sender_that_waits_goes_on_when_there_is_room(experience: Callable[[in
 
 
 def test_a_chunk_larger_than_the_bound_passes_alone(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(CHUNK_BYTES)
+    sender, receiver = experience(1)
 
     assert sender.send(chunk(1, num_slots=50), PATIENCE_S)
     assert not sender.send(chunk(2), timeout_s=0.0)
@@ -179,11 +248,11 @@ def test_a_chunk_larger_than_the_bound_passes_alone(experience: Callable[[int], 
 
 
 def test_without_a_chunk_the_receiver_comes_back_empty_handed(experience: Callable[[int], ExperienceEnds]) -> None:
-    assert experience(CHUNK_BYTES)[1].receive(timeout_s=0.01) is None
+    assert experience(1)[1].receive(timeout_s=0.01) is None
 
 
-def test_after_the_end_everything_is_received_and_then_the_end(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(10 * CHUNK_BYTES)
+def test_after_the_end_everything_is_received_and_then_the_end(ending: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = ending(10)
     sender.send(chunk(0), PATIENCE_S)
     sender.finish()
 
@@ -195,8 +264,8 @@ def test_after_the_end_everything_is_received_and_then_the_end(experience: Calla
         sender.send(chunk(1), PATIENCE_S)
 
 
-def test_the_end_wakes_a_receiver_that_waits(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(CHUNK_BYTES)
+def test_the_end_wakes_a_receiver_that_waits(ending: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = ending(1)
 
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(receiver.receive, PATIENCE_S)
@@ -205,8 +274,8 @@ def test_the_end_wakes_a_receiver_that_waits(experience: Callable[[int], Experie
             waiting.result(PATIENCE_S)
 
 
-def test_a_receiver_that_goes_away_wakes_senders_that_wait(experience: Callable[[int], ExperienceEnds]) -> None:
-    sender, receiver = experience(CHUNK_BYTES)
+def test_a_receiver_that_goes_away_wakes_senders_that_wait(ending: Callable[[int], ExperienceEnds]) -> None:
+    sender, receiver = ending(1)
     assert sender.send(chunk(0), PATIENCE_S)
 
     with ThreadPoolExecutor(1) as thread:
