@@ -4,8 +4,10 @@ Job: go to a chunk's start, repeat its actions and compare every observation, re
 data flow: for a share of the chunks that other members send, before a replay takes them. Left out: which chunks are
 looked at and what a difference means for their member (`topologies`), and damage (`experience.chunk_file`).
 
-A chunk that passes was possible in this game: nobody can invent rewards or observations. That is all it says: the start
-is taken on trust, because reaching it would mean to play everything before it.
+A chunk that passes was possible in this game: nobody can invent rewards or observations. That is all it says. The start
+is taken on trust, because reaching it would mean to play everything before it; and an action that was swapped for one
+with the same visible effect up to the chunk's end (two buttons that both do nothing) passes, being as true as the
+other.
 
 The start comes from a stranger and goes into an emulator. It cannot run code by design of the format, but an emulator
 is a large program: call this in a process of its own, and take its death for a difference.
@@ -49,7 +51,7 @@ def check(make_game: Callable[[], Game], content: ChunkContent, spec: GameSpec) 
                 at_end.callback(close)
             return _first_difference(game, content, spec)
         except GamefleetError as error:
-            return f"The game refuses to play it: {error}"
+            return f"It cannot be played: {error.what}."
 
 
 def _first_difference(game: Game, content: ChunkContent, spec: GameSpec) -> str:
