@@ -136,10 +136,9 @@ def foresee(package: GamePackage, settings: RunConfig, path: Path, *, is_full: b
         return
     print_hardware(machine.hardware, machine.missing.items())
     print_choices(advice, "By the rule for cores and memory, without measurements")
-    tried = ", ".join(f"{envs} in {workers}" for envs, workers in points)
-    print(
-        f"\nWould measure these environments in processes: {tried}. Would save {path}. Nothing was measured or saved."
-    )
+    tried = ", ".join(f"{envs} x {workers}" for envs, workers in points)
+    print(f"Would measure, environments x workers: {tried}.")
+    print(f"Would save {path}. Nothing was measured or saved.")
 
 
 def print_profile(profile: MachineProfile) -> None:

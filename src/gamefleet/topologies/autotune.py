@@ -93,6 +93,7 @@ def choose(
     measure: bool,
     environ: Mapping[str, str] = os.environ,
     tell: Tell | None = None,
+    effort: Effort = QUICK,
 ) -> Choice:
     """Numbers for this machine: measured now, or by its profile, or by the rule alone.
 
@@ -100,16 +101,17 @@ def choose(
         user_id: The machine's name.
         package: The game.
         config: All settings.
-        measure: Run the quick benchmark first and save its result.
+        measure: Run the benchmark first and save its result.
         environ: Environment variables.
         tell: Hears what is being measured.
+        effort: How long is measured.
 
     Raises:
         ConfigError: The name is none for a file.
         WorkerError: The games do not start.
     """
     if measure:
-        profile = tune(user_id, package, config, effort=QUICK, environ=environ, tell=tell)
+        profile = tune(user_id, package, config, effort=effort, environ=environ, tell=tell)
         save_profile(profile, environ)
         return as_choice(profile.recommendation, "measured now")
     hardware = look(environ).hardware

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -188,3 +189,20 @@ def test_the_batch_follows_how_long_an_update_takes(seconds: dict[int, float], e
 def test_the_replay_shrinks_with_the_memory() -> None:
     small, large = recommend(linux(8, 8), Needs()), recommend(linux(8, 32), Needs())
     assert small.capacity_steps < large.capacity_steps == Needs().capacity_steps
+
+
+def test_the_guides_page_says_what_the_rule_gives(repository: Path) -> None:
+    page = (repository / "docs/guides/autotune.md").read_text()
+
+    def envs(hardware: Hardware) -> int:
+        return recommend(hardware, Needs()).num_envs
+
+    macs = [mac(fast=6, slow=4, ram_gb=32), mac(fast=8, slow=4, ram_gb=32)]
+    desktops = [linux(cores, 16, accelerators=CUDA) for cores in range(8, 17)]
+    for row in (
+        f"| MacBook Air M1, 8 GB | {envs(mac(fast=4, slow=4, ram_gb=8))} | memory |",
+        f"| MacBook Pro M1, 16 GB | {envs(mac(fast=4, slow=4, ram_gb=16))} | cores |",
+        f"| MacBook Pro M2, 32 GB (10 or 12 cores) | {envs(macs[0])} or {envs(macs[1])} | cores |",
+        f"16 GB or more | {min(map(envs, desktops))} to {max(map(envs, desktops))} | cores |",
+    ):
+        assert row in page, row
