@@ -2,8 +2,8 @@
 
 Chunks are those of Pokémon Red, played at random on the built-in cartridge, without recurrent states and with some of
 the usual size, which are noise to a compressor. Writing and reading a chunk in memory is measured against a plain copy
-of its arrays, in turns, in CPU time. Recording is the price of one step of playing with a recorder beside it (saved
-states, stacking) over one without; playing a chunk again is compared with playing it the first time.
+of its arrays, in turns, in CPU time. Recording is what a recorder takes beside a step of playing, most of it for saving
+one state per chunk; playing a chunk again is compared with playing it the first time.
 """
 
 from __future__ import annotations
@@ -39,24 +39,23 @@ def cpu_seconds(act: Callable[[], object]) -> float:
 
 
 def play(num_chunks: int) -> tuple[list[ChunkContent], float, float]:
-    """Chunks of each game, and the seconds of one step of all games with and without a recorder, in turns."""
+    """Chunks of each game, and the seconds of one step of all games: of playing it, and of recording it."""
     vector = make_vector(PACKAGE, CONFIG, num_envs=NUM_ENVS, num_workers=0)
     policy = RandomPolicy(num_actions=vector.spec.num_actions, num_envs=NUM_ENVS, seed=0)
     contents: list[ChunkContent] = []
-    recorded, plain = [], []
+    playing = recording = 0.0
     with closing(Actor(vector=vector, policy=policy, curriculum=Beginning(), seed=0)) as actor:
         recorder = ChunkRecorder(vector, chunk_steps=CHUNK_STEPS)
-
-        def record() -> None:
-            contents.extend(chunk.content for chunk in recorder.observe(actor.step()))
-
-        actor.step()
-        for _ in range(num_chunks):
-            plain.append(cpu_seconds(lambda: [actor.step() for _ in range(CHUNK_STEPS)]) / CHUNK_STEPS)
-            recorder.begin()
-            # One step more closes the chunks and has saved where the next ones begin, as in an endless recording.
-            recorded.append(cpu_seconds(lambda: [record() for _ in range(CHUNK_STEPS + 1)]) / CHUNK_STEPS)
-    return contents, float(np.median(recorded)), float(np.median(plain))
+        recorder.observe(actor.step())
+        num_steps = num_chunks * CHUNK_STEPS + 1
+        for _ in range(num_steps):
+            before = time.process_time()
+            moment = actor.step()
+            between = time.process_time()
+            contents += [chunk.content for chunk in recorder.observe(moment)]
+            playing += between - before
+            recording += time.process_time() - between
+    return contents, playing / num_steps, recording / num_steps
 
 
 def with_states(contents: list[ChunkContent], size: int) -> list[StoredChunk]:
@@ -104,22 +103,20 @@ def measure(chunks: list[StoredChunk], num_rounds: int) -> list[Row]:
     ]
 
 
-def measure_play(contents: list[ChunkContent], recorded: float, plain: float) -> list[Row]:
+def measure_play(contents: list[ChunkContent], playing: float, recording: float) -> list[Row]:
     game = PACKAGE.make_game(CONFIG)
     spec = game.spec
     game.close()
     chosen = contents[:NUM_ENVS]
     again = cpu_seconds(lambda: [check(lambda: PACKAGE.make_game(CONFIG), content, spec) for content in chosen])
-    again /= sum(content.num_slots - 1 for content in chosen)
-    per_step = plain / NUM_ENVS
+    seconds = {
+        "play a step": playing / NUM_ENVS,
+        "record it, states included": recording / NUM_ENVS,
+        "play it again": again / sum(content.num_slots - 1 for content in chosen),
+    }
     return [
-        {"what": "play a step", "us CPU per step": per_step * 1e6, "play / this": 1.0},
-        {
-            "what": "play and record it",
-            "us CPU per step": recorded / NUM_ENVS * 1e6,
-            "play / this": plain / recorded,
-        },
-        {"what": "play it again", "us CPU per step": again * 1e6, "play / this": per_step / again},
+        {"what": name, "us CPU per step": taken * 1e6, "play / this": seconds["play a step"] / taken}
+        for name, taken in seconds.items()
     ]
 
 
@@ -129,9 +126,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/chunks.md")
     arguments = parser.parse_args()
-    contents, recorded, plain = play(arguments.chunks)
+    contents, playing, recording = play(arguments.chunks)
     rows = [row for size in (0, STATE_SIZE) for row in measure(with_states(contents, size), arguments.rounds)]
-    rows += measure_play(contents, recorded, plain)
+    rows += measure_play(contents, playing, recording)
     report("chunks", "What do files of experience cost, and how large are they?", rows, arguments.write)
 
 

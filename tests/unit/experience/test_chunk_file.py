@@ -159,7 +159,7 @@ SHAPES = st.lists(st.sampled_from(HUGE), max_size=9)
 
 
 @given(data=st.data())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_headers_that_lie_give_an_error_of_ours(data: st.DataObject) -> None:
     def lie(header: dict[str, Any]) -> None:
         kind = data.draw(st.sampled_from(["number", "fact", "dtype", "shape", "name", "twice", "less", "more"]))

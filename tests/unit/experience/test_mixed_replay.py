@@ -84,7 +84,7 @@ def test_importance_weights_undo_the_mixing(max_share: float) -> None:
         mixed.update_priorities(batch.index, rng.uniform(0.3, 3.0, size=64))
     values: dict[int, float] = {}
     estimates = []
-    for _ in range(4000):
+    for _ in range(2000):
         batch = mixed.sample(8)
         value = batch.obs["tag"][:, 0].astype(np.float64)
         values.update(zip(batch.index.tolist(), value.tolist(), strict=True))
