@@ -40,7 +40,7 @@ from gamefleet.experience.types import Slots
 
 MAGIC = b"GFCHUNK1"
 MAX_FILE_BYTES = 32 * 2**20
-"""Readers need not open larger ones; 400 steps of a Game Boy take 10 kB, and 0.4 MB more with 256 recurrent states."""
+"""Readers need not open larger ones; 400 steps of a Game Boy take 15 kB, and 0.4 MB more with 256 recurrent states."""
 
 MAX_CONTENT_BYTES = 128 * 2**20
 MAX_HEADER_BYTES = 64 * 2**10
