@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SHARED_FACTS = "shared.json"
 WIDTH = 120
+BUSY_SHARE = 0.5
+"""Of the CPUs: with a higher load before the benchmark, its numbers say more about other programs."""
 
 UserIdOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name of this machine's profile; the host name by default.")
@@ -148,11 +150,13 @@ def print_profile(profile: MachineProfile) -> None:
     print_plays(measured, profile.recommendation)
     print_timings(measured)
     print_choices(profile.recommendation, f"Choices for {profile.user_id} ({measured.took_s:.0f} s of measuring)")
+    if measured.load > BUSY_SHARE * profile.hardware.cpus:
+        print(f"Other programs were busy (load {measured.load:.1f}): measure again when they are not.")
 
 
 def print_hardware(hardware: Hardware, missing: Iterable[tuple[str, str]]) -> None:
     """Print what the machine has, and what it has not."""
-    from gamefleet.cluster.autotune import gb
+    from gamefleet.cluster.room import gb
 
     kinds = f", {hardware.performance_cores} fast and {hardware.efficiency_cores} slow"
     cores = f"{hardware.granted_cpus} of {hardware.cpus} CPUs{kinds if hardware.performance_cores else ''}"
@@ -165,7 +169,7 @@ def print_hardware(hardware: Hardware, missing: Iterable[tuple[str, str]]) -> No
         memory = f", {gb(accelerator.memory_bytes)}" if accelerator.memory_bytes else ""
         print(f"{accelerator.device}: {accelerator.name}{memory}")
     for device, reason in missing:
-        print(f"{device}: not measured, {reason}")
+        print(f"{device}: not used, {reason}")
 
 
 def print_plays(measured: Measurements, chosen: Recommendation) -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from gamefleet.cluster.autotune import Recommendation, gb, recommend
+from gamefleet.cluster.autotune import Recommendation, recommend
 from gamefleet.cluster.hardware import Hardware
 from gamefleet.cluster.measurements import Measurements, Needs
+from gamefleet.cluster.room import gb
 from gamefleet.errors import ConfigError
 from gamefleet.files import explained, write_json
 

@@ -59,6 +59,7 @@ class Measurements:
         learner_bytes: Resident memory of the process that chooses and learns, after an update; 0 if nothing learned.
         missing: Device -> why it was not measured.
         took_s: Duration.
+        load: Processes that wanted a CPU in the minute before, on average; other programs distort measurements.
     """
 
     game: str
@@ -68,6 +69,7 @@ class Measurements:
     learner_bytes: int = 0
     missing: Mapping[str, str] = field(default_factory=dict)
     took_s: float = 0.0
+    load: float = 0.0
 
     @property
     def env_bytes(self) -> int:

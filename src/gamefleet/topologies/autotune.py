@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +20,11 @@ import psutil
 from gamefleet import __version__
 from gamefleet.actors.cpus import usable_cpus
 from gamefleet.actors.settings import ActorSettings
-from gamefleet.cluster.autotune import Chosen, Recommendation, find_limits, recommend
+from gamefleet.cluster.autotune import Chosen, Recommendation, recommend
 from gamefleet.cluster.hardware import Accelerator, Hardware, detect_hardware
 from gamefleet.cluster.machine_profile import MachineProfile, recommended, save_profile
 from gamefleet.cluster.measurements import Measurements, Needs, Play
+from gamefleet.cluster.room import find_limits
 from gamefleet.errors import DeviceMemoryError
 from gamefleet.experience.layout import num_bytes
 from gamefleet.games.base import GamePackage
@@ -194,10 +195,10 @@ def tune(
     Raises:
         WorkerError: The games do not start.
     """
-    began = clock()
+    began, load = clock(), os.getloadavg()[0]
     machine = look(environ)
     bench = _Bench(package, config, effort, tell or _in_silence, clock)
-    measurements = bench.run(machine, began)
+    measurements = replace(bench.run(machine, began), load=load)
     return MachineProfile(
         user_id=user_id,
         hardware=machine.hardware,

@@ -96,6 +96,7 @@ def test_a_profile_is_printed_with_tables_and_a_reason_per_choice(capsys: pytest
         ),
         missing={"cuda": "no CUDA device"},
         took_s=24.0,
+        load=5.0,
     )
     advice = recommend(hardware, Needs(), measured)
     print_profile(
@@ -112,8 +113,9 @@ def test_a_profile_is_printed_with_tables_and_a_reason_per_choice(capsys: pytest
     shown = capsys.readouterr().out
     assert "8 of 8 CPUs, 4 fast and 4 slow; 16.0 GB RAM, 9.0 GB free" in shown
     assert "mps: Apple GPU" in shown
-    assert "cuda: not measured, no CUDA device" in shown
+    assert "cuda: not used, no CUDA device" in shown
     assert "<- chosen" in shown
+    assert "Other programs were busy (load 5.0): measure again when they are not." in shown
     assert "4 fast and 4 slow cores count as 6, less 1 for the system" in shown
     assert "3.0 ms per call on mps, 1.0 ms on the CPU" in shown
     assert all(chosen.name in shown for chosen in advice.reasons)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamefleet.cluster.autotune import bytes_per_env, choose_batch, find_limits, planned_bytes, recommend, usable_cores
+from gamefleet.cluster.autotune import choose_batch, recommend
 from gamefleet.cluster.hardware import Accelerator, Hardware
 from gamefleet.cluster.measurements import GIB, MIB, Measurements, Needs, Play, Timing
+from gamefleet.cluster.room import bytes_per_env, find_limits, planned_bytes, usable_cores
 
 APPLE = (Accelerator(device="mps", name="Apple GPU"),)
 CUDA = (Accelerator(device="cuda", name="a card", memory_bytes=12 * GIB),)
