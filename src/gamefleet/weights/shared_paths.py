@@ -36,13 +36,14 @@ def check_member(member: str) -> str:
     Raises:
         ConfigError: It is not made of what every file system takes.
     """
-    if not MEMBER_PATTERN.fullmatch(member):
+    # The last two would make file names in `rejected/` that mean something else.
+    if not MEMBER_PATTERN.fullmatch(member) or re.search(r"-[0-9]{6,}$|\.experience$", member):
         raise ConfigError(
             "This cannot be the name of a member",
             value=member,
             where="collaboration.member",
             remedy="Use up to 63 lower-case letters, digits, dots, dashes and underscores, beginning with a letter or "
-            "a digit.",
+            "a digit, and ending neither in six digits after a dash nor in '.experience'.",
         )
     return member
 

@@ -29,6 +29,14 @@ from gamefleet.identity import first_difference
 
 FORMAT = "gamefleet weights 1"
 CHECKSUM = "xxh3"
+ALIGNMENT_BYTES = 8
+
+TYPES = {
+    "bool": "BOOL",
+    **{f"{kind}{bits}": f"{kind[0].upper()}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
+}
+"""Names of array types in a `.safetensors` file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,15 @@ def encode(snapshot: Snapshot) -> bytes:
     Raises:
         ValueError: There is an array that the format cannot hold, or a value that is not JSON.
     """
+    return b"".join(pieces(snapshot))
+
+
+def pieces(snapshot: Snapshot) -> list[bytes | memoryview]:
+    """The content of a file as a header and the arrays' own memory: nothing is copied.
+
+    Raises:
+        ValueError: There is an array that the format cannot hold, or a value that is not JSON.
+    """
     arrays = {name: plain(name, array) for name, array in snapshot.weights.arrays.items()}
     texts = {
         "format": FORMAT,
@@ -84,7 +101,22 @@ def encode(snapshot: Snapshot) -> bytes:
         "compatibility_parts": json.dumps(snapshot.compatibility["parts"], sort_keys=True, allow_nan=False),
         "provenance": json.dumps(snapshot.provenance, sort_keys=True, allow_nan=False),
     }
-    return bytes(safetensors.numpy.save(arrays, {**texts, CHECKSUM: checksum(arrays, texts)}))
+    # Larger types first, so that every array begins at a multiple of its item's size.
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
+    entries: dict[str, Any] = {"__metadata__": {**texts, CHECKSUM: checksum(arrays, texts)}}
+    end = 0
+    for name in names:
+        array, begin = arrays[name], end
+        end = begin + array.nbytes
+        entries[name] = {"dtype": TYPES[array.dtype.name], "shape": array.shape, "data_offsets": [begin, end]}
+    head = json.dumps(entries, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % ALIGNMENT_BYTES)
+    return [len(head).to_bytes(8, "little") + head, *(as_bytes(arrays[name]) for name in names)]
+
+
+def as_bytes(array: NDArray[Any]) -> memoryview:
+    """The memory of an array in C order."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 def plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
@@ -93,7 +125,7 @@ def plain(name: str, array: NDArray[Any]) -> NDArray[Any]:
     Raises:
         ValueError: It holds no numbers.
     """
-    if array.dtype.kind not in "biuf":
+    if array.dtype.name not in TYPES:
         raise ValueError(f"weights {name!r} are of {array.dtype}, which a snapshot cannot hold")
     # `order="C"` keeps arrays without axes as they are; `ascontiguousarray` would give them one.
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
@@ -106,7 +138,7 @@ def checksum(arrays: Mapping[str, NDArray[Any]], texts: Mapping[str, str]) -> st
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
-        digest.update(array.tobytes())
+        digest.update(as_bytes(array))
     return digest.hexdigest()
 
 
@@ -122,8 +154,9 @@ def decode(data: bytes, *, where: object = None) -> Snapshot:
         IncompatibleError: It is of a format that this version does not know.
     """
     try:
-        texts, arrays = header(data), safetensors.numpy.load(data)
-    except (SafetensorError, ValueError, TypeError, AttributeError) as error:
+        # The library first: it bounds how deep a header may be nested.
+        arrays, texts = safetensors.numpy.load(data), header(data)
+    except (SafetensorError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise corrupt("This is no readable file of weights", where) from error
     if texts.get("format", FORMAT) != FORMAT:
         raise IncompatibleError(
@@ -134,13 +167,16 @@ def decode(data: bytes, *, where: object = None) -> Snapshot:
         )
     if texts.pop(CHECKSUM, None) != checksum(arrays, texts):
         raise corrupt("The weights fail their checksum", where)
-    return Snapshot(
-        weights=Weights(version=int(texts["version"]), arrays=arrays),
-        run=texts["run"],
-        step=int(texts["step"]),
-        compatibility={"hash": texts["compatibility"], "parts": json.loads(texts["compatibility_parts"])},
-        provenance=json.loads(texts["provenance"]),
-    )
+    try:
+        return Snapshot(
+            weights=Weights(version=int(texts["version"]), arrays=arrays),
+            run=texts["run"],
+            step=int(texts["step"]),
+            compatibility={"hash": texts["compatibility"], "parts": json.loads(texts["compatibility_parts"])},
+            provenance=json.loads(texts["provenance"]),
+        )
+    except (KeyError, ValueError, RecursionError) as error:
+        raise corrupt("The file of weights lacks a part of its header", where) from error
 
 
 def header(data: bytes) -> dict[str, str]:
