@@ -1,0 +1,165 @@
+"""Playing with a fleet's settings and weights, without learning.
+
+Job: make the games, the policy and the curriculum that the fleet's settings describe, play, and cut what was played
+into chunks. Place in the data flow: merged weights -> here -> chunks. Left out: where weights come from and chunks go
+(`actors_only`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gamefleet.actors.actor import Actor, Moment
+from gamefleet.actors.chunks import ChunkRecorder, RecordedChunk
+from gamefleet.actors.curricula import make_curriculum
+from gamefleet.actors.steps import Vector
+from gamefleet.games.base import GamePackage
+from gamefleet.topologies.build import (
+    choose_device,
+    compatibility,
+    import_learning,
+    intrinsic_weights,
+    make_network,
+    make_training_vector,
+)
+from gamefleet.topologies.config import RunConfig, make_config
+from gamefleet.topologies.layers import merge
+from gamefleet.transport.folder import PlayedChunk
+from gamefleet.weights.manifests import SharedFacts
+from gamefleet.weights.snapshot import Weights
+from gamefleet.weights.versions import check_joins
+
+if TYPE_CHECKING:
+    from gamefleet.actors.policy import RecurrentPolicy
+
+
+def settings_of(package: GamePackage, facts: SharedFacts, own: Mapping[str, Any]) -> RunConfig:
+    """The fleet's settings with those of this machine on top.
+
+    Args:
+        package: The game.
+        facts: What the fleet trains.
+        own: Sections and values that are this machine's matter: number of games, device, paths.
+
+    Raises:
+        ConfigError: A setting is unknown here or has a bad value.
+        IncompatibleError: This installation plays another game, sees other observations, pays other rewards, or has
+            another network; names the first difference.
+    """
+    settings: dict[str, Any] = {}
+    merge(settings, {name: value for name, value in facts.settings.items() if name != "collaboration"})
+    merge(settings, own)
+    config = make_config(package, settings)
+    here = SharedFacts(
+        fleet=facts.fleet,
+        game_name=package.name,
+        settings={},
+        compatibility=compatibility(package, package.make_spec(config.game), config).as_json(),
+        seed=facts.seed,
+    )
+    check_joins(facts, here, where="shared.json of the fleet")
+    return config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What one round gave.
+
+    Args:
+        moments: One per vector step.
+        chunks: Those that became whole.
+    """
+
+    moments: tuple[Moment, ...]
+    chunks: tuple[PlayedChunk, ...]
+
+
+class Player:
+    """Plays rounds; close it to end the games.
+
+    Args:
+        package: The game.
+        config: Of `settings_of`; its seed is this member's own.
+        chunk_steps: Steps of a chunk at most.
+        log_folder: Where worker processes log.
+
+    Raises:
+        RomError: The game's data is missing.
+        ConfigError: The device is not there.
+    """
+
+    def __init__(
+        self, package: GamePackage, config: RunConfig, *, chunk_steps: int, log_folder: Path | None = None
+    ) -> None:
+        import_learning()
+        vector = make_training_vector(package, config, log_folder=log_folder)
+        try:
+            self._policy, self._epsilons = _make_policy(package, config, vector)
+            curriculum = make_curriculum(
+                config.curriculum, spec=vector.spec, quests=package.quests, num_envs=vector.num_envs
+            )
+            seed = config.run.seed
+            self.actor = Actor(vector=vector, policy=self._policy, curriculum=curriculum, seed=seed)
+            self._recorder = ChunkRecorder(vector, chunk_steps=chunk_steps)
+        except BaseException:
+            vector.close()
+            raise
+        self._round_length = config.actors.refresh_every_steps
+        self._begun_with = [0] * vector.num_envs
+
+    @property
+    def version(self) -> int:
+        """Of the weights that play."""
+        return self._policy.version
+
+    def refresh(self, weights: Weights) -> None:
+        """Go on with other weights.
+
+        Raises:
+            IncompatibleError: They are of another network.
+        """
+        self._policy.refresh(weights.arrays, version=weights.version)
+        if self.actor.total_steps == 0:
+            self._begun_with = [weights.version] * self.actor.vector.num_envs
+
+    def play(self) -> Played:
+        """Play one round with the present weights."""
+        moments, chunks = [], []
+        for _ in range(self._round_length):
+            moment = self.actor.step()
+            moments.append(moment)
+            chunks += [self._labelled(recorded) for recorded in self._recorder.observe(moment)]
+        return Played(moments=tuple(moments), chunks=tuple(chunks))
+
+    def cut(self) -> list[PlayedChunk]:
+        """The chunks in progress, ended where they are."""
+        return [self._labelled(recorded) for recorded in self._recorder.cut()]
+
+    def close(self) -> None:
+        """End the games."""
+        self.actor.close()
+
+    def _labelled(self, recorded: RecordedChunk) -> PlayedChunk:
+        env = recorded.env
+        version, self._begun_with[env] = self._begun_with[env], self.version
+        return PlayedChunk(
+            env=env, content=recorded.content, weights_version=version, epsilon=float(self._epsilons[env])
+        )
+
+
+def _make_policy(package: GamePackage, config: RunConfig, vector: Vector) -> tuple[RecurrentPolicy, Any]:
+    from gamefleet.actors.policy import RecurrentPolicy, epsilon_ladder
+
+    actors = config.actors
+    epsilons = epsilon_ladder(vector.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha)
+    policy = RecurrentPolicy(
+        make_network(package, vector.spec, config),
+        epsilons=epsilons,
+        seed=config.run.seed,
+        intrinsic_weights=intrinsic_weights(config),
+        device=choose_device(actors.device),
+    )
+    return policy, epsilons
