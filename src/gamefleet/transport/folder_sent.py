@@ -63,7 +63,6 @@ class SentChunks:
         self._monotonic = monotonic
         self._sent: dict[str, dict[int, _Sent]] = {}
         self._next: dict[str, int] = {}
-        _make_folder(folder)
         readers.look()
         for environment in environments(folder):
             remove_leftovers(folder / environment)
