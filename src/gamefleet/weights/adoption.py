@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gamefleet.weights.content import Content
-from gamefleet.weights.manifests import MergedInput, Version
+from gamefleet.weights.manifests import Contribution, MergedInput, SharedFacts, Version
 from gamefleet.weights.placing import MemberState, Placement
 
 
@@ -62,6 +62,26 @@ def entered(
         samples=samples,
         updates=updates,
         published=(),
+    )
+
+
+def draft(state: MemberState, facts: SharedFacts, progress: Progress, *, member: str, seq: int) -> Contribution:
+    """Manifest of a contribution that covers everything since the base, still without its blob."""
+    return Contribution(
+        member=member,
+        token=state.token,
+        seq=seq,
+        lineage=state.lineage,
+        compatibility=facts.compatibility,
+        base=state.base,
+        since=state.since,
+        included=state.included,
+        samples=max(1, progress.samples - state.samples),
+        updates=progress.updates - state.updates,
+        total_samples=progress.samples,
+        total_updates=progress.updates,
+        step=progress.step,
+        published_at=0.0,
     )
 
 

@@ -16,15 +16,15 @@ from typing import Any
 
 import msgspec
 
-from gamefleet.errors import CheckpointError, RunFolderError
-from gamefleet.weights.adoption import Adoption, Progress, adopted, different, entered
-from gamefleet.weights.blobs import NotHereError, read_blob
+from gamefleet.errors import RunFolderError
+from gamefleet.weights.adoption import Adoption, Progress, adopted, different, draft, entered
 from gamefleet.weights.content import Content
-from gamefleet.weights.manifests import Card, Contribution, Heartbeat, SharedFacts, Version
+from gamefleet.weights.manifests import Card, Heartbeat, SharedFacts, Version
 from gamefleet.weights.merging import Merger
+from gamefleet.weights.own import check_name, next_seq, own_content, refusal_of
 from gamefleet.weights.placing import MemberState, Placement, Published, Sources, place
 from gamefleet.weights.settings import MergeSettings
-from gamefleet.weights.shared_paths import check_member, numbered
+from gamefleet.weights.shared_paths import check_member
 from gamefleet.weights.store import SharedStore
 
 __all__ = ["Adoption", "Member"]
@@ -103,7 +103,7 @@ class Member:
         card = replace(self._card, token=self._state.token, joined_at=self.store.clock())
         self.store.introduce(self.member, card)
         progress = Progress(samples=samples, updates=updates)
-        found = self._newest()
+        found = self.store.newest()
         if self._state.lineage == self._facts.lineage:
             adoption = self._adopt(first, progress)
         elif found is None:
@@ -136,7 +136,7 @@ class Member:
             RunFolderError: Another process took this member's name, or the folder is not writable.
             StorageFullError: The disk or quota is full; nothing was published.
         """
-        self._check_name()
+        check_name(self.store, self.member, self._state)
         progress = Progress(step=step, samples=samples, updates=updates)
         adoption = self._adopt(content, progress)
         current = adoption.content if adoption else content
@@ -154,36 +154,15 @@ class Member:
         )  # fmt: skip
         self.store.heartbeat(self.member, beat)
 
-    def _check_name(self) -> None:
-        card = self.store.card(self.member)
-        if self._facts is None or (card is not None and card.token != self._state.token):
-            raise RunFolderError(
-                "Another process took over this member's name" if self._facts else "This member has not joined yet",
-                value=self.member,
-                where=self.store.paths.card(self.member),
-                remedy="Give each machine and each run its own name (collaboration.member), and start again.",
-            )
-
-    def _newest(self) -> tuple[Version, Content] | None:
-        """The newest version that can be read."""
-        while (head := self.store.head()) is not None:
-            try:
-                return head, self.store.content(head.version)
-            except CheckpointError:
-                again = self.store.head()
-                if again is not None and again.version == head.version:
-                    return None  # removed or still arriving: the next sync looks again
-        return None
-
     def _adopt(
         self, content: Content, progress: Progress, fresh: Published | None = None, earlier: Adoption | None = None
     ) -> Adoption | None:
         """Take over a newer version, or drop work that was refused; what was taken over earlier if there is none."""
         head = self.store.head()
-        refusal = self._refusal(head)
+        refusal = refusal_of(self.store, self.member, self._state, head)
         if head is None or (head.version <= self._state.base and not refusal):
             return earlier
-        found = self._newest()
+        found = self.store.newest()
         if found is None or found[0].version < self._state.base + (not refusal):
             return earlier
         head, goal = found
@@ -195,16 +174,6 @@ class Member:
         self.store.collect_garbage(self.member, self.settings, is_home=self.may_merge)
         return adopted(head, placement, earlier)
 
-    def _refusal(self, head: Version | None) -> str:
-        """Why work of this member was refused since the last sync; empty when none was."""
-        if head is None:
-            return ""
-        if self.is_quarantined:
-            return "this member is in quarantine" if head.version > self._state.base else ""
-        newest = self._state.published[-1] if self._state.published else None
-        found = self.store.rejection(self.member, newest.seq) if newest else None
-        return f"the last contribution {found.reason}" if found else ""
-
     @property
     def is_quarantined(self) -> bool:
         """Whether nothing of this member is merged until somebody releases it."""
@@ -213,7 +182,7 @@ class Member:
     def _place(self, head: Version, goal: Content, content: Content, fresh: Published | None) -> Placement:
         def own(published: Published) -> Content | None:
             # What was published a moment ago is still in memory.
-            return content if published is fresh else self._own_content(published)
+            return content if published is fresh else own_content(self.store, self.member, published)
 
         sources = Sources(version=self._version_content, own=own)
         max_age = self.settings.max_age_versions
@@ -223,12 +192,6 @@ class Member:
         if self._base is not None and self._base[0] == number:
             return self._base[1]
         return self.store.find_content(number)
-
-    def _own_content(self, published: Published) -> Content | None:
-        try:
-            return read_blob(self.store.paths.weights(self.member), published.blob)[0]
-        except (NotHereError, CheckpointError):
-            return None
 
     def _enter(self, head: Version, placement: Placement, progress: Progress) -> None:
         """Remember where the work of this member grows from now on."""
@@ -242,23 +205,9 @@ class Member:
         before = state.published[-1].updates if state.published else state.updates
         if progress.updates <= before or self._facts is None or self.is_quarantined:
             return None
-        draft = Contribution(
-            member=self.member,
-            token=state.token,
-            seq=self._next_seq(),
-            lineage=state.lineage,
-            compatibility=self._facts.compatibility,
-            base=state.base,
-            since=state.since,
-            included=state.included,
-            samples=max(1, progress.samples - state.samples),
-            updates=progress.updates - state.updates,
-            total_samples=progress.samples,
-            total_updates=progress.updates,
-            step=progress.step,
-            published_at=self.store.clock(),
-        )
-        made = self.store.publish(draft, content)
+        number = next_seq(self.store, self.member, state.seq)
+        written = draft(state, self._facts, progress, member=self.member, seq=number)
+        made = self.store.publish(replace(written, published_at=self.store.clock()), content)
         published = Published(
             seq=made.seq, base=state.base, blob=made.blob, samples=progress.samples, updates=progress.updates
         )  # fmt: skip
@@ -267,10 +216,3 @@ class Member:
         if made.seq % COLLECTED_EVERY == 0:
             self.store.collect_garbage(self.member, self.settings, is_home=self.may_merge)
         return published
-
-    def _next_seq(self) -> int:
-        """Above every number that this name ever had here."""
-        head = self.store.head()
-        included = head.included.get(self.member, 0) if head else 0
-        refused = self.store.refused().seqs.get(self.member, ())
-        return max(self._state.seq, included, *refused, *numbered(self.store.paths.weights(self.member))) + 1

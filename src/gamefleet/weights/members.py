@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gamefleet.errors import CorruptCheckpointError
 from gamefleet.weights.manifests import Card, Heartbeat, Rejection, Totals, Version, read
-from gamefleet.weights.quarantine import Refused
+from gamefleet.weights.quarantine import Refused, rejection
 from gamefleet.weights.store import SharedStore
 
 
@@ -117,5 +117,5 @@ def _seen(store: SharedStore, member: str, now: float, refused: Refused) -> Seen
         card=store.card(member),
         heartbeat=heartbeat,
         heartbeat_age_s=age,
-        last_rejection=store.rejection(member, max(seqs)) if seqs else None,
+        last_rejection=rejection(store.paths, member, max(seqs)) if seqs else None,
     )

@@ -82,7 +82,7 @@ def merge(head: Content, momentum: Arrays, inputs: Sequence[Input], settings: Me
     moved: dict[str, NDArray[Any]] = {}
     for name, array in head.arrays.items():
         if not is_averaged(array):
-            arrays[name] = reduce(np.maximum, (one.content.arrays[name] for one in inputs), array)
+            arrays[name] = np.asarray(reduce(np.maximum, (one.content.arrays[name] for one in inputs), array))
         elif settings.rule == "outer":
             change = _change(name, array, inputs, weights)
             arrays[name], moved[name] = _stepped(array, change, momentum.get(name), settings)

@@ -113,7 +113,12 @@ def place(
         return Placement(content=goal, kind="rollback", reason=reason)
     included = head.included.get(member, 0)
     if included == state.included:
-        return _carried_over(state, head, goal, content, sources, max_age)
+        reason = _too_old(state, head, max_age)
+        base = None if reason else sources.version(state.base)
+        if base is None:
+            reason = reason or f"version {state.base}, from which the work grew, is no longer there"
+            return Placement(content=goal, kind="join", reason=reason)
+        return Placement(content=rebased(content, base, goal), kind="merge")
     for published in state.published:
         if (published.seq, published.blob.xxh3) == (included, head.checksums.get(member)):
             origin = _origin(published, state, sources)
@@ -124,18 +129,13 @@ def place(
     return Placement(content=goal, kind="join", reason=reason)
 
 
-def _carried_over(
-    state: MemberState, head: Version, goal: Content, content: Content, sources: Sources, max_age: int
-) -> Placement:
+def _too_old(state: MemberState, head: Version, max_age: int) -> str:
     age = head.version - state.since
-    if age > max_age:
-        reason = f"the work began at version {state.since}, {age} versions ago; at most {max_age} are let in"
-        return Placement(content=goal, kind="join", reason=reason)
-    base = sources.version(state.base)
-    if base is None:
-        reason = f"version {state.base}, from which the work grew, is no longer there"
-        return Placement(content=goal, kind="join", reason=reason)
-    return Placement(content=rebased(content, base, goal), kind="merge")
+    return (
+        ""
+        if age <= max_age
+        else f"the work began at version {state.since}, {age} versions ago; at most {max_age} are let in"
+    )
 
 
 def _origin(published: Published, state: MemberState, sources: Sources) -> Content | None:

@@ -6,6 +6,8 @@ evaluation gate, or a person, decides; members find the version like any other. 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gamefleet.errors import ConfigError
 from gamefleet.weights.manifests import Version
 from gamefleet.weights.shared_paths import numbered
@@ -41,18 +43,21 @@ def rollback(store: SharedStore, to_version: int, reason: str, *, member: str = 
             where=store.paths.merged,
             remedy=f"Versions that are there: {', '.join(map(str, known)) or 'none'}.",
         )
-    undone = range(to_version + 1, head.version + 1)
-    draft = Version(
-        version=store.next_number(),
+    draft = _draft(head, older, store.next_number(), reason)
+    return store.write_version(replace(draft, merged_by=member), store.content(to_version), {})
+
+
+def _draft(head: Version, older: Version, number: int, reason: str) -> Version:
+    undone = range(older.version + 1, head.version + 1)
+    return Version(
+        version=number,
         lineage=head.lineage,
-        parent=to_version,
+        parent=older.version,
         kind="rollback",
         included=head.included,
         checksums=head.checksums,
         totals=head.totals,
         norms=older.norms,
         rolled_back=sorted({*head.rolled_back, *undone}),
-        merged_by=member,
         reason=reason,
     )
-    return store.write_version(draft, store.content(to_version), {})

@@ -19,7 +19,7 @@ from gamefleet.weights.content import Arrays, Content
 from gamefleet.weights.contributions import Pending, publish, waiting
 from gamefleet.weights.garbage import collect
 from gamefleet.weights.manifests import Card, Contribution, Heartbeat, Rejection, SharedFacts, Version, as_json, read
-from gamefleet.weights.quarantine import Refused, refused, reject, rejection
+from gamefleet.weights.quarantine import Refused, refused, reject
 from gamefleet.weights.settings import MergeSettings
 from gamefleet.weights.shared_paths import SharedPaths, numbered
 from gamefleet.weights.versions import check_joins, found_fleet, write_version
@@ -128,6 +128,16 @@ class SharedStore:
         except CheckpointError:
             return None
 
+    def newest(self) -> tuple[Version, Content] | None:
+        """The newest version that can be read, with its content; None when the next look may find one."""
+        before = None
+        while (head := self.head()) is not None and head != before:
+            try:
+                return head, self.content(head.version)
+            except CheckpointError:
+                before = head
+        return None
+
     def _opened(self, number: int) -> tuple[Content, Arrays]:
         if number in self._contents:
             self._contents.move_to_end(number)
@@ -195,10 +205,6 @@ class SharedStore:
         """Remove what nobody needs any more; see `garbage.collect`."""
         return collect(self.paths, member, settings, now=self.server_now(member), is_home=is_home)
 
-    def rejection(self, member: str, seq: int) -> Rejection | None:
-        """Why a contribution is in quarantine; None when it is not."""
-        return rejection(self.paths, member, seq)
-
     def reject(self, verdict: Rejection, *, included: int, max_rejections: int) -> None:
         """Put a contribution in quarantine; see `quarantine.reject`."""
         reject(self.paths, replace(verdict, rejected_at=self.clock()), included=included, max_rejections=max_rejections)
@@ -230,12 +236,13 @@ class SharedStore:
 
     def live_learners(self, now: float, live_s: float) -> frozenset[str]:
         """Learners whose heartbeat is younger than `live_s`, by the file server's clock."""
-        return frozenset(member for member in self.paths.member_ids() if self._is_live_learner(member, now, live_s))
+        return frozenset(member for member in self.paths.member_ids() if _is_live_learner(self, member, now, live_s))
 
-    def _is_live_learner(self, member: str, now: float, live_s: float) -> bool:
-        try:
-            age = now - self.paths.heartbeat(member).stat().st_mtime
-        except OSError:
-            return False
-        card = self.card(member) if age < live_s else None
-        return card is not None and card.kind == "learner"
+
+def _is_live_learner(store: SharedStore, member: str, now: float, live_s: float) -> bool:
+    try:
+        age = now - store.paths.heartbeat(member).stat().st_mtime
+    except OSError:
+        return False
+    card = store.card(member) if age < live_s else None
+    return card is not None and card.kind == "learner"
