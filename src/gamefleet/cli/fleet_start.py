@@ -80,13 +80,15 @@ def request_for(game: str | None, asked: Asked, jobs: JobFacts, *, num_chains: i
     from gamefleet.topologies.config import make_config, merge
     from gamefleet.topologies.fleet import FleetRequest
 
-    if "collaboration" in asked.not_yet and num_chains > 1:
-        print(f"note: the {num_chains} runs have different seeds and do not share weights in this version")
     package = open_game(game or asked.game_name or DEFAULT_GAME)
     config = make_config(package, asked)
     if not config.run.name:
         merge(asked.settings, {"run": {"name": fresh_run_name(package.name)}})
         config = make_config(package, asked)
+    if config.collaboration.enabled:
+        print(f"note: the members share weights through {config.collaboration.folder.absolute()}")
+    elif num_chains > 1:
+        print(f"note: the {num_chains} runs differ in their seeds and share nothing (collaboration.enabled is false)")
     return FleetRequest(
         game=package.name,
         asked=asked,

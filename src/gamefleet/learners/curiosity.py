@@ -178,15 +178,32 @@ class Curiosity:
         """State of the random numbers, for `forget`."""
         return self._generator.get_state()
 
-    def export_state(self) -> dict[str, Any]:
-        """Everything that shapes its future, as nested dicts of JSON values, arrays and bytes."""
+    def export_shared(self) -> dict[str, Any]:
+        """What is known about the game, without what belongs to this learner: networks and normalisers."""
         return {
             "target": module_arrays(self._target),
             "predictor": module_arrays(self._predictor),
             "embed": module_arrays(self._embed),
-            "optimizer": self._optimizer.export_state(),
             "observations": self._observations.export_state(),
             "returns": self._returns.export_state(),
+        }
+
+    def adopt(self, shared: Mapping[str, Any]) -> None:
+        """Go on with another's `export_shared`, with the optimizer and the random numbers of one's own.
+
+        Raises:
+            IncompatibleError: It belongs to other settings or another game.
+        """
+        for name, module in (("target", self._target), ("predictor", self._predictor), ("embed", self._embed)):
+            load_arrays(module, shared[name])
+        self._observations = Moments.from_state(shared["observations"], self.device)
+        self._returns = Moments.from_state(shared["returns"], self.device)
+
+    def export_state(self) -> dict[str, Any]:
+        """Everything that shapes its future, as nested dicts of JSON values, arrays and bytes."""
+        return {
+            **self.export_shared(),
+            "optimizer": self._optimizer.export_state(),
             "random": self._generator.get_state().numpy().tobytes(),
         }
 
@@ -196,11 +213,8 @@ class Curiosity:
         Raises:
             IncompatibleError: It belongs to other settings or another game.
         """
-        for name, module in (("target", self._target), ("predictor", self._predictor), ("embed", self._embed)):
-            load_arrays(module, state[name])
+        self.adopt(state)
         self._optimizer.import_state(state["optimizer"])
-        self._observations = Moments.from_state(state["observations"], self.device)
-        self._returns = Moments.from_state(state["returns"], self.device)
         self._generator.set_state(torch.tensor(np.frombuffer(state["random"], dtype=np.uint8)))
 
 

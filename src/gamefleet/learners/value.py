@@ -201,12 +201,28 @@ class ValueLearner:
 
     def _importance_weights(self, batch: SequenceBatch) -> Tensor:
         probability = torch.from_numpy(np.array(batch.probability))
-        exponent = self._settings.importance_exponent
-        return importance_weights(probability, batch.num_windows, exponent).to(self.device)
+        return importance_weights(probability, batch.num_windows, self._settings.importance_exponent).to(self.device)
 
     def weights(self) -> Arrays:
         """A copy of the online network's weights, for actors and files."""
         return module_arrays(self.network)
+
+    def adopt(self, network: Mapping[str, NDArray[Any]], curiosity: Mapping[str, Any] | None) -> None:
+        """Go on from other weights, with the optimizer's moments and counts of one's own.
+
+        The target network becomes a copy: an old target is that of another network.
+
+        Args:
+            network: As `weights` returns.
+            curiosity: As `Curiosity.export_shared` returns; None leaves curiosity as it is.
+
+        Raises:
+            IncompatibleError: They belong to another architecture.
+        """
+        load_arrays(self.network, network)
+        self._move_target(1.0)
+        if self.curiosity is not None and curiosity is not None:
+            self.curiosity.adopt(curiosity)
 
     def export_state(self) -> dict[str, Any]:
         """Everything that shapes the next update, as nested dicts of JSON values, arrays and bytes."""

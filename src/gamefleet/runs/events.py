@@ -31,6 +31,14 @@ EVENTS = {
     "milestone_reached": "an environment reached `milestone` for the first time in this run",
     "worker_restarted": "an environment worker crashed or hung and was replaced",
     "tracker_failed": "a mirror of the metrics failed; training goes on without it",
+    "member_joined": "the run became `member` of a shared folder, at its merged `version`",
+    "sharing_failed": "the shared folder cannot be used, for `reason`; training goes on alone",
+    "sharing_again": "the shared folder can be used again",
+    "experience_quarantined": "what another member said to have played is not what its game gives; nothing more of it "
+    "is taken in",
+    "experience_unchecked": "others' play cannot be played again here, for `reason`; none is taken in until it can",
+    "version_refused": "the evaluation gate found merged `version` worse, for `reason`, and went back to `good_version`",
+    "work_dropped": "this member went on from merged `version` without its own unmerged work, for `reason`",
 }
 """Kind -> meaning, for docs/metrics.md."""
 

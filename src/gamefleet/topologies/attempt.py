@@ -21,7 +21,8 @@ from gamefleet.runs.progress import Progress
 from gamefleet.runs.trackers import Trackers
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.report import Report
-from gamefleet.topologies.solo import Round, Solo
+from gamefleet.topologies.solo import Round
+from gamefleet.topologies.wiring import Wiring
 
 
 class Times:
@@ -84,7 +85,7 @@ class Attempt:
 
     config: RunConfig
     run: OpenRun
-    solo: Solo
+    solo: Wiring
     store: CheckpointStore
     metrics: MetricsWriter
     events: EventWriter
@@ -95,7 +96,11 @@ class Attempt:
 
 
 def tell_events(attempt: Attempt, played: Round) -> None:
-    """Write down milestones and failed workers."""
+    """Write down milestones, failed workers and what else a round has to tell."""
+    for news in played.news:
+        attempt.events.write(news.kind, step=attempt.solo.steps, **news.details)
+        if news.sentence:
+            attempt.progress.say(news.sentence)
     for moment in played.moments:
         for event in moment.milestones:
             attempt.events.write(
@@ -135,6 +140,7 @@ class Rows:
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
         self._report = Report()
+        self._sharing: Mapping[str, float] = {}
         self._remember()
 
     def _remember(self) -> None:
@@ -145,6 +151,7 @@ class Rows:
         """Take in a round, and write a row when it is time."""
         episodes = (episode for moment in played.moments for episode in moment.episodes)
         self._report.observe(episodes, played.updates)
+        self._sharing = played.sharing
         if self._attempt.solo.steps - self._last_step >= self._attempt.config.run.metrics_interval_steps:
             self.write()
 
@@ -153,7 +160,7 @@ class Rows:
         attempt, solo = self._attempt, self._attempt.solo
         if solo.steps == self._last_step:
             return
-        row = {**self._report.row(), **self._totals()}
+        row = {**self._report.row(), **self._totals(), **self._sharing}
         attempt.metrics.write(solo.steps, row)
         attempt.trackers.write(solo.steps, row)
         attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)

@@ -25,6 +25,7 @@ from gamefleet.games.base import GamePackage
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
+from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
 from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested, parse_assignment
 from gamefleet.topologies.settings_text import to_toml
@@ -51,6 +52,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "actors": ActorSettings,
     "curriculum": CurriculumSettings,
     "trackers": TrackerSettings,
+    "collaboration": CollaborationSettings,
 }
 """Every section but `game`, whose type the game says."""
 
@@ -73,6 +75,7 @@ class RunConfig:
         actors: How games are played.
         curriculum: Where episodes start.
         trackers: Mirrors of the metrics.
+        collaboration: The fleet that the run is a member of.
     """
 
     game_name: str
@@ -85,6 +88,7 @@ class RunConfig:
     actors: ActorSettings
     curriculum: CurriculumSettings
     trackers: TrackerSettings
+    collaboration: CollaborationSettings
 
     def resolved(self) -> Settings:
         """All settings as plain JSON values; `make_config` makes an equal object of them."""

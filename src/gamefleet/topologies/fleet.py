@@ -4,7 +4,8 @@ Job: turn settings and resources into the facts of a fleet. Place in the data fl
 `cluster`, which knows jobs and nothing about training. Left out: when jobs are submitted (`cluster.chain`).
 
 One chain carries the run NAME itself. Several carry NAME-m0, NAME-m1, ..., which differ in their seed; each keeps its
-name, its folder and its seed over all of its jobs.
+name, its folder and its seed over all of its jobs. With collaboration each of them is one member of the shared folder,
+under the name of its run; without, they know nothing of each other.
 """
 
 from __future__ import annotations
@@ -149,7 +150,14 @@ def continued(facts: FleetFacts, before: FleetFacts) -> FleetFacts:
 
 
 def settings_text(request: FleetRequest) -> str:
-    """The settings file that every leg reads: what was asked for, with the folder of the runs made absolute."""
+    """The settings file that every leg reads: what was asked for, with folders made absolute.
+
+    Names and seeds are left out, because the commands of the chains say them.
+    """
     asked = {**request.asked.not_yet, **request.asked.settings}
     run = {key: value for key, value in asked.get("run", {}).items() if key not in ("name", "seed")}
-    return to_toml({**asked, "run": {**run, "runs_folder": str(request.paths.root.parent)}})
+    legs = {**asked, "run": {**run, "runs_folder": str(request.paths.root.parent)}}
+    if request.config.collaboration.enabled:
+        shared = {key: value for key, value in asked["collaboration"].items() if key != "member"}
+        legs["collaboration"] = {**shared, "shared_dir": str(request.config.collaboration.folder.absolute())}
+    return to_toml(legs)

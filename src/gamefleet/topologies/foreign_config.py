@@ -35,7 +35,7 @@ TRANSLATED: Mapping[str, str] = {
 }
 """The guides' key -> our name; on the top level and inside a `training` section."""
 
-NOT_YET = frozenset({"stream", "stream_port", "stream_top_k", "collaboration"})
+NOT_YET = frozenset({"stream", "stream_port", "stream_top_k"})
 """Keys that are understood but whose feature this version does not have; they are kept and reported, not refused."""
 
 FLAT_SECTION = "training"

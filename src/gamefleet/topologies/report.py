@@ -36,6 +36,16 @@ METRICS: dict[str, tuple[str, str]] = {
     "start/milestones": ("milestones", "As episode/milestones, over the last 50 episodes from the game's beginning"),
     "start/cells": ("cells", "As episode/cells, over the last 50 episodes from the game's beginning"),
     "term/<name>": ("reward", "Mean sum of one reward term over the last 50 finished episodes"),
+    "shared/version": ("versions", "Merged version that this member goes on from"),
+    "shared/sync_s": ("s", "How long the last contribution and merge took"),
+    "shared/foreign_steps": ("steps", "Steps taken in from other members since this attempt began"),
+    "shared/foreign_slots": ("slots", "Slots of others' play held at present"),
+    "shared/foreign_members": ("members", "Members whose play was taken in since this attempt began"),
+    "shared/chunks_checked": ("chunks", "Pieces of others' play that were played again and found true"),
+    "shared/chunks_refused": ("chunks", "Pieces of others' play that were passed over"),
+    "shared/members_dropped": ("members", "Members whose play turned out to be false"),
+    "shared/chunks_sent": ("chunks", "Pieces of own play handed over since this attempt began"),
+    "shared/chunks_dropped": ("chunks", "Pieces of own play that nobody had room for"),
 }
 """Every metric of a row besides the learner's: unit and meaning."""
 

@@ -2,7 +2,7 @@
 
 Job: the wiring of one machine. Place in the data flow: the place where actor, replay and learner meet:
 game -> actor -> replay -> learner -> weights -> policy. Left out: the run around it (checkpoints, metrics, deadline),
-which is `training`, the same for every wiring.
+which is `training`, the same for every wiring; and other members (`shared_folder`).
 
 A round is the unit of lockstep. The actor plays `round_length` vector steps with fixed weights; at the same time, in a
 second thread, the learner performs the updates that are due on what was recorded *before* the round. At its end the
@@ -16,13 +16,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gamefleet.actors.actor import Actor, Moment
 from gamefleet.experience.replay import Replay
+from gamefleet.experience.types import SequenceBatch
 from gamefleet.transport.memory import MemoryWeights
 from gamefleet.weights.snapshot import Weights
 
@@ -101,16 +105,59 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """Something that a round has to tell.
+
+    Args:
+        kind: A key of `runs.events.EVENTS`.
+        sentence: For people who watch; empty for what only the files need.
+        details: JSON values.
+    """
+
+    kind: str
+    sentence: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """What one round did.
 
     Args:
         moments: One per vector step.
         updates: One per update, in order.
+        news: What happened besides, in order.
+        sharing: Metrics of sharing with others; none on one machine.
     """
 
     moments: tuple[Moment, ...]
     updates: tuple[UpdateResult, ...]
+    news: tuple[News, ...] = ()
+    sharing: Mapping[str, float] = field(default_factory=dict)
+
+
+class Sampler(Protocol):
+    """Where batches come from: the replay, or one that mixes others' play into them."""
+
+    def can_sample(self) -> bool:
+        """Whether there is anything to draw."""
+        ...
+
+    def sample(self, batch_size: int) -> SequenceBatch:
+        """Draw windows."""
+        ...
+
+    def update_priorities(self, index: NDArray[np.int64], priority: NDArray[np.float64]) -> None:
+        """Set the priorities of drawn windows."""
+        ...
+
+
+class Recorder(Protocol):
+    """Looks at every step of all games between two steps."""
+
+    def observe(self, moment: Moment) -> None:
+        """Take in a step; the games stand still meanwhile."""
+        ...
 
 
 class Solo:
@@ -119,7 +166,7 @@ class Solo:
     Args:
         actor: Plays; its policy is `policy`.
         policy: Receives the learner's weights after each round.
-        replay: Holds what was recorded.
+        replay: Holds what was recorded here.
         learner: Improves the weights.
         schedule: How playing and learning take turns.
     """
@@ -132,6 +179,8 @@ class Solo:
         self.replay = replay
         self.learner = learner
         self.schedule = schedule
+        self._sampler: Sampler = replay
+        self._recorder: Recorder | None = None
         self._count = schedule.count
         self._weights = MemoryWeights()
         self._exit = ExitStack()
@@ -144,7 +193,16 @@ class Solo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the games and the learner's thread."""
         self._exit.close()
+
+    def attach(self, *, sampler: Sampler | None = None, recorder: Recorder | None = None) -> None:
+        """Draw batches from elsewhere, or let somebody look at what is played; before the first round."""
+        self._sampler = self._sampler if sampler is None else sampler
+        self._recorder = self._recorder if recorder is None else recorder
 
     @property
     def steps(self) -> int:
@@ -159,7 +217,7 @@ class Solo:
     def run_round(self) -> Round:
         """Play and learn side by side, then exchange."""
         learning = self._thread.submit(self._learn, self._count.due(self.steps, self.updates))
-        moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
+        moments = tuple(self._play() for _ in range(self.schedule.round_length))
         updates = learning.result()
         for moment in moments:
             self.replay.add(moment.slots, moment.state)
@@ -170,8 +228,18 @@ class Solo:
             self.policy.refresh(newest.arrays, version=newest.version)
         return Round(moments=moments, updates=updates)
 
+    def refresh_policy(self) -> None:
+        """Let the policy play with the learner's present weights; they came from elsewhere, without an update."""
+        self.policy.refresh(self.learner.weights(), version=self.updates)
+
+    def _play(self) -> Moment:
+        moment = self.actor.step()
+        if self._recorder is not None:
+            self._recorder.observe(moment)
+        return moment
+
     def _learn(self, count: int) -> tuple[UpdateResult, ...]:
-        if not count or not self.replay.can_sample():
+        if not count or not self._sampler.can_sample():
             return ()
         self._warm_up()
         return tuple(self._update() for _ in range(count))
@@ -183,14 +251,14 @@ class Solo:
             return
         num_slots = 0
         while num_slots < curiosity.settings.warm_up_steps:
-            batch = self.replay.sample(self.schedule.batch_size)
+            batch = self._sampler.sample(self.schedule.batch_size)
             curiosity.warm_up({name: array.reshape(-1, *array.shape[2:]) for name, array in batch.obs.items()})
             num_slots += batch.action.size
 
     def _update(self) -> UpdateResult:
-        batch = self.replay.sample(self.schedule.batch_size)
+        batch = self._sampler.sample(self.schedule.batch_size)
         result = self.learner.update(batch)
-        self.replay.update_priorities(batch.index, result.priorities)
+        self._sampler.update_priorities(batch.index, result.priorities)
         return result
 
     def export_state(self) -> dict[str, Any]:

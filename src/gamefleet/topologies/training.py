@@ -31,9 +31,11 @@ from gamefleet.runs.progress import Progress
 from gamefleet.runs.schedule import CheckpointSchedule
 from gamefleet.runs.trackers import make_trackers
 from gamefleet.topologies.attempt import Attempt, Rows, tell_events
-from gamefleet.topologies.build import build_solo, compatibility
+from gamefleet.topologies.build import compatibility
+from gamefleet.topologies.collaboration import PART
 from gamefleet.topologies.config import RunConfig
-from gamefleet.topologies.solo import Round, Solo
+from gamefleet.topologies.solo import Round
+from gamefleet.topologies.wiring import Wiring, built_wiring
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +97,7 @@ def train(
     ):
         store = store_of(run, keep=config.run.keep_checkpoints)
         with (
-            build_solo(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
+            built_wiring(package, config, log_folder=run.paths.log(run.attempt, WRITER).parent) as solo,
             opened_attempt(config, run, solo, store=store, progress=progress, deadline=deadline) as attempt,
             deadline.listening(),
         ):
@@ -125,7 +127,7 @@ def facts_of(package: GamePackage, config: RunConfig, asked: str, *, is_new: boo
 
 @contextmanager
 def opened_attempt(
-    config: RunConfig, run: OpenRun, solo: Solo, *, store: CheckpointStore, progress: Progress, deadline: Deadline
+    config: RunConfig, run: OpenRun, solo: Wiring, *, store: CheckpointStore, progress: Progress, deadline: Deadline
 ) -> Iterator[Attempt]:
     """Restore the wiring where the run goes on, and open the attempt's files."""
     with ExitStack() as stack:
@@ -160,7 +162,7 @@ def opened_attempt(
         )
 
 
-def restore(run: OpenRun, solo: Solo, store: CheckpointStore, events: EventWriter) -> int:
+def restore(run: OpenRun, solo: Wiring, store: CheckpointStore, events: EventWriter) -> int:
     """Bring the wiring to the newest whole checkpoint.
 
     Returns:
@@ -188,19 +190,20 @@ def carried_by(run: OpenRun) -> dict[str, Any]:
     return {**({} if leg is None else {"leg": leg.number}), **({"job": run.job} if run.job else {})}
 
 
-def restore_from(solo: Solo, checkpoint: Checkpoint) -> None:
+def restore_from(solo: Wiring, checkpoint: Checkpoint) -> None:
     """Load a checkpoint's parts and replay into a wiring."""
     learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
-    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner})
+    member = {PART: checkpoint.part(PART)} if PART in checkpoint.parts else {}
+    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner, **member})
     if checkpoint.replay is not None:
         solo.replay.load(checkpoint.replay)
 
 
-def checkpoint_parts(solo: Solo) -> dict[str, Any]:
+def checkpoint_parts(solo: Wiring) -> dict[str, Any]:
     """The wiring's state as the parts of a checkpoint: other tools want the network's weights by themselves."""
     state = solo.export_state()
-    learner = dict(state["learner"])
-    return {"model": learner.pop("network"), "optimizer": learner, "actor": state["actor"]}
+    learner = dict(state.pop("learner"))
+    return {"model": learner.pop("network"), "optimizer": learner, **state}
 
 
 def carry_out(attempt: Attempt) -> Outcome:
