@@ -66,7 +66,6 @@ def found_fleet(
 
 def main(plan: dict[str, Any]) -> None:
     """Play as one member until told to stop; what is told goes to standard error."""
-    capacity = SentBounds(capacity_bytes=plan["capacity_bytes"])
     account = play(
         package_of(plan["toy"]),
         ActorsPlan(
@@ -75,12 +74,13 @@ def main(plan: dict[str, Any]) -> None:
             state_folder=Path(plan["state_folder"]),
             own=plan["own"],
             chunk_steps=plan["chunk_steps"],
-            bounds=capacity,
+            bounds=SentBounds(capacity_bytes=plan["capacity_bytes"]),
+            patience_s=0.5,
         ),
         deadline=Deadline(max_runtime_s=plan["max_runtime_s"]),
         progress=PlainProgress(sys.stderr),
     )
-    print(json.dumps({"reason": account.reason, "steps": account.steps, "chunks": account.chunks}))
+    json.dump({"reason": account.reason, "steps": account.steps, "chunks": account.chunks}, sys.stdout)
 
 
 def start_member(shared_dir: Path, log: Path, **changes: Any) -> subprocess.Popen[str]:

@@ -206,8 +206,7 @@ def machine_settings(package: GamePackage, config: RunConfig, wishes: Wishes) ->
     from gamefleet.topologies.autotune import choose
 
     choice = choose(wishes.machine, package, config, measure=wishes.measures, tell=tell)
-    for reason in choice.reasons:
-        tell(reason)
+    tell(f"{choice.num_envs} environments in {choice.num_workers} processes, on {choice.device}; {choice.source}")
     if wishes.device == "auto":
         asked = {"actors.device": choice.device, "run.device": choice.learning_device}
     is_free = wishes.num_envs == "auto"

@@ -27,7 +27,7 @@ from gamefleet.identity import derive_seed
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import Progress
 from gamefleet.topologies.actors_only_member import Membership
-from gamefleet.topologies.actors_only_mood import Mood, Situation, Teller, judge
+from gamefleet.topologies.actors_only_mood import PATIENCE_S, Mood, Situation, Teller, judge
 from gamefleet.topologies.actors_only_player import Player, settings_of
 from gamefleet.topologies.layers import merge, nested
 from gamefleet.transport.folder import FolderExperienceSender, PlayedChunk
@@ -62,6 +62,7 @@ class ActorsPlan:
         chunk_steps: Steps of a chunk at most.
         bounds: How much may lie unread.
         pause_after_s: After so long without news, waiting is called a pause.
+        patience_s: See `actors_only_mood.PATIENCE_S`.
         live_s: See `transport.folder.LIVE_S`.
     """
 
@@ -72,6 +73,7 @@ class ActorsPlan:
     chunk_steps: int = 400
     bounds: SentBounds = field(default_factory=SentBounds)
     pause_after_s: float = 1800.0
+    patience_s: float = PATIENCE_S
     live_s: float = 300.0
 
 
@@ -172,7 +174,7 @@ def opened(package: GamePackage, plan: ActorsPlan) -> Iterator[ActorsOnly]:
             bounds=plan.bounds,
             live_s=plan.live_s,
         )
-        yield ActorsOnly(player, sender, SharedWeights(fleet.store), membership, pause_after_s=plan.pause_after_s)
+        yield ActorsOnly(player, sender, SharedWeights(fleet.store), membership, plan)
 
 
 def own_settings(plan: ActorsPlan, facts: SharedFacts, starts: int) -> dict[str, Any]:
@@ -192,7 +194,7 @@ class ActorsOnly:
         sender: Takes chunks.
         weights: Gives weights.
         membership: Holds the name.
-        pause_after_s: As in `ActorsPlan`.
+        plan: How long it waits before it says so.
         monotonic: Clock for intervals, in seconds.
         wall: Clock that goes on while the machine sleeps.
         sleep: Waits for so many seconds.
@@ -204,8 +206,8 @@ class ActorsOnly:
         sender: FolderExperienceSender,
         weights: SharedWeights,
         membership: Membership,
+        plan: ActorsPlan,
         *,
-        pause_after_s: float,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
@@ -216,12 +218,12 @@ class ActorsOnly:
         self._sender = sender
         self._weights = weights
         self._membership = membership
-        self._pause_after_s = pause_after_s
+        self._plan = plan
         self._monotonic = monotonic
         self._wall = wall
         self._sleep = sleep
         self._whole: deque[PlayedChunk] = deque()
-        self._teller = Teller()
+        self._teller = Teller(plan.patience_s)
         self._trouble: GamefleetError | OSError | None = None
         now = monotonic()
         self._looked_at = self._beat_at = -float("inf")
@@ -322,7 +324,7 @@ class ActorsOnly:
             num_readers=self._sender.num_readers,
             version=self.player.version,
             quiet_s=self._monotonic() - self._news_at,
-            pause_after_s=self._pause_after_s,
+            pause_after_s=self._plan.pause_after_s,
         )
 
     def _complaint(self) -> str:
