@@ -74,16 +74,16 @@ def _versions(paths: SharedPaths, head: Version, settings: MergeSettings, before
     """Versions that are neither among the newest nor what somebody still goes on from."""
     numbers = numbered(paths.merged)
     kept = {*numbers[-settings.keep_versions :], head.version}
-    kept |= {base for base in _bases(paths) if base >= head.version - settings.max_age_versions}
+    kept |= {base for base in _bases(paths, head) if base >= head.version - settings.max_age_versions}
     yield from _files(paths.merged, numbers, [number for number in numbers if number not in kept], before)
 
 
-def _bases(paths: SharedPaths) -> Iterator[int]:
+def _bases(paths: SharedPaths, head: Version) -> Iterator[int]:
     """Versions from which members go on, and from which what waits has grown."""
     for member in paths.member_ids():
         with suppress(OSError, CorruptCheckpointError):
             yield read(paths.heartbeat(member), Heartbeat).version
-        for seq in numbered(paths.weights(member)):
+        for seq in (seq for seq in numbered(paths.weights(member)) if seq > head.included.get(member, 0)):
             with suppress(OSError, CorruptCheckpointError):
                 yield read(paths.contribution(member, seq), Contribution).base
 

@@ -31,8 +31,8 @@ __all__ = ["Adoption", "Member"]
 
 KEPT_PUBLISHED = 64
 """Contributions of its own that a member remembers while none of them is merged."""
-COLLECTED_EVERY = 8
-"""Contributions after which a member tidies up although nothing is merged."""
+COLLECTED_PER_GRACE = 10
+"""How often a member tidies up within a grace period."""
 
 
 class Member:
@@ -68,6 +68,7 @@ class Member:
         self._state = MemberState(token=secrets.token_hex(8))
         self._facts: SharedFacts | None = None
         self._base: tuple[int, Content] | None = None
+        self._tidied_at = store.clock()
         self._merger = Merger(store=store, member=member, settings=settings)
 
     @property
@@ -145,6 +146,7 @@ class Member:
             self._merger.merge_if_due()
             adoption = self._adopt(current, progress, fresh=published, earlier=adoption)
         self.heartbeat(step=step, samples=samples)
+        self._tidy_up()
         return different(adoption, content)
 
     def heartbeat(self, *, step: int, samples: int = 0, steps_per_s: float = 0.0) -> None:
@@ -153,6 +155,12 @@ class Member:
             at=self.store.clock(), step=step, version=self._state.base, steps_per_s=steps_per_s, samples=samples
         )  # fmt: skip
         self.store.heartbeat(self.member, beat)
+
+    def _tidy_up(self) -> None:
+        now = self.store.clock()
+        if abs(now - self._tidied_at) * COLLECTED_PER_GRACE >= self.settings.grace_s:
+            self._tidied_at = now
+            self.store.collect_garbage(self.member, self.settings, is_home=self.may_merge)
 
     def _adopt(
         self, content: Content, progress: Progress, fresh: Published | None = None, earlier: Adoption | None = None
@@ -171,7 +179,6 @@ class Member:
         else:
             placement = self._place(head, goal, content, fresh)
         self._enter(head, placement, progress)
-        self.store.collect_garbage(self.member, self.settings, is_home=self.may_merge)
         return adopted(head, placement, earlier)
 
     @property
@@ -213,6 +220,4 @@ class Member:
         )  # fmt: skip
         kept = (*state.published, published)[-KEPT_PUBLISHED:]
         self._state = replace(state, seq=made.seq, published=kept)
-        if made.seq % COLLECTED_EVERY == 0:
-            self.store.collect_garbage(self.member, self.settings, is_home=self.may_merge)
         return published
