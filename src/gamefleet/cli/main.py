@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 from gamefleet import __version__
-from gamefleet.cli import bench, config, demo, doctor, evaluate, export, fleet, rollout, runs, train
+from gamefleet.cli import (
+    actors,
+    autotune,
+    bench,
+    config,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    fleet,
+    rollout,
+    runs,
+    sync,
+    train,
+)
 from gamefleet.cli.errors import run_and_explain
 
 DEBUG_FLAG = "--debug"
@@ -31,11 +45,14 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("rollout")(rollout.rollout)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("actors")(actors.actors)
+app.command("autotune")(autotune.autotune)
 app.command("bench")(bench.bench)
 app.command("export")(export.export)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.add_typer(fleet.app, name="fleet")
+app.add_typer(sync.app, name="sync")
 
 
 def show_version(wanted: bool) -> None:
