@@ -28,9 +28,13 @@ from gamefleet.transport.base import (
 from gamefleet.transport.folder import FolderExperienceReceiver, FolderExperienceSender, PlayedChunk
 from gamefleet.transport.folder_new import TakingBounds
 from gamefleet.transport.folder_sent import SentBounds
+from gamefleet.transport.folder_weights import SharedWeights
 from gamefleet.transport.memory import MemoryExperience, MemoryWeights
+from gamefleet.weights.content import NETWORK, Content
+from gamefleet.weights.manifests import Blob, SharedFacts, Version, as_json
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.snapshot import Weights
+from gamefleet.weights.store import SharedStore
 
 NUM_CHUNKS = 50
 PATIENCE_S = 60.0
@@ -98,9 +102,36 @@ def experience_in_a_folder(capacity_chunks: int, folder: Path) -> ExperienceEnds
     return FolderSender(sender), FolderReceiver(receiver)
 
 
-def weights_in_memory() -> WeightsEnds:
+def weights_in_memory(folder: Path) -> WeightsEnds:
     channel = MemoryWeights()
     return channel, channel
+
+
+class FolderMerger:
+    """Writes weights as merged versions of a shared folder."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+
+    def publish(self, weights: Weights) -> None:
+        content = Content(arrays={f"{NETWORK}{name}": array for name, array in weights.arrays.items()})
+        blob = Blob(name="", size_bytes=0, xxh3="")
+        draft = Version(
+            version=weights.version, lineage="", parent=weights.version - 1, kind="merge", rule={}, blob=blob
+        )
+        self._store.write_version(draft, content, {})
+
+    def close(self) -> None:
+        raise AssertionError("a folder is never closed")
+
+
+def weights_in_a_folder(folder: Path) -> WeightsEnds:
+    paths = SharedPaths(folder)
+    paths.merged.mkdir(parents=True)
+    facts = SharedFacts(fleet="f", game_name="g", settings={}, compatibility={"hash": "", "parts": {}}, seed=0)
+    write_json(paths.shared, as_json(facts))
+    ours, theirs = (SharedStore(paths, clock=lambda: 0.0) for _ in range(2))
+    return FolderMerger(ours), SharedWeights(theirs)
 
 
 EXPERIENCE: dict[str, Callable[[int, Path], ExperienceEnds]] = {
@@ -108,7 +139,8 @@ EXPERIENCE: dict[str, Callable[[int, Path], ExperienceEnds]] = {
     "folder": experience_in_a_folder,
 }
 ENDING = ("memory",)
-WEIGHTS: dict[str, Callable[[], WeightsEnds]] = {"memory": weights_in_memory}
+WEIGHTS: dict[str, Callable[[Path], WeightsEnds]] = {"memory": weights_in_memory, "folder": weights_in_a_folder}
+ENDING_WEIGHTS = ("memory",)
 
 
 def chunk(number: int, source: str = "run/m0/a0/e0", num_slots: int = 4) -> Chunk:
@@ -156,8 +188,13 @@ def ending(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], Ex
 
 
 @pytest.fixture(params=WEIGHTS)
-def weights(request: pytest.FixtureRequest) -> WeightsEnds:
-    return WEIGHTS[request.param]()
+def weights(request: pytest.FixtureRequest, tmp_path: Path) -> WeightsEnds:
+    return WEIGHTS[request.param](tmp_path)
+
+
+@pytest.fixture(params=ENDING_WEIGHTS)
+def ending_weights(request: pytest.FixtureRequest, tmp_path: Path) -> WeightsEnds:
+    return WEIGHTS[request.param](tmp_path)
 
 
 def test_a_chunk_arrives_equal_in_value_type_and_shape(experience: Callable[[int], ExperienceEnds]) -> None:
@@ -347,8 +384,8 @@ def test_a_reader_can_wait_for_newer_weights(weights: WeightsEnds) -> None:
     assert found.version == 2
 
 
-def test_a_closed_sender_wakes_readers_and_leaves_its_newest_weights(weights: WeightsEnds) -> None:
-    sender, receiver = weights
+def test_a_closed_sender_wakes_readers_and_leaves_its_newest_weights(ending_weights: WeightsEnds) -> None:
+    sender, receiver = ending_weights
     sender.publish(version(1))
 
     with ThreadPoolExecutor(1) as thread:
@@ -365,7 +402,7 @@ def test_versions_only_grow_for_every_reader_while_they_are_published(weights: W
 
     def read_all() -> list[int]:
         seen = [-1]
-        while seen[-1] < 500:
+        while seen[-1] < 100:
             found = receiver.newest(after=seen[-1], timeout_s=PATIENCE_S)
             assert found is not None, "nothing newer came for a minute"
             assert set(found.arrays["w"].tolist()) == {float(found.version)}
@@ -374,7 +411,7 @@ def test_versions_only_grow_for_every_reader_while_they_are_published(weights: W
 
     with ThreadPoolExecutor(3) as threads:
         readers = [threads.submit(read_all) for _ in range(3)]
-        for number in range(501):
+        for number in range(101):
             sender.publish(version(number))
         for reader in readers:
             seen = reader.result(PATIENCE_S)

@@ -7,7 +7,7 @@ chunks travel (`transport.folder`), how batches are mixed (`experience.mixed`), 
 Nothing here waits. A chunk that is to be checked is put aside and counts some rounds later, or never. A member is on
 probation until its first chunks have been found right: until then no more is taken from it than is being checked. One
 difference ends it: the member's experience is refused from then on, by every learner, until somebody removes the file
-that says so. What it had brought in before stays in the replay until it is overwritten.
+that says so; the learner that found it does so for as long as its process lives. What the member had brought in before stays in the replay until it is overwritten.
 """
 
 from __future__ import annotations
