@@ -23,6 +23,7 @@ from gamefleet.cli import (
     evaluate,
     export,
     fleet,
+    members,
     rollout,
     runs,
     sync,
@@ -47,6 +48,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("actors")(actors.actors)
 app.command("autotune")(autotune.autotune)
+app.command("members")(members.members)
 app.command("bench")(bench.bench)
 app.command("export")(export.export)
 app.add_typer(config.app, name="config")
