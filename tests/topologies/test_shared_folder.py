@@ -15,6 +15,7 @@ from gamefleet.games.base import GamePackage
 from gamefleet.learners.sharing import shared_content
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config, merge
+from gamefleet.topologies.gate import GateVerdict
 from gamefleet.topologies.shared_folder import SharedFolder
 from gamefleet.topologies.solo import News, Solo
 from gamefleet.topologies.training import checkpoint_parts
@@ -37,7 +38,7 @@ SMALL: dict[str, Any] = {
     "run": {"seed": 3, "device": "cpu", "name": "red1"},
     "collaboration": {"enabled": True, "sync_interval_updates": 3, "gate": {"every_versions": 0}},
 }
-NUM_ROUNDS = 20
+NUM_ROUNDS = 16
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,7 @@ def test_one_member_is_bit_identical_to_a_run_alone(package: GamePackage, tmp_pa
     assert len(list((tmp_path / "shared" / "merged").glob("*.safetensors"))) > 3, "it did contribute and merge"
 
 
+@pytest.mark.long
 def test_one_member_that_is_cut_goes_on_bit_by_bit(package: GamePackage, tmp_path: Path) -> None:
     with member(package, tmp_path / "uncut", "red1") as uncut:
         play([uncut], NUM_ROUNDS)
@@ -162,6 +164,28 @@ def test_a_shared_folder_that_vanishes_stops_nobody(package: GamePackage, tmp_pa
         assert wiring.updates > 10
 
 
+@pytest.mark.long
+def test_a_version_that_the_gate_refuses_is_taken_back_by_all_members(package: GamePackage, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(member(package, tmp_path, name)) for name in ("m0", "other-m1"))
+        while one._parts.member.version < 4:
+            play([one, two], 1)
+        bad = one._parts.store.head()
+        assert bad is not None
+        refused = GateVerdict(version=bad.version, mean_return=0.0, returns=(0.0,), reason="worse", good_version=2)
+
+        news = one._judge(refused)
+        news += play([one, two], 8)
+
+        assert news[0].details == {"version": bad.version, "reason": "worse", "good_version": 2}
+        back = one._parts.store.version(bad.version + 1)
+        assert back is not None
+        assert (back.kind, back.parent, back.reason) == ("rollback", 2, "worse")
+        assert one._parts.store.content(back.version).has_same_bits(one._parts.store.content(2))
+        assert [one.kind for one in news].count("work_dropped") == 2, "both went back"
+        assert one._parts.member.version > back.version, "and the fleet went on from there"
+
+
 def test_a_fleet_with_another_network_is_not_joined(package: GamePackage, tmp_path: Path) -> None:
     with member(package, tmp_path, "m0") as first:
         play([first], 1)
@@ -173,6 +197,7 @@ def test_a_fleet_with_another_network_is_not_joined(package: GamePackage, tmp_pa
         play([second], 1)
 
 
+@pytest.mark.long
 def test_what_one_member_plays_another_learns_from_after_playing_it_again(package: GamePackage, tmp_path: Path) -> None:
     giver = {"collaboration": {"share_experience": True, "accept_experience": False, "chunk_steps": 20}}
     with ExitStack() as stack:

@@ -24,6 +24,9 @@ from gamefleet.weights.shared_paths import SharedPaths, numbered
 OTHERS_FACTOR = 2
 """Grace periods that pass before a home process removes another member's file: its owner goes first."""
 
+KEPT_VERDICTS = 5
+"""So many of the versions that were evaluated last stay: the fleet may have to go back to one of them."""
+
 
 def collect(paths: SharedPaths, member: str, settings: MergeSettings, *, now: float, is_home: bool) -> int:
     """Remove what is no longer needed.
@@ -71,9 +74,10 @@ def _contributions(paths: SharedPaths, member: str, included: int, before: float
 
 
 def _versions(paths: SharedPaths, head: Version, settings: MergeSettings, before: float) -> Iterator[Path]:
-    """Versions that are neither among the newest nor what somebody still goes on from."""
+    """Versions that are neither among the newest nor evaluated nor what somebody still goes on from."""
     numbers = numbered(paths.merged)
     kept = {*numbers[-settings.keep_versions :], head.version}
+    kept |= set(numbered(paths.verdicts)[-KEPT_VERDICTS:])
     kept |= {base for base in _bases(paths, head) if base >= head.version - settings.max_age_versions}
     yield from _files(paths.merged, numbers, [number for number in numbers if number not in kept], before)
 

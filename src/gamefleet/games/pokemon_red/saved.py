@@ -66,6 +66,9 @@ def unpack(data: bytes, *, game_version: str, rom_sha1: str) -> SavedState:
         IncompatibleError: The bytes are no saved state, or one of another version or ROM.
     """
     try:
+        # The library reserves what a frame says that it holds, whatever limit it is given: look before that.
+        if zstandard.get_frame_parameters(data).content_size > _MAX_BYTES:
+            raise zstandard.ZstdError("it would take more memory than a state does")
         raw = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MAX_BYTES)
         state = msgspec.msgpack.decode(raw, type=SavedState)
     except (zstandard.ZstdError, msgspec.MsgspecError) as error:

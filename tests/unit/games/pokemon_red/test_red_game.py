@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from gamefleet.errors import ConfigError, IncompatibleError
 from gamefleet.games.pokemon_red import saved, tables
@@ -147,6 +148,15 @@ def test_a_state_of_another_rom_or_version_is_refused(cartridge_game: PokemonRed
         fields = {name: getattr(state, name) for name in state.__struct_fields__} | changed
         with pytest.raises(IncompatibleError, match="another game version or ROM"):
             cartridge_game.restore_state(saved.pack(saved.SavedState(**fields)), new_episode=True)
+
+
+def test_a_state_that_says_to_be_huge_is_refused_before_memory_is_reserved() -> None:
+    # A frame that states 2^45 bytes; see RFC 8878, section 3.1.1 (single segment, content size in 8 bytes).
+    frame = bytes.fromhex("28b52ffd") + bytes([0xE0]) + (2**45).to_bytes(8, "little") + bytes.fromhex("010000")
+    assert zstandard.get_frame_parameters(frame).content_size == 2**45
+
+    with pytest.raises(IncompatibleError, match="more memory than a state"):
+        saved.unpack(frame, game_version="1", rom_sha1="0")
 
 
 def test_a_truncated_state_is_refused(cartridge_game: PokemonRed) -> None:
