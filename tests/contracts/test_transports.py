@@ -26,8 +26,8 @@ from gamefleet.transport.base import (
     WeightsSender,
 )
 from gamefleet.transport.folder import FolderExperienceReceiver, FolderExperienceSender, PlayedChunk
-from gamefleet.transport.folder_new import TakingBounds
 from gamefleet.transport.folder_sent import SentBounds
+from gamefleet.transport.folder_unread import TakingBounds
 from gamefleet.transport.folder_weights import SharedWeights
 from gamefleet.transport.memory import MemoryExperience, MemoryWeights
 from gamefleet.weights.content import NETWORK, Content

@@ -22,8 +22,9 @@ from gamefleet.experience.chunk_file import StoredChunk, decode, encode
 from gamefleet.experience.replay import Replay
 from gamefleet.files import read_json, write_json
 from gamefleet.runs.deadline import Deadline
-from gamefleet.topologies.actors_only import ActorsPlan, opened, play
+from gamefleet.topologies.actors_only import opened, play
 from gamefleet.topologies.actors_only_member import Membership
+from gamefleet.topologies.actors_only_plan import ActorsPlan
 from gamefleet.topologies.build import make_network
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.ingest import Ingest, IngestRules

@@ -25,11 +25,19 @@ from gamefleet.errors import ConfigError
 
 if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
-    from gamefleet.topologies.actors_only import Fleet
+    from gamefleet.topologies.actors_only_plan import Fleet
     from gamefleet.topologies.config import RunConfig
 
 DEFAULT_SHARED_DIR = "~/shared_weights"
 Contribution = Literal["experience", "weights", "both"]
+SharedDirOption = Annotated[Path, typer.Option(metavar="DIR", help="The shared folder, or this machine's copy of it.")]
+NumEnvsOption = Annotated[
+    str, typer.Option(metavar="auto|N", help="Games at the same time; auto follows `gamefleet autotune`.")
+]
+SyncOption = Annotated[
+    str | None,
+    typer.Option(metavar="REMOTE", help="Pull from and push to [USER@]HOST:DIR meanwhile; '' as `sync setup` said."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +79,8 @@ def actors(
     what: Annotated[
         str | None, typer.Argument(metavar="[experience|weights|both]", help="With --contribute: what; both.")
     ] = None,
-    shared_dir: Annotated[
-        Path, typer.Option(metavar="DIR", help="The shared folder, or this machine's copy of it.")
-    ] = Path(DEFAULT_SHARED_DIR),
-    num_envs: Annotated[
-        str, typer.Option(metavar="auto|N", help="Games at the same time; auto follows `gamefleet autotune`.")
-    ] = "auto",
+    shared_dir: SharedDirOption = Path(DEFAULT_SHARED_DIR),
+    num_envs: NumEnvsOption = "auto",
     autotune: Annotated[bool, typer.Option("--autotune", help="Measure this machine first.")] = False,
     contribute: Annotated[
         bool, typer.Option("--contribute", help="Contribute experience and weights; without it, experience.")
@@ -159,7 +163,7 @@ def take_part(folder: Path, wishes: Wishes, contribution: Contribution) -> None:
         IncompatibleError: This installation does not fit the fleet.
     """
     from gamefleet.games import open_game
-    from gamefleet.topologies.actors_only import find_fleet
+    from gamefleet.topologies.actors_only_plan import find_fleet
     from gamefleet.topologies.actors_only_player import settings_of
 
     # A scheduler or a user may send it at any time; the loop listens, before and after it there is nothing to save.
@@ -218,8 +222,9 @@ def play_only(package: GamePackage, folder: Path, wishes: Wishes, own: dict[str,
     """Play with the fleet's weights and hand over what was played."""
     from gamefleet.runs.deadline import Deadline, job_end
     from gamefleet.runs.progress import progress_on
-    from gamefleet.topologies.actors_only import ActorsPlan, play
+    from gamefleet.topologies.actors_only import play
     from gamefleet.topologies.actors_only_member import state_folder
+    from gamefleet.topologies.actors_only_plan import ActorsPlan
 
     plan = ActorsPlan(shared_dir=folder, member=wishes.member, state_folder=state_folder(), own=own)
     deadline = Deadline(max_runtime_s=wishes.max_runtime_s, job_end=job_end(os.environ))

@@ -8,6 +8,7 @@ into chunks. Place in the data flow: merged weights -> here -> chunks. Left out:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,8 @@ class Player:
     ) -> None:
         import_learning()
         vector = make_training_vector(package, config, log_folder=log_folder)
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(vector.close)
             self._policy, self._epsilons = _make_policy(package, config, vector)
             curriculum = make_curriculum(
                 config.curriculum, spec=vector.spec, quests=package.quests, num_envs=vector.num_envs
@@ -104,9 +106,7 @@ class Player:
             seed = config.run.seed
             self.actor = Actor(vector=vector, policy=self._policy, curriculum=curriculum, seed=seed)
             self._recorder = ChunkRecorder(vector, chunk_steps=chunk_steps)
-        except BaseException:
-            vector.close()
-            raise
+            on_error.pop_all()
         self._round_length = config.actors.refresh_every_steps
         self._begun_with = [0] * vector.num_envs
 

@@ -7,7 +7,8 @@ chunks travel (`transport.folder`), how batches are mixed (`experience.mixed`), 
 Nothing here waits. A chunk that is to be checked is put aside and counts some rounds later, or never. A member is on
 probation until its first chunks have been found right: until then no more is taken from it than is being checked. One
 difference ends it: the member's experience is refused from then on, by every learner, until somebody removes the file
-that says so; the learner that found it does so for as long as its process lives. What the member had brought in before stays in the replay until it is overwritten.
+that says so; the learner that found it does so for as long as its process lives. What the member had brought in before
+stays in the replay until it is overwritten.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.ingest_checker import Checked, Checker
 from gamefleet.topologies.solo import News
 from gamefleet.transport.folder import FolderExperienceReceiver
-from gamefleet.transport.folder_new import Refusal
+from gamefleet.transport.folder_unread import Refusal
 from gamefleet.weights.shared_paths import SharedPaths
 
 log = logging.getLogger(__name__)

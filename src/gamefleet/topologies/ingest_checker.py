@@ -10,9 +10,6 @@ the second time its death is the answer. A process that dies before it could mak
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -27,8 +24,8 @@ from gamefleet.experience.chunk_file import StoredChunk, encode
 from gamefleet.files import write_bytes
 from gamefleet.games.base import GamePackage
 from gamefleet.topologies.ingest_child import READY
+from gamefleet.topologies.ingest_process import CheckingProcess
 
-EXIT_TIMEOUT_S = 5.0
 MAX_FAILED_STARTS = 3
 MAX_TRIES = 2
 LOG_TAIL_BYTES = 600
@@ -77,15 +74,14 @@ class Checker:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         setup = Setup(module=package.module, config=config_as_json(config), first_env=0, num_envs=1)
-        self._setup = msgspec.json.encode(setup) + b"\n"
+        self._setup = msgspec.json.encode(setup)
         self._capacity = capacity
         self._timeout_s = timeout_s
         self._restart_s = restart_s
         self._monotonic = monotonic
         self._folder = tempfile.TemporaryDirectory(prefix="gamefleet-ingest-")
         self._queue: deque[_Asked] = deque()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._buffer = b""
+        self._child: CheckingProcess | None = None
         self._is_ready = self._is_asked = False
         self._since = -restart_s
         self._num_submitted = 0
@@ -127,8 +123,8 @@ class Checker:
             answered += self._listen(self._child)
         if self._child is None and self._queue and not self.trouble:
             self._start()
-        if self._is_ready and not self._is_asked and self._queue:
-            self._ask(self._queue[0])
+        if self._child is not None and self._is_ready and not self._is_asked and self._queue:
+            self._ask(self._child, self._queue[0])
         return answered
 
     def close(self) -> None:
@@ -139,45 +135,21 @@ class Checker:
     def _start(self) -> None:
         if self._monotonic() - self._since < self._restart_s:
             return
-        with open(self._log, "wb") as log:
-            self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gamefleet.topologies.ingest_child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-        assert self._child.stdout is not None
-        os.set_blocking(self._child.stdout.fileno(), False)
-        self._buffer, self._is_ready, self._is_asked = b"", False, False
+        self._child = CheckingProcess(self._log)
+        self._is_ready = self._is_asked = False
         self._since = self._monotonic()
-        self._tell(self._setup)
+        self._child.tell(self._setup)
 
-    def _ask(self, asked: _Asked) -> None:
+    def _ask(self, child: CheckingProcess, asked: _Asked) -> None:
         self._is_asked, self._since = True, self._monotonic()
-        self._tell(f"{asked.path}\n".encode())
+        child.tell(str(asked.path).encode())
 
-    def _tell(self, line: bytes) -> None:
-        """Write a line; the pipe is empty whenever this is called, so it cannot fill up."""
-        assert self._child is not None
-        assert self._child.stdin is not None
-        try:
-            self._child.stdin.write(line)
-            self._child.stdin.flush()
-        except OSError:
-            return  # it is gone: its output ends, too
-
-    def _listen(self, child: subprocess.Popen[bytes]) -> list[Checked]:
-        assert child.stdout is not None
-        try:
-            data = os.read(child.stdout.fileno(), 1 << 16)
-        except BlockingIOError:
-            is_late = (self._is_asked or not self._is_ready) and self._monotonic() - self._since > self._timeout_s
-            return self._lost() if is_late else []
-        if not data:
+    def _listen(self, child: CheckingProcess) -> list[Checked]:
+        lines = child.lines()
+        is_due = self._is_asked or not self._is_ready
+        if lines is None or (not lines and is_due and self._monotonic() - self._since > self._timeout_s):
             return self._lost()
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [checked for line in lines for checked in self._understood(line.decode())]
+        return [checked for line in lines for checked in self._understood(line)]
 
     def _understood(self, line: str) -> list[Checked]:
         if not self._is_ready:
@@ -208,16 +180,8 @@ class Checker:
     def _end(self) -> None:
         child, self._child = self._child, None
         self._is_ready = self._is_asked = False
-        if child is None:
-            return
-        child.kill()
-        child.wait(EXIT_TIMEOUT_S)
-        for pipe in (child.stdin, child.stdout):
-            assert pipe is not None
-            try:
-                pipe.close()
-            except OSError:  # what was not read yet by a process that is gone
-                continue
+        if child is not None:
+            child.end()
 
     @property
     def _log(self) -> Path:

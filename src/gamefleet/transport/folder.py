@@ -27,9 +27,9 @@ from gamefleet.experience.bounded import ChunkError
 from gamefleet.experience.chunk_file import ChunkContent, ChunkFacts, StoredChunk, decode, encode
 from gamefleet.files import write_json
 from gamefleet.transport.base import ClosedError
-from gamefleet.transport.folder_new import NewChunks, Parcel, Refusal, TakingBounds
 from gamefleet.transport.folder_readers import Readers, all_read
 from gamefleet.transport.folder_sent import SentBounds, SentChunks
+from gamefleet.transport.folder_unread import Parcel, Refusal, TakingBounds, UnreadChunks
 from gamefleet.weights.shared_paths import SharedPaths
 
 LIVE_S = 300.0
@@ -188,7 +188,7 @@ class FolderExperienceReceiver:
         self._sleep = sleep
         self._is_closed = False
         cursors = all_read(paths.reading(me)) or {}
-        self._new = NewChunks(paths, bounds or TakingBounds(), cursors=cursors, monotonic=monotonic)
+        self._new = UnreadChunks(paths, bounds or TakingBounds(), cursors=cursors, monotonic=monotonic)
         self._waiting: list[StoredChunk] = []
 
     def take(self, skip: Collection[str] = ()) -> list[StoredChunk]:

@@ -21,8 +21,8 @@ from gamefleet.files import read_json, write_json
 from gamefleet.transport.base import ClosedError
 from gamefleet.transport.folder import FolderExperienceReceiver, FolderExperienceSender, PlayedChunk
 from gamefleet.transport.folder_files import read_chunk, write_chunk
-from gamefleet.transport.folder_new import TakingBounds
 from gamefleet.transport.folder_sent import SentBounds
+from gamefleet.transport.folder_unread import TakingBounds
 from gamefleet.weights.shared_paths import SharedPaths
 
 

@@ -78,7 +78,7 @@ class Refusal:
     reason: str
 
 
-class NewChunks:
+class UnreadChunks:
     """See the module's docstring.
 
     Args:
