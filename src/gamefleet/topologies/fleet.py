@@ -158,6 +158,7 @@ def settings_text(request: FleetRequest) -> str:
     run = {key: value for key, value in asked.get("run", {}).items() if key not in ("name", "seed")}
     legs = {**asked, "run": {**run, "runs_folder": str(request.paths.root.parent)}}
     if request.config.collaboration.enabled:
-        shared = {key: value for key, value in asked["collaboration"].items() if key != "member"}
+        dropped = ("member",) if request.num_chains > 1 else ()  # one name for all would make them one member
+        shared = {key: value for key, value in asked["collaboration"].items() if key not in dropped}
         legs["collaboration"] = {**shared, "shared_dir": str(request.config.collaboration.folder.absolute())}
     return to_toml(legs)

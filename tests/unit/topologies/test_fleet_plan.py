@@ -97,3 +97,23 @@ def test_a_fleet_of_nothing_is_refused(tmp_path: Path, chains: int, jobs: int) -
 def test_a_run_that_does_not_exist_has_no_step_and_is_not_finished(tmp_path: Path) -> None:
     assert newest_step(tmp_path / "none") == -1
     assert not is_finished(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("chains", "kept"), [(1, "library"), (3, None)])
+def test_with_collaboration_every_chain_is_a_member_under_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chains: int, kept: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = [
+        "collaboration.enabled=true",
+        "collaboration.shared_dir=shared",
+        "collaboration.member=library",
+    ]
+    asked = ask(file=None, assignments=settings, flags={"run.name": "red4"})
+    config = make_config(open_game("pokemon_red"), asked)
+    wanted = replace(request(tmp_path, "red4", chains), asked=asked, config=config)
+
+    section = tomllib.loads(settings_text(wanted))["collaboration"]
+
+    assert section["shared_dir"] == str(tmp_path / "shared"), "jobs may start elsewhere"
+    assert section.get("member") == kept, "a name that several chains had would make them one member"
