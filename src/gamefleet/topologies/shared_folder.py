@@ -21,6 +21,8 @@ from types import TracebackType
 from typing import Any
 
 from gamefleet.actors.actor import Actor
+from gamefleet.cluster.sync_members import add_own_token
+from gamefleet.cluster.sync_presence import sync_state
 from gamefleet.experience.replay import Replay
 from gamefleet.learners.sharing import adopt_content, shared_content
 from gamefleet.topologies.collaboration import PART, CollaborationSettings
@@ -139,6 +141,9 @@ class SharedFolder:
         adoption = member.join(content, self._parts.facts, samples=self.steps, updates=self.updates)
         self._has_joined, self._synced_updates = True, self.updates
         self._version = member.version
+        root = self._parts.store.paths.root
+        if not self._parts.settings.may_merge and sync_state(root) is not None:  # a copy: its sync sends what is ours
+            add_own_token(root, member.export_state()["token"])
         self._beat()
         known = self._parts.store.facts()
         fleet = "" if known is None else known.fleet
