@@ -117,7 +117,10 @@ def share_connections(remote: Remote, host: Host, runner: Runner, *, yes: bool) 
     """Add lines to the SSH settings that share one connection, if the user agrees."""
     from gamefleet.cluster.sync_setup import needs_block, sharing_block, write_block
 
-    path = host.ssh_config or Path.home() / ".ssh" / "config"
+    if host.ssh_config:
+        done(f"{host.ssh_config} is left as it is; a sync shares a connection of its own")
+        return
+    path = Path.home() / ".ssh" / "config"
     if not needs_block(host, runner):
         done(f"connections to {host.name} are shared already")
         return

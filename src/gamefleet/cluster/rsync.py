@@ -36,6 +36,9 @@ DELETE = "--delete"
 GROUP_MODES = "--chmod=Dg+s,ug+rwX,o-rwx"
 GROUP_UMASK = "007"
 
+REFUSED_LOGIN = re.compile(r"Permission denied \([a-z]")
+"""ssh lists the ways to log in; refusals of files have a number there."""
+
 Dialect = Literal["full", "basic"]
 Kind = Literal[
     "rsync-here",
@@ -160,7 +163,12 @@ def check(answer: Completed, transfer: Transfer, host: Host) -> None:
     """
     if answer.status in (0, VANISHED_STATUS):
         return
-    raise program_fault(answer, host) or room_fault(answer, transfer) or way_fault(answer, host, transfer)
+    raise (
+        program_fault(answer, host)
+        or room_fault(answer, transfer)
+        or folder_fault(answer, transfer)
+        or way_fault(answer, host, transfer)
+    )
 
 
 def program_fault(answer: Completed, host: Host) -> SyncError | None:
@@ -192,36 +200,43 @@ def room_fault(answer: Completed, transfer: Transfer) -> SyncError | None:
     return SyncError("disk-here", "The disk of this machine is full", where=transfer.local, remedy=remedy)
 
 
-def way_fault(answer: Completed, host: Host, transfer: Transfer) -> SyncError:
-    """What was wrong on the way, or with the folder at its end."""
-    said = [line for line in answer.err.splitlines() if line.strip() and not line.startswith((PROGRAM, "rsync:"))]
-    is_login = answer.status == 255 or any("(publickey" in line for line in said)
-    lost = re.search(
-        r"connection unexpectedly closed|Broken pipe|lost connection|client_loop|Timeout, server", answer.err
-    )
-    if is_login and said and not any(re.search(r"client_loop|Timeout, server", line) for line in said):
-        result = explain(Completed(status=answer.status, out="", err="\n".join(said)), host)
-        return SyncError("login", result.found, remedy=result.remedy)
-    if answer.status in (30, 35, TIMED_OUT_STATUS):
-        remedy = "What came so far is kept; the next try goes on there."
-        return SyncError("silent", f"{host.name} fell silent for {STALL_TIMEOUT_S} seconds", remedy=remedy)
-    if answer.status in (10, 20, 255) or lost:
-        remedy = "What came so far is kept; the next try goes on there."
-        return SyncError("cut", f"The connection to {host.name} was cut", remedy=remedy)
-    return folder_fault(answer, transfer)
-
-
-def folder_fault(answer: Completed, transfer: Transfer) -> SyncError:
-    """What was wrong with a folder or file."""
-    remote, line = transfer.remote, first_line(answer)
+def folder_fault(answer: Completed, transfer: Transfer) -> SyncError | None:
+    """Whether something is wrong with a folder or file; looked at before the way, which breaks off as a consequence."""
+    said = "\n".join(line for line in answer.err.splitlines() if not REFUSED_LOGIN.search(line))
+    if answer.status == 255:
+        return None
+    remote = transfer.remote
     look = f"ssh {remote.login} ls -ld {shlex.quote(remote.folder)}"
-    if re.search(r"(change_dir|link_stat|mkdir|stat).*No such file", answer.err):
+    if re.search(r"(change_dir|link_stat|mkdir|stat).*No such file", said):
         remedy = f"Is it spelled right, and has the fleet been started? `{look}`; `gamefleet sync setup` makes it."
         return SyncError("no-folder", f"There is no such folder on {remote.login}", where=remote, remedy=remedy)
-    if re.search(r"Permission denied|Operation not permitted|Read-only file system", answer.err):
+    if re.search(r"Permission denied|Operation not permitted|Read-only file system", said):
         remedy = f"Who may read and write there: `{look}` and `ls -ld {shlex.quote(str(transfer.local))}`."
-        return SyncError("denied", f"A file may not be read or written: {line}", where=remote, remedy=remedy)
-    return SyncError("failed", f"rsync failed: {line}", where=remote, remedy=f"exit status {answer.status} of rsync")
+        what = f"A file may not be read or written: {first_line(answer)}"
+        return SyncError("denied", what, where=remote, remedy=remedy)
+    return None
+
+
+def way_fault(answer: Completed, host: Host, transfer: Transfer) -> SyncError:
+    """What was wrong on the way."""
+    dead = r"client_loop|Timeout, server|closed by remote host|mux_client"
+    said = [line for line in answer.err.splitlines() if line.strip() and not line.startswith(PROGRAM)]
+    is_login = answer.status in (12, 255) or any(REFUSED_LOGIN.search(line) for line in said)
+    if is_login and said and not any(re.search(dead, line) for line in said):
+        result = explain(Completed(status=answer.status, out="", err="\n".join(said)), host)
+        return SyncError("login", result.found, remedy=result.remedy)
+    kept = "What came so far is kept; the next try goes on there."
+    if answer.status in (30, 35, TIMED_OUT_STATUS):
+        return SyncError("silent", f"{host.name} fell silent for {STALL_TIMEOUT_S} seconds", remedy=kept)
+    lost = rf"connection unexpectedly closed|Broken pipe|lost connection|{dead}"
+    if answer.status in (10, 20, 255) or re.search(lost, answer.err):
+        return SyncError("cut", f"The connection to {host.name} was cut", remedy=kept)
+    return SyncError(
+        "failed",
+        f"rsync failed: {first_line(answer)}",
+        where=transfer.remote,
+        remedy=f"rsync's exit status is {answer.status}; its manual page explains the number.",
+    )
 
 
 def first_line(answer: Completed) -> str:

@@ -89,7 +89,7 @@ def is_live(facts: Mapping[str, Any], path: Path, now: float) -> bool:
     Raises:
         OSError: The file has gone.
     """
-    if facts.get("is_ended") or abs(now - path.stat().st_mtime) > STALE_S:
+    if "nonce" not in facts or facts.get("is_ended") or abs(now - path.stat().st_mtime) > STALE_S:
         return False
     return facts.get("host") != os.uname().nodename or is_alive(facts.get("pid"))
 
