@@ -5,6 +5,9 @@ the byte count, fsync, rename, fsync the folder. Place in the data flow: a leaf 
 shared folders. Left out: what the bytes mean, and locks (none are safe on the shared folders that users have).
 
 Readers ignore names that start with `.tmp-` and anything they cannot verify.
+
+In a folder that a group shares (setgid and writable for the group) new files and folders are the group's too, whatever
+the umask of whoever makes them: nobody has to remember to set one.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +28,9 @@ import xxhash
 from gamefleet.errors import RunFolderError, StorageFullError
 
 TEMPORARY_PREFIX = ".tmp-"
+
+OPEN_TO_GROUP = "chgrp -R {group} {folder} && chmod -R g+rwX,o-rwx {folder} && find {folder} -type d -exec chmod g+s {{}} +"
+"""What the owner of a folder types so that a group shares it."""
 
 Fence = Callable[[], None]
 """Called right before a rename; raises when this process may no longer write here (another leg took over)."""
@@ -67,7 +74,9 @@ def create_once(path: Path, value: Mapping[str, Any]) -> bool:
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}-{secrets.token_hex(6)}")
     with explained(path):
         try:
-            write_bytes(temporary, text)
+            # Its name need not survive a power cut, so the folder is synced only once, after the link.
+            _create_exclusively(temporary, text)
+            check_size(temporary, len(text))
             os.link(temporary, path)
         except FileExistsError:
             return False
@@ -85,6 +94,7 @@ def create_once(path: Path, value: Mapping[str, Any]) -> bool:
 def _create_exclusively(path: Path, data: bytes) -> bool:
     try:
         with open(path, "xb") as stream:
+            _open_to_group(stream.fileno(), path.parent)
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -93,9 +103,67 @@ def _create_exclusively(path: Path, data: bytes) -> bool:
     return True
 
 
+def group_mode(folder: Path) -> int | None:
+    """The permissions of a folder that a group shares; None when no group does.
+
+    Raises:
+        OSError: The folder is missing or hidden.
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    return mode if mode & stat.S_ISGID and mode & stat.S_IWGRP else None
+
+
+def _open_to_group(descriptor: int, folder: Path) -> None:
+    """Give a new file the permissions of its folder if a group shares that; nobody else ever gets to write it."""
+    mode = group_mode(folder)
+    if mode is not None:
+        with suppress(OSError):  # file systems that keep no modes of their own
+            os.fchmod(descriptor, mode & 0o664)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there; where a group shares the one above, for that group.
+
+    Raises:
+        StorageFullError: The disk or quota is full.
+        RunFolderError: It cannot be made.
+    """
+    with explained(folder):
+        if folder.is_dir():
+            return
+        make_folder(folder.parent)
+        mode = group_mode(folder.parent)
+        if mode is None:
+            folder.mkdir(exist_ok=True)
+        else:
+            _make_group_folder(folder, mode & ~stat.S_IWOTH)
+
+
+def _make_group_folder(folder: Path, mode: int) -> None:
+    """Make a folder that has its permissions from the moment when others see it."""
+    temporary = folder.with_name(f"{TEMPORARY_PREFIX}{folder.name}-{secrets.token_hex(6)}")
+    temporary.mkdir()
+    try:
+        with suppress(PermissionError):  # file systems that keep no modes of their own
+            temporary.chmod(mode)
+        os.rename(temporary, folder)  # in the place of an empty folder, too
+    except OSError:
+        if not folder.is_dir():
+            raise
+    finally:
+        with suppress(OSError):
+            temporary.rmdir()
+
+
 @contextmanager
-def open_atomic(path: Path, *, fence: Fence | None = None) -> Iterator[BinaryIO]:
+def open_atomic(path: Path, *, fence: Fence | None = None, syncs_folder: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file that becomes `path` when the block ends without an error.
+
+    Args:
+        path: The final name; its folder must exist.
+        fence: Asked right before the rename; see `Fence`.
+        syncs_folder: Make the name survive a power cut at once; not needed for a blob that nobody looks for before its
+            manifest, which is written next into the same folder and synced with it.
 
     Yields:
         A binary stream; what was written to it is counted, synced and renamed at the end.
@@ -108,6 +176,7 @@ def open_atomic(path: Path, *, fence: Fence | None = None) -> Iterator[BinaryIO]
     try:
         with explained(path):
             with open(temporary, "xb") as stream:
+                _open_to_group(stream.fileno(), path.parent)
                 yield stream
                 stream.flush()
                 expected = stream.tell()
@@ -116,7 +185,8 @@ def open_atomic(path: Path, *, fence: Fence | None = None) -> Iterator[BinaryIO]
             if fence is not None:
                 fence()
             os.replace(temporary, path)
-            sync_folder(path.parent)
+            if syncs_folder:
+                sync_folder(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -158,9 +228,23 @@ def explained(path: Path) -> Iterator[None]:
             raise RunFolderError(
                 f"Cannot write {path.name}: {error.strerror}",
                 where=path.parent,
-                remedy="Choose a folder you may write to (--run or --set run.runs_folder=DIR).",
+                remedy=f"{_owner_words(path)}Choose a folder you may write to (--run or --set run.runs_folder=DIR).",
             ) from error
         raise
+
+
+def _owner_words(path: Path) -> str:
+    """How to get into a folder that belongs to somebody else; empty for one of our own, and one that cannot be seen."""
+    with suppress(OSError, KeyError):
+        folder = next(place for place in path.parents if place.exists())
+        if os.geteuid() in (0, folder.stat().st_uid):
+            return ""
+        if group_mode(folder) is not None:
+            group = folder.group()
+            return f"{folder} is of group {group}: become a member (`sudo usermod -aG {group} $USER`) and log in again. "
+        command = OPEN_TO_GROUP.format(group="GROUP", folder="DIR")
+        return f"{folder} is {folder.owner()}'s, who can open a shared folder DIR to a group of both: `{command}`. "
+    return ""
 
 
 def sync_folder(folder: Path) -> None:

@@ -68,7 +68,7 @@ def write_blob(
         digest.update(part)
     xxh3 = digest.hexdigest()
     name = blob_name(number, xxh3, SUFFIX)
-    with open_atomic(folder / name) as stream:
+    with open_atomic(folder / name, syncs_folder=False) as stream:
         for part in parts:
             stream.write(part)
     return Blob(name=name, size_bytes=sum(len(part) for part in parts), xxh3=xxh3)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gamefleet.errors import CorruptCheckpointError
-from gamefleet.files import create_once, explained
+from gamefleet.files import create_once, make_folder
 from gamefleet.weights.blobs import remove, write_blob
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Contribution, Version, as_json, read
@@ -52,8 +52,7 @@ def publish(paths: SharedPaths, draft: Contribution, content: Content) -> Contri
         RunFolderError: The folder is not writable.
     """
     folder = paths.weights(draft.member)
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     seq = max([draft.seq - 1, *numbered(folder)]) + 1
     while True:
         blob = write_blob(

@@ -69,6 +69,7 @@ class Member:
         self._facts: SharedFacts | None = None
         self._base: tuple[int, Content] | None = None
         self._tidied_at = store.clock()
+        self._steps_per_s = 0.0
         self._merger = Merger(store=store, member=member, settings=settings)
 
     @property
@@ -149,10 +150,17 @@ class Member:
         self._tidy_up()
         return different(adoption, content)
 
-    def heartbeat(self, *, step: int, samples: int = 0, steps_per_s: float = 0.0) -> None:
-        """Say that this member is alive and how far it is; often enough that it stays below `live_s`."""
+    def heartbeat(self, *, step: int, samples: int = 0, steps_per_s: float | None = None) -> None:
+        """Say that this member is alive and how far it is; often enough that it stays below `live_s`.
+
+        Args:
+            step: Of the run.
+            samples: Environment steps of the run.
+            steps_per_s: Environment steps per second; None for what was said last.
+        """
+        self._steps_per_s = self._steps_per_s if steps_per_s is None else steps_per_s
         beat = Heartbeat(
-            at=self.store.clock(), step=step, version=self._state.base, steps_per_s=steps_per_s, samples=samples
+            at=self.store.clock(), step=step, version=self._state.base, steps_per_s=self._steps_per_s, samples=samples
         )  # fmt: skip
         self.store.heartbeat(self.member, beat)
 

@@ -60,11 +60,14 @@ class Merger:
 
     def merge_if_due(self) -> bool:
         """Make the next version when it is time; whether this call made it."""
+        # The number before the head: if somebody makes a version in between, ours finds its number taken, and no work
+        # is left behind on another line.
+        number = self.store.next_number()
         head, facts = self.store.head(), self.store.facts()
-        if head is None or facts is None:
+        now = self.store.server_now(self.member)
+        if head is None or facts is None or not self._may_follow(number, head, now):
             return False
         waiting = self.store.candidates(head)
-        now = self.store.server_now(self.member)
         ages = {member: now - published for member, published in waiting_since(waiting, head).items()}
         live = self.store.live_learners(now, self.settings.live_s) - self.store.refused().members
         if not is_due(ages, live, self.settings.wait_s):
@@ -74,7 +77,17 @@ class Merger:
         except CorruptCheckpointError:
             return False  # the store passes over it from now on
         candidates = self._judged(waiting, facts, head, content)
-        return bool(candidates) and self._make(head, content, candidates)
+        return bool(candidates) and self._make(number, head, content, candidates)
+
+    def _may_follow(self, number: int, head: Version, now: float) -> bool:
+        """Whether a version may be made from this head: a newer one that cannot be read (yet) is given some time."""
+        if number == head.version + 1:
+            return True
+        try:
+            made_at = self.store.paths.version(number - 1).stat().st_mtime
+        except OSError:
+            return False
+        return now - made_at > self.settings.live_s
 
     def _judged(
         self, waiting: Mapping[str, list[Pending]], facts: SharedFacts, head: Version, content: Content
@@ -136,7 +149,7 @@ class Merger:
         included = head.included.get(member, 0)
         self.store.reject(record, included=included, max_rejections=self.settings.max_rejections)
 
-    def _make(self, head: Version, content: Content, candidates: list[Candidate]) -> bool:
+    def _make(self, number: int, head: Version, content: Content, candidates: list[Candidate]) -> bool:
         inputs = [
             Input(
                 content=one.content,
@@ -151,8 +164,8 @@ class Merger:
             _record(one, given.age, weight)
             for one, given, weight in zip(candidates, inputs, merged.weights, strict=True)
         ]
-        draft = _draft(head, records, self.store, self.settings, self.member)
-        return self.store.write_version(draft, merged.content, merged.momentum)
+        draft = _draft(head, records, self.settings, number, _totals(head, records, self.store))
+        return self.store.write_version(replace(draft, merged_by=self.member), merged.content, merged.momentum)
 
 
 def waiting_since(waiting: Mapping[str, list[Pending]], head: Version) -> dict[str, float]:
@@ -196,10 +209,9 @@ def _record(one: Candidate, age: int, weight: float) -> MergedInput:
 
 
 def _draft(
-    head: Version, records: list[MergedInput], store: SharedStore, settings: MergeSettings, member: str
+    head: Version, records: list[MergedInput], settings: MergeSettings, number: int, totals: dict[str, Totals]
 ) -> Version:
     """The next version's manifest, without its blob."""
-    number = store.next_number()
     oldest = number - settings.max_age_versions
     norms = [*head.norms, *(Norm(norm=one.norm, updates=one.updates) for one in records)]
     return Version(
@@ -211,10 +223,9 @@ def _draft(
         inputs=records,
         included={**head.included, **{one.member: one.seq for one in records}},
         checksums={**head.checksums, **{one.member: one.xxh3 for one in records}},
-        totals=_totals(head, records, store),
+        totals=totals,
         norms=norms[-KEPT_NORMS:],
         rolled_back=[version for version in head.rolled_back if version >= oldest - 1],
-        merged_by=member,
     )
 
 

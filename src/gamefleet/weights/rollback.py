@@ -33,6 +33,7 @@ def rollback(store: SharedStore, to_version: int, reason: str, *, member: str = 
         ConfigError: That version is not there, or not older than the newest one.
         CheckpointError: Its content is no longer there, or damaged.
     """
+    number = store.next_number()  # before the head: whoever merges meanwhile takes it
     head = store.head()
     older = store.version(to_version)
     if head is None or older is None or to_version >= head.version:
@@ -43,7 +44,7 @@ def rollback(store: SharedStore, to_version: int, reason: str, *, member: str = 
             where=store.paths.merged,
             remedy=f"Versions that are there: {', '.join(map(str, known)) or 'none'}.",
         )
-    draft = _draft(head, older, store.next_number(), reason)
+    draft = _draft(head, older, number, reason)
     return store.write_version(replace(draft, merged_by=member), store.content(to_version), {})
 
 

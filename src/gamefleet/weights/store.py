@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError, RunFolderError
-from gamefleet.files import explained, write_json
+from gamefleet.files import explained, make_folder, write_json
 from gamefleet.weights.blobs import NotHereError, read_blob
 from gamefleet.weights.content import Arrays, Content
 from gamefleet.weights.contributions import Pending, publish, waiting
@@ -76,11 +76,18 @@ class SharedStore:
 
         Raises:
             CorruptCheckpointError: `shared.json` cannot be understood.
+            RunFolderError: It may not be read.
         """
         try:
             return read(self.paths.shared, SharedFacts)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError as error:
+            raise RunFolderError(
+                "This user may not read the shared folder",
+                where=self.paths.shared,
+                remedy=f"`gamefleet doctor --only fleet --shared-dir {self.paths.root}` says what its owner must type.",
+            ) from error
 
     def head(self) -> Version | None:
         """The newest version whose manifest can be understood and whose blob is here."""
@@ -218,8 +225,7 @@ class SharedStore:
 
     def introduce(self, member: str, card: Card) -> None:
         """Say who a member is; whoever had the name before has lost it."""
-        with explained(self.paths.member(member)):
-            self.paths.weights(member).mkdir(parents=True, exist_ok=True)
+        make_folder(self.paths.weights(member))
         write_json(self.paths.card(member), as_json(card))
 
     def heartbeat(self, member: str, beat: Heartbeat) -> None:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import replace
 
 from gamefleet.errors import CorruptCheckpointError, IncompatibleError
-from gamefleet.files import create_once, explained
+from gamefleet.files import create_once, make_folder
 from gamefleet.identity import first_difference
 from gamefleet.weights.blobs import remove, write_blob
 from gamefleet.weights.content import Arrays, Content, checksum
@@ -71,9 +71,8 @@ def found_fleet(paths: SharedPaths, facts: SharedFacts, first: Content, *, now: 
     Returns:
         What the fleet trains.
     """
-    with explained(paths.merged):
-        for folder in (paths.rejected, paths.verdicts, paths.members):
-            folder.mkdir(parents=True, exist_ok=True)
+    for folder in (paths.rejected, paths.verdicts, paths.members):
+        make_folder(folder)
     lineage = checksum(first)
     whole = replace(facts, lineage=lineage)
     if not paths.version(0).exists():

@@ -11,6 +11,7 @@ import pytest
 
 from gamefleet.errors import ConfigError, IncompatibleError, RunFolderError
 from gamefleet.weights.content import Content
+from gamefleet.weights.contributions import Pending
 from gamefleet.weights.manifests import SharedFacts, Version
 from gamefleet.weights.merge import Input, merge
 from gamefleet.weights.moments import Moments
@@ -64,11 +65,20 @@ class LosingStore(SharedStore):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.overtake: Callable[[], object] | None = None
+        self.is_early = False
 
-    def write_version(self, *arguments: Any) -> bool:
+    def be_overtaken(self) -> None:
         overtake, self.overtake = self.overtake, None
         if overtake is not None:
             overtake()
+
+    def candidates(self, head: Version) -> dict[str, list[Pending]]:
+        if self.is_early:
+            self.be_overtaken()
+        return super().candidates(head)
+
+    def write_version(self, *arguments: Any) -> bool:
+        self.be_overtaken()
         return super().write_version(*arguments)
 
 
@@ -137,7 +147,7 @@ def test_every_piece_of_work_is_merged_at_most_once_and_exactly_once_when_nobody
             learner.sync()
         elif action < 0.9:
             rival = learners[chance.choice([other for other in names if other != name])]
-            stores[name].overtake = rival.sync
+            stores[name].overtake, stores[name].is_early = rival.sync, chance.random() < 0.5
             learner.sync()
             stores[name].overtake = None
         elif action < 0.94:
