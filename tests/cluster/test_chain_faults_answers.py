@@ -15,7 +15,7 @@ import pytest
 from tests.cluster.test_fleet_checker import Watched
 
 from gamefleet.cluster.fleet import write_facts
-from gamefleet.cluster.store import read_record
+from gamefleet.cluster.records import read_record
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
 

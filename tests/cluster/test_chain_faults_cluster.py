@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.test_fleet_checker import Watched, attempts_of, saves_of
 
-from gamefleet.cluster.store import read_record
+from gamefleet.cluster.records import read_record
 from gamefleet.errors import ClusterError
 from gamefleet.runs.events import read_events
 from gamefleet.testing.local_slurm import LocalSlurm

@@ -11,7 +11,7 @@ from tests.cluster.counting_run import WRITER
 from tests.cluster.test_fleet_checker import SMALL, Watched, attempts_of
 
 from gamefleet.cluster.chain import YIELDED
-from gamefleet.cluster.store import read_record
+from gamefleet.cluster.records import read_record
 from gamefleet.errors import ClusterError
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.runs.events import read_events

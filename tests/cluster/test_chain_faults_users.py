@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.test_fleet_checker import Watched, attempts_of, saves_of
 
-from gamefleet.cluster.store import read_record
+from gamefleet.cluster.records import read_record
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
 

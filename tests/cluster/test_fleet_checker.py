@@ -28,8 +28,8 @@ from gamefleet.cluster.fleet import ChainFacts, Fleet, FleetFacts
 from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
 from gamefleet.cluster.jobs import Job, Resources
 from gamefleet.cluster.leg import LEG_VARIABLE
+from gamefleet.cluster.records import read_record
 from gamefleet.cluster.stopping import Patience, stop
-from gamefleet.cluster.store import read_record
 from gamefleet.errors import ClusterError
 from gamefleet.files import create_once
 from gamefleet.games import DEFAULT_GAME, open_game

@@ -38,7 +38,7 @@ def report(fleet: Fleet) -> dict[str, Any]:
 
 def chain_report(fleet: Fleet, chain: ChainFacts, view: ChainView, standing: Standing) -> dict[str, Any]:
     """One chain."""
-    from gamefleet.cluster.store import read_record
+    from gamefleet.cluster.records import read_record
     from gamefleet.runs.folder import read_state
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.fleet_account import chain_account

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gamefleet.cluster.fleet_paths import ChainPaths
-from gamefleet.cluster.store import read_record
+from gamefleet.cluster.records import read_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

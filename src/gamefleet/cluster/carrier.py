@@ -51,7 +51,7 @@ class Standing:
 def read_views(fleet: Fleet) -> tuple[ChainView, ...]:
     """What the folder says of every chain."""
     is_stopped = fleet.paths.stop.exists()
-    holders = {member for _, member in place_holders(fleet.paths).values()}
+    holders = {member for _, member in place_holders(fleet.paths, fleet.records).values()}
     return tuple(
         read_chain(
             fleet.paths.chain(chain.member),
@@ -59,6 +59,7 @@ def read_views(fleet: Fleet) -> tuple[ChainView, ...]:
             is_stopped=is_stopped,
             has_place=chain.member in holders,
             job_name=fleet.facts.job_name(chain.member),
+            records=fleet.records,
         )
         for chain in fleet.facts.chains
     )
@@ -122,7 +123,7 @@ def with_place(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answ
     """
     if view.has_place or view.ending:
         return view
-    holders = place_holders(fleet.paths)
+    holders = place_holders(fleet.paths, fleet.records)
     jobs = answer.jobs.values()
     at_work = {
         other.member

@@ -7,7 +7,7 @@ reads. Left out: what happens (`store`), and what follows (`chain`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import msgspec
 
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Executor, JobRequest, Resources
+from gamefleet.cluster.records import Records
 from gamefleet.errors import RunFolderError, nearest
 from gamefleet.files import create_once, explained, read_json, write_json
 
@@ -125,6 +126,7 @@ class Fleet:
         clock: Seconds since 1970.
         who: This process, for people.
         never_starts: Why a pending job with this reason can never start; empty when it can.
+        records: What this process has read of the fleet.
     """
 
     paths: FleetPaths
@@ -134,6 +136,7 @@ class Fleet:
     clock: Callable[[], float]
     who: str
     never_starts: Callable[[str], str]
+    records: Records = field(default_factory=Records)
 
     def request(self, member: str, submission: int, after: str) -> JobRequest:
         """The job that carries a chain's next leg."""

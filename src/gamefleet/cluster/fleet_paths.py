@@ -22,8 +22,9 @@ reading and writing.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,42 @@ FOLDER = "fleet"
 FACTS = "fleet.json"
 NUMBERED = re.compile(r"\d{4,}")
 MEMBER = re.compile(r"m\d+")
+ACCEPTED = "job"
+ENDED = "end"
+
+
+def retry_kind(attempt: int) -> str:
+    """What a lost job's next try is called among a submission's records."""
+    return f"retry-{attempt}"
+
+
+def refused_kind(tries: int) -> str:
+    """What a refusal is called among a submission's records."""
+    return f"refused-{tries}"
+
+
+def submission_name(number: int, kind: str = "") -> str:
+    """The file name of a submission's record, without the folder: a listing says which there are."""
+    return f"{number:04d}.{kind}.json" if kind else f"{number:04d}.json"
+
+
+def leg_name(number: int) -> str:
+    """The folder name of a leg."""
+    return f"{number:04d}"
+
+
+def listed(folder: Path) -> list[str]:
+    """Names in a folder, none while it does not exist: one question to a file server."""
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def numbers_in(names: Iterable[str], suffix: str = "") -> list[int]:
+    """Numbers in names, smallest first."""
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return sorted(int(stem) for stem in stems if NUMBERED.fullmatch(stem))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +97,27 @@ class ChainPaths:
 
     def submission(self, number: int) -> Path:
         """Made before a job is handed over, by the one process that may do so."""
-        return self.submissions / f"{number:04d}.json"
+        return self.submissions / submission_name(number)
 
     def retry(self, number: int, attempt: int) -> Path:
         """Made before a lost job is handed over again."""
-        return self.submissions / f"{number:04d}.retry-{attempt}.json"
+        return self.submissions / submission_name(number, retry_kind(attempt))
 
     def refused(self, number: int, tries: int) -> Path:
         """Why the scheduler said no to one try, from 1."""
-        return self.submissions / f"{number:04d}.refused-{tries}.json"
+        return self.submissions / submission_name(number, refused_kind(tries))
 
     def accepted(self, number: int) -> Path:
         """The job that counts; all others of the same submission end themselves."""
-        return self.submissions / f"{number:04d}.job.json"
+        return self.submissions / submission_name(number, ACCEPTED)
 
     def ended(self, number: int) -> Path:
         """Why a job ended without a leg of its own."""
-        return self.submissions / f"{number:04d}.end.json"
+        return self.submissions / submission_name(number, ENDED)
 
     def leg(self, number: int) -> Path:
         """The fence of one leg."""
-        return self.legs / f"{number:04d}"
+        return self.legs / leg_name(number)
 
     def mark(self, kind: str) -> Path:
         """`done`, `failed` or `held`."""
@@ -92,10 +129,7 @@ class ChainPaths:
 
     def numbers(self, folder: Path, suffix: str = "") -> list[int]:
         """Numbers in a folder's names, smallest first."""
-        if not folder.is_dir():
-            return []
-        stems = (path.name.removesuffix(suffix) for path in folder.iterdir() if path.name.endswith(suffix))
-        return sorted(int(stem) for stem in stems if NUMBERED.fullmatch(stem))
+        return numbers_in(listed(folder), suffix)
 
 
 @dataclass(frozen=True, slots=True)

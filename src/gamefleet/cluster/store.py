@@ -10,15 +10,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from gamefleet.cluster.chain_view import ChainView, Leg, Submission, Submit
-from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
-from gamefleet.errors import RunFolderError
-from gamefleet.files import create_once, explained, read_json, write_json
+from gamefleet.cluster.fleet_paths import (
+    ACCEPTED,
+    ENDED,
+    ChainPaths,
+    FleetPaths,
+    leg_name,
+    listed,
+    numbers_in,
+    refused_kind,
+    retry_kind,
+    submission_name,
+)
+from gamefleet.cluster.records import Records, read_record
+from gamefleet.files import create_once, explained, write_json
 
 ENDINGS = ("done", "failed", "held")
 """Marks of a chain, the strongest first."""
@@ -29,24 +39,18 @@ RECENT = 8
 ALIVE_FILE = "alive"
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """A record, or nothing where there is none (yet).
-
-    Raises:
-        RunFolderError: It is there and damaged.
-    """
-    try:
-        return read_json(path)
-    except FileNotFoundError:
-        return {}
-    except (ValueError, NotADirectoryError) as error:
-        raise RunFolderError(
-            "A record of the fleet is damaged", where=path, remedy="Restore it, or start the fleet under another name."
-        ) from error
-
-
-def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_place: bool, job_name: str) -> ChainView:
+def read_chain(
+    paths: ChainPaths,
+    *,
+    step: int,
+    is_stopped: bool,
+    has_place: bool,
+    job_name: str,
+    records: Records | None = None,
+) -> ChainView:
     """One chain's facts.
+
+    The marks are listed last: a chain that ended while its legs were looked at has ended.
 
     Args:
         paths: Where it lies.
@@ -54,53 +58,58 @@ def read_chain(paths: ChainPaths, *, step: int, is_stopped: bool, has_place: boo
         is_stopped: Whether the fleet's stop mark is there.
         has_place: Whether the chain holds a place under the job cap.
         job_name: Name of its jobs without the submission's number.
+        records: What this process has read before.
     """
-    present = frozenset(os.listdir(paths.submissions)) if paths.submissions.is_dir() else frozenset()
-    ending = next((kind for kind in ENDINGS if paths.mark(kind).exists()), "stopped" if is_stopped else "")
-    numbers = paths.numbers(paths.submissions, ".json")
+    records = records or Records()
+    present = frozenset(listed(paths.submissions))
+    submissions = [
+        read_submission(str(paths.submissions), number, job_name, present=present, records=records)
+        for number in numbers_in(present, ".json")[-RECENT:]
+    ]
+    legs = [read_leg(str(paths.legs), number, records) for number in paths.numbers(paths.legs)[-RECENT:]]
+    marks = frozenset(listed(paths.root))
     return ChainView(
         member=paths.member,
         job_name=job_name,
-        submissions=tuple(read_submission(paths, number, job_name, present=present) for number in numbers[-RECENT:]),
-        legs=tuple(read_leg(paths, number) for number in paths.numbers(paths.legs)[-RECENT:]),
+        submissions=tuple(submissions),
+        legs=tuple(legs),
         step=step,
-        counts_from=counts_from(paths),
-        ending=ending,
+        counts_from=counts_from(marks),
+        ending=next((kind for kind in ENDINGS if f"{kind}.json" in marks), "stopped" if is_stopped else ""),
         has_place=has_place,
     )
 
 
-def counts_from(paths: ChainPaths) -> int:
-    """The newest submission that a later start forgave."""
-    forgiven = [number for kind in (*ENDINGS, "stopped") for number in _numbers_after(paths, f"{kind}-")]
+def counts_from(marks: Iterable[str]) -> int:
+    """The newest submission that a later start forgave, by the names in a chain's folder."""
+    stems = (name.removesuffix(".json").partition("-") for name in marks if name.endswith(".json"))
+    forgiven = (int(number) for kind, _, number in stems if kind in (*ENDINGS, "stopped") and number.isdigit())
     return max(forgiven, default=0)
 
 
-def _numbers_after(paths: ChainPaths, prefix: str) -> list[int]:
-    names = (path.name for path in paths.root.glob(f"{prefix}*.json"))
-    stems = (name.removeprefix(prefix).removesuffix(".json") for name in names)
-    return [int(stem) for stem in stems if stem.isdigit()]
-
-
-def read_submission(paths: ChainPaths, number: int, job_name: str, *, present: Collection[str]) -> Submission:
+def read_submission(
+    folder: str, number: int, job_name: str, *, present: Collection[str], records: Records
+) -> Submission:
     """One submission's facts.
 
     Args:
-        paths: Of the chain.
+        folder: In which the chain's submissions are.
         number: Of the submission.
         job_name: Name of the chain's jobs without the number.
         present: Names in the folder: most records of most submissions do not exist, and asking a file server for each
             would take longer than all the rest.
+        records: What this process has read before.
     """
 
-    def read(path: Path) -> dict[str, Any]:
-        return read_record(path) if path.name in present else {}
+    def read(kind: str = "") -> dict[str, Any]:
+        name = submission_name(number, kind)
+        return records.read(f"{folder}/{name}") if name in present else {}
 
     tries = 1
-    asked = read(paths.submission(number))
-    while retry := read(paths.retry(number, tries)):
+    asked = read()
+    while retry := read(retry_kind(tries)):
         asked, tries = retry, tries + 1
-    accepted = read(paths.accepted(number))
+    accepted = read(ACCEPTED)
     return Submission(
         number=number,
         name=f"{job_name}.{number}",
@@ -109,19 +118,20 @@ def read_submission(paths: ChainPaths, number: int, job_name: str, *, present: C
         tries=tries,
         job=str(accepted.get("job", "")),
         accepted_at=float(accepted.get("accepted_at", 0.0)),
-        outcome=str(read(paths.ended(number)).get("outcome", "")),
-        refusal=str(read(paths.refused(number, tries)).get("reason", "")),
+        outcome=str(read(ENDED).get("outcome", "")),
+        refusal=str(read(refused_kind(tries)).get("reason", "")),
     )
 
 
-def read_leg(paths: ChainPaths, number: int) -> Leg:
+def read_leg(folder: str, number: int, records: Records) -> Leg:
     """One leg's facts; a leg whose process died before it could say anything has no submission."""
-    content = read_record(paths.leg(number) / "leg.json")
+    leg = f"{folder}/{leg_name(number)}"
+    content = records.read(f"{leg}/leg.json")
     return Leg(
         number=number,
         submission=int(content.get("submission", 0)),
         step=int(content.get("step", -1)),
-        has_ended=(paths.leg(number) / "end.json").exists(),
+        has_ended=records.exists(f"{leg}/end.json"),
     )
 
 
@@ -241,14 +251,15 @@ def forgive_stop(paths: FleetPaths) -> bool:
     return True
 
 
-def place_holders(paths: FleetPaths) -> dict[int, tuple[int, str]]:
+def place_holders(paths: FleetPaths, records: Records | None = None) -> dict[int, tuple[int, str]]:
     """Place -> (how often it was taken, by whom last)."""
+    records = records or Records()
     turns: dict[int, int] = {}
-    for path in paths.places.glob("*.json") if paths.places.is_dir() else ():
-        index, _, turn = path.name.removesuffix(".json").partition(".")
+    for name in listed(paths.places):
+        index, _, turn = name.removesuffix(".json").partition(".")
         if index.isdigit() and turn.isdigit():
             turns[int(index)] = max(turns.get(int(index), 0), int(turn))
-    return {index: (turn, str(read_record(paths.place(index, turn))["member"])) for index, turn in turns.items()}
+    return {index: (turn, str(records.read(str(paths.place(index, turn)))["member"])) for index, turn in turns.items()}
 
 
 def take_place(paths: FleetPaths, index: int, turn: int, member: str) -> bool:
