@@ -3,8 +3,8 @@
 Job: draw batches of both in a bounded proportion and lead priorities back to where they belong. Place in the data flow:
 in a replay's place in front of the learner, when a member takes experience from others. Left out: what fills the two.
 
-Why two replays and not one: own experience stays exactly as it is without others, whatever they send; a member that
-turns out to lie is dropped with all it sent; and the share of foreign windows is a setting instead of a race.
+Why two replays and not one: own experience stays exactly as it is without others, whatever they send; when a member
+turns out to lie, the foreign replay is emptied; and the share of foreign windows is a setting instead of a race.
 
 The proportion: with W_o own and W_f foreign windows, `share = min(max_share, W_f / (W_o + W_f))` of a batch is foreign,
 rounded to whole windows: as many as a single replay of both would give on average, but never more than `max_share`.

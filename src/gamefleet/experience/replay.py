@@ -197,6 +197,13 @@ class Replay:
         """
         self._windows.update(index, priority)
 
+    def clear(self) -> None:
+        """Forget everything that is stored; handles of drawn windows are then stale. The random numbers go on."""
+        self._cursor[:] = 0
+        self._state[:] = 0.0
+        self._windows = Windows(self._grid, self.settings.effective_exponent)
+        self._changes = replay_files.Changes(self.num_slots)
+
     def save(self, folder: Path, previous: Path | None) -> None:
         """Write everything into an empty folder; unchanged blocks become hard links into `previous`.
 

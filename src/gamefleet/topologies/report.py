@@ -41,7 +41,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "shared/foreign_steps": ("steps", "Steps taken in from other members since this attempt began"),
     "shared/foreign_slots": ("slots", "Slots of others' play held at present"),
     "shared/foreign_members": ("members", "Members whose play was taken in since this attempt began"),
-    "shared/chunks_checked": ("chunks", "Pieces of others' play that were played again and found true"),
+    "shared/chunks_checked": ("chunks", "Pieces of others' play that were played again"),
     "shared/chunks_refused": ("chunks", "Pieces of others' play that were passed over"),
     "shared/members_dropped": ("members", "Members whose play turned out to be false"),
     "shared/chunks_sent": ("chunks", "Pieces of own play handed over since this attempt began"),

@@ -308,6 +308,25 @@ def test_equal_seeds_and_additions_give_equal_batches() -> None:
             replay.update_priorities(first.index, np.arange(1.0, 7.0))
 
 
+def test_a_replay_that_was_cleared_is_like_an_empty_one_and_fills_again() -> None:
+    cleared, fresh = recorded(SMALL, 60).replay, recorded(SMALL, 60).replay
+    handles = cleared.sample(6).index
+    fresh.sample(6)  # the random numbers go on
+    cleared.clear()
+    assert (cleared.num_stored, cleared.num_sampleable, cleared.can_sample()) == (0, 0, False)
+    cleared.update_priorities(handles, np.ones(6))
+    assert not cleared.can_sample(), "handles from before mean nothing any more"
+
+    slots = noise_slots(SMALL.num_slots, np.random.default_rng(1))
+    state = np.zeros((SMALL.num_slots, SMALL.state_size), np.float32)
+    empty = SMALL.replay()
+    for replay in (cleared, empty):
+        replay.extend(0, slots, state)
+
+    assert cleared.num_sampleable == empty.num_sampleable > 0
+    assert set(cleared.sample(64).index) == set(empty.sample(64).index)
+
+
 def test_drawing_from_a_replay_without_a_whole_window_is_refused() -> None:
     with pytest.raises(ValueError, match="no whole window"):
         recorded(SMALL, 8).replay.sample(1)
