@@ -140,13 +140,8 @@ def cycles(
         SyncError: The only cycle failed, or one failed in a way that no waiting mends.
     """
     while True:
-        began, fault = clock(), None
-        try:
-            once()
-        except SyncError as error:
-            if pace.interval_s == 0 or error.kind in HOPELESS:
-                raise
-            fault = error
+        began = clock()
+        fault = attempt(once, is_only=pace.interval_s == 0)
         now = clock()
         if fault is None:
             pace = after_success(pace, began=min(began, now), ended=now)
@@ -157,3 +152,18 @@ def cycles(
             return
         while (rest_s := wait_s(pace, clock())) > 0:
             sleep(min(rest_s, SLICE_S))
+
+
+def attempt(once: Callable[[], None], *, is_only: bool) -> SyncError | None:
+    """Sync once; returns a failure that may be gone the next time.
+
+    Raises:
+        SyncError: There is no next time, or waiting mends nothing.
+    """
+    try:
+        once()
+    except SyncError as error:
+        if is_only or error.kind in HOPELESS:
+            raise
+        return error
+    return None
