@@ -46,11 +46,16 @@ def weighted_sum(terms: Sequence[Term], out: NDArray[Any] | None = None) -> NDAr
         return result
     working = dtype if dtype.itemsize >= 4 else np.dtype(np.float32)
     size = max(1, CHUNK_BYTES // working.itemsize)
-    total, scratch = np.empty(min(size, flat.size), working), np.empty(min(size, flat.size), working)
+    scratch = np.empty(min(size, flat.size), working)
+    # Straight into the result where it is of the right type and none of the arrays that are still to be read.
+    is_direct = working == dtype and not any(np.may_share_memory(flat, array) for _, array in kept)
+    total = flat if is_direct else np.empty(min(size, flat.size), working)
     for start in range(0, flat.size, size):
         stop = min(start + size, flat.size)
-        _sum_chunk(groups, slice(start, stop), total[: stop - start], scratch[: stop - start])
-        flat[start:stop] = total[: stop - start]
+        into = flat[start:stop] if is_direct else total[: stop - start]
+        _sum_chunk(groups, slice(start, stop), into, scratch[: stop - start])
+        if not is_direct:
+            flat[start:stop] = into
     return result
 
 

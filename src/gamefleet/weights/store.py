@@ -155,12 +155,7 @@ class SharedStore:
                 raise NotHereError
             opened = read_blob(self.paths.merged, version.blob)
         except NotHereError as error:
-            raise CheckpointError(
-                "This version of the weights is not in the shared folder",
-                value=number,
-                where=self.paths.merged,
-                remedy="It was removed because it is old, or is still on its way: take the newest one.",
-            ) from error
+            raise _missing(number, self.paths) from error
         except CorruptCheckpointError:
             self._damaged.add(number)
             raise
@@ -252,3 +247,12 @@ def _is_live_learner(store: SharedStore, member: str, now: float, live_s: float)
         return False
     card = store.card(member) if age < live_s else None
     return card is not None and card.kind == "learner"
+
+
+def _missing(number: int, paths: SharedPaths) -> CheckpointError:
+    return CheckpointError(
+        "This version of the weights is not in the shared folder",
+        value=number,
+        where=paths.merged,
+        remedy="It was removed because it is old, or is still on its way: take the newest one.",
+    )
