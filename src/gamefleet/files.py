@@ -29,7 +29,9 @@ from gamefleet.errors import RunFolderError, StorageFullError
 
 TEMPORARY_PREFIX = ".tmp-"
 
-OPEN_TO_GROUP = "chgrp -R {group} {folder} && chmod -R g+rwX,o-rwx {folder} && find {folder} -type d -exec chmod g+s {{}} +"
+OPEN_TO_GROUP = (
+    "chgrp -R {group} {folder} && chmod -R g+rwX,o-rwx {folder} && find {folder} -type d -exec chmod g+s {{}} +"
+)
 """What the owner of a folder types so that a group shares it."""
 
 Fence = Callable[[], None]
@@ -121,8 +123,12 @@ def _open_to_group(descriptor: int, folder: Path) -> None:
             os.fchmod(descriptor, mode & 0o664)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, unless they are there; where a group shares the one above, for that group.
+def make_folder(folder: Path, *, parents: bool = True) -> None:
+    """Make a folder, unless it is there; where a group shares the one above, for that group.
+
+    Args:
+        folder: The folder.
+        parents: Make those above it likewise.
 
     Raises:
         StorageFullError: The disk or quota is full.
@@ -131,7 +137,10 @@ def make_folder(folder: Path) -> None:
     with explained(folder):
         if folder.is_dir():
             return
-        make_folder(folder.parent)
+        if folder.exists():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        if parents:
+            make_folder(folder.parent)
         mode = group_mode(folder.parent)
         if mode is None:
             folder.mkdir(exist_ok=True)
@@ -241,7 +250,9 @@ def _owner_words(path: Path) -> str:
             return ""
         if group_mode(folder) is not None:
             group = folder.group()
-            return f"{folder} is of group {group}: become a member (`sudo usermod -aG {group} $USER`) and log in again. "
+            return (
+                f"{folder} is of group {group}: become a member (`sudo usermod -aG {group} $USER`) and log in again. "
+            )
         command = OPEN_TO_GROUP.format(group="GROUP", folder="DIR")
         return f"{folder} is {folder.owner()}'s, who can open a shared folder DIR to a group of both: `{command}`. "
     return ""

@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from gamefleet.files import (
     check_size,
     create_once,
     digest,
+    make_folder,
     open_atomic,
     read_json,
     remove_folder,
@@ -52,6 +55,7 @@ except StorageFullError as error:
 
 WRITE_MANY_TIMES = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from gamefleet.files import write_bytes
 
@@ -286,3 +290,60 @@ def test_creating_once_works_where_hard_links_do_not(tmp_path: Path, monkeypatch
     assert create_once(tmp_path / "mark", {"by": "first"})
     assert not create_once(tmp_path / "mark", {"by": "second"})
     assert read_json(tmp_path / "mark") == {"by": "first"}
+
+
+@pytest.fixture
+def under_umask_077() -> Iterator[None]:
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(("of_folder", "of_file"), [(0o2770, 0o660), (0o2775, 0o664), (0o2777, 0o664), (0o3770, 0o660)])
+@pytest.mark.usefixtures("under_umask_077")
+def test_in_a_folder_that_a_group_shares_everything_new_is_for_the_group(
+    tmp_path: Path, of_folder: int, of_file: int
+) -> None:
+    tmp_path.chmod(of_folder)
+    make_folder(tmp_path / "a" / "b")
+    write_json(tmp_path / "written.json", {})
+    write_json(tmp_path / "a" / "b" / "written.json", {})
+    assert create_once(tmp_path / "a" / "once.json", {})
+    assert [mode(tmp_path / name) for name in ("a", "a/b")] == [of_folder & ~0o002] * 2
+    assert [mode(tmp_path / name) for name in ("written.json", "a/b/written.json", "a/once.json")] == [of_file] * 3
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize("of_folder", [0o700, 0o775, 0o2750])
+@pytest.mark.usefixtures("under_umask_077")
+def test_in_any_other_folder_the_umask_counts(tmp_path: Path, of_folder: int) -> None:
+    tmp_path.chmod(of_folder)
+    make_folder(tmp_path / "a")
+    write_json(tmp_path / "written.json", {})
+    assert mode(tmp_path / "a") & 0o777 == 0o700
+    assert mode(tmp_path / "written.json") == 0o600
+
+
+def test_a_folder_is_made_with_those_above_it_only_where_that_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="No such file"):
+        make_folder(tmp_path / "a" / "b", parents=False)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    with pytest.raises(RunFolderError, match="Not a directory"):
+        make_folder(tmp_path / "file" / "a")
+
+
+def test_a_folder_of_a_group_that_somebody_fills_meanwhile_is_kept(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2770)
+    make = "import sys; from pathlib import Path; from gamefleet.files import make_folder, create_once\n"
+    make += "for n in range(60): make_folder(Path(str(n))); create_once(Path(str(n), sys.argv[1]), {})"
+    racers = [subprocess.Popen([sys.executable, "-c", make, name], cwd=tmp_path) for name in ("a", "b", "c")]
+    assert [racer.wait(timeout=60) for racer in racers] == [0, 0, 0]
+    assert {path.name: sorted(inner.name for inner in path.iterdir()) for path in tmp_path.iterdir()} == {
+        str(number): ["a", "b", "c"] for number in range(60)
+    }

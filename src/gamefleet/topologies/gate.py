@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from gamefleet.errors import GamefleetError, RunFolderError
-from gamefleet.files import create_once, read_json
+from gamefleet.files import create_once, make_folder, read_json
 from gamefleet.topologies.collaboration import GateSettings
 from gamefleet.weights.shared_paths import SharedPaths
 
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str]) -> None:
     paths = SharedPaths(Path(folder))
     try:
         verdict = evaluate_version(paths, int(version), GateSettings(**json.loads(settings)))
-        paths.verdict(verdict.version).parent.mkdir(exist_ok=True)
+        make_folder(paths.verdict(verdict.version).parent)
         create_once(paths.verdict(verdict.version), asdict(verdict))
     except GamefleetError as error:
         sys.exit(str(error))

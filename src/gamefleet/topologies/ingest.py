@@ -26,7 +26,7 @@ from gamefleet.experience.bounded import ChunkError
 from gamefleet.experience.chunk_check import check_fits
 from gamefleet.experience.chunk_file import StoredChunk
 from gamefleet.experience.replay import Replay
-from gamefleet.files import create_once, explained
+from gamefleet.files import create_once, make_folder
 from gamefleet.games.base import GamePackage, GameSpec
 from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.ingest_checker import Checked, Checker
@@ -201,9 +201,11 @@ class Ingest:
         return []
 
     def _drop(self, chunk: StoredChunk, difference: str) -> News:
-        """Take nothing more from a member, and say so to all learners."""
+        """Take nothing more from a member, forget what may be its own, and say so to all learners."""
         member = chunk.facts.member
         self._dropped.add(member)
+        if self.steps_by_member.pop(member, 0):
+            self._foreign.clear()  # nobody marks whose slot is whose; the others' play comes again by itself
         self.counts["refused"] += 1
         facts = {"member": member, "chunk": name_of(chunk), "reason": difference}
         if self._rules.may_write:
@@ -216,8 +218,7 @@ class Ingest:
         """Tell the other learners; where the folder cannot be written just now, each of them finds out by itself."""
         place = self._paths.experience_quarantine(member)
         try:
-            with explained(place):
-                place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             create_once(place, {**facts, "found_by": self._rules.me})
         except GamefleetError as error:
             log.warning("the quarantine of %s could not be written down: %s", member, error)

@@ -17,7 +17,7 @@ from gamefleet import __version__
 from gamefleet.actors.policy import epsilon_ladder
 from gamefleet.experience.mixed import MixedReplay
 from gamefleet.experience.replay import Replay
-from gamefleet.files import explained
+from gamefleet.files import make_folder
 from gamefleet.games.base import GamePackage
 from gamefleet.identity import derive_seed
 from gamefleet.topologies.build import compatibility
@@ -58,8 +58,7 @@ def share(solo: Solo, package: GamePackage, config: RunConfig, *, log_folder: Pa
     settings = config.collaboration
     paths = SharedPaths(settings.folder.absolute())
     name = member_name(settings, config.run.name)
-    with explained(paths.member(name)):
-        paths.member(name).mkdir(parents=True, exist_ok=True)
+    make_folder(paths.member(name))
     facts = facts_of_fleet(package, config)
     store = SharedStore(paths, clock=time.time)
     member = Member(

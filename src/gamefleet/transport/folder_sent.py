@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gamefleet.files import explained
+from gamefleet.files import make_folder
 from gamefleet.transport.folder_files import (
     environments,
     listed,
@@ -109,8 +109,8 @@ class SentChunks:
             RunFolderError: The folder cannot be written to, or is gone.
         """
         folder, seq = self._folder / environment, self.next_seq(environment)
-        _make_folder(self._folder)
-        _make_folder(folder)
+        make_folder(self._folder, parents=False)
+        make_folder(folder, parents=False)
         write_chunk(folder, seq, data)
         self._next[environment] = seq + 1
         self._sent[environment][seq] = _Sent(num_bytes=len(data), sent_at=self._monotonic())
@@ -142,8 +142,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _make_folder(folder: Path) -> None:
-    with explained(folder):
-        folder.mkdir(exist_ok=True)
