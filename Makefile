@@ -7,7 +7,7 @@ JOBS ?= 2
 # In CI the long tests run too, and a missing system program is a failure instead of a skip.
 MARKS := $(if $(CI),,-m "not long")
 
-.PHONY: demo cluster-demo test test-long lint format bench docs cartridge clean
+.PHONY: demo cluster-demo fleet-demo test test-long lint format bench docs cartridge clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("gamefleet needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
@@ -22,6 +22,11 @@ demo: $(STAMP)
 cluster-demo: $(STAMP)
 	.ci/install $$(cat .ci/slurm-programs)
 	$(BIN)/python -m gamefleet.testing.rehearsal $(ARGS)
+
+# The same SLURM, and two laptops that reach it by ssh only; some of them are killed.
+fleet-demo: $(STAMP)
+	.ci/install sshd:openssh-server ssh:openssh-client rsync:rsync $$(cat .ci/slurm-programs)
+	$(BIN)/python -m gamefleet.testing.fleet_rehearsal $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(MARKS) $(ARGS)

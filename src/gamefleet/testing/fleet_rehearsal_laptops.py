@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,10 @@ from pathlib import Path
 
 import psutil
 
+from gamefleet.errors import CorruptCheckpointError
 from gamefleet.testing.local_ssh import LocalSsh
 from gamefleet.testing.rehearsal_chains import GAMEFLEET
+from gamefleet.weights.manifests import Heartbeat, read
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.store import SharedStore
 
@@ -99,6 +102,7 @@ class Laptop:
     veil: Veil
     starts: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _steps_before: int = field(default=0, init=False)
 
     @property
     def copy(self) -> SharedPaths:
@@ -124,6 +128,16 @@ class Laptop:
     def runs_folder(self) -> Path:
         """Where it keeps its own run, when it learns."""
         return self.folder / "runs"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it contributes weights, too."""
+        return "--contribute" in self.words
+
+    def steps_played(self) -> int:
+        """Steps over all starts that its terminal or its last sign of life tell of; at the moment of a death, fewer."""
+        told = re.findall(r"^ended: .*? ([0-9,]+) steps played", self._said(), re.MULTILINE)
+        return self._steps_before + (int(told[-1].replace(",", "")) if told else 0)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -158,19 +172,28 @@ class Laptop:
 
     def cut_power(self) -> int:
         """SIGKILL to all of its processes at once; returns how many there were."""
-        if self._process is None:
-            return 0
-        main = psutil.Process(self._process.pid)
-        with suppress(psutil.NoSuchProcess):
-            main.suspend()  # so that nothing is started between looking and killing
-        processes = [main, *main.children(recursive=True)]
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        self._process.wait()
-        psutil.wait_procs(processes[1:], timeout=10)
-        self._process = None
-        return len(processes)
+        killed: list[psutil.Process] = []
+        while found := self.processes():  # again, until none was started between looking and killing
+            for process in found:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(found, timeout=10)
+            killed += found
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+            with suppress(OSError, CorruptCheckpointError):
+                self._steps_before += read(self.copy.heartbeat(self.name), Heartbeat).step
+        return len(killed)
+
+    def processes(self) -> list[psutil.Process]:
+        """All that is going on in its home folder; `ssh` among them, which leaves its parent."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get("HOME") == str(self.home) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
     def end(self) -> None:
         """Ctrl-C, and time to hand over what is there.
@@ -192,7 +215,10 @@ class Laptop:
 
     def last_words(self) -> str:
         """The end of what its terminal showed."""
-        return self.log.read_text(errors="replace").strip()[-600:] if self.log.exists() else ""
+        return self._said().strip()[-600:]
+
+    def _said(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def _environment(self) -> dict[str, str]:
         """Nothing of this process's environment but where programs are."""

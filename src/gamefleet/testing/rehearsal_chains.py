@@ -103,23 +103,25 @@ class Chains:
         leg: dict[str, Any] = self.until(has_saved, "a checkpoint of the newest leg", member)["legs"][-1]["leg"]
         return leg
 
-    def cancel_job(self, member: str = "m0") -> dict[str, Any]:
-        """`scancel` a leg that has trained for a while; returns it once the next one goes on."""
+    def cancel_job(self, member: str = "m0") -> None:
+        """`scancel` a leg that has trained for a while, and see the next one go on."""
         leg = self.settled_leg(member)
         self.slurm.run("scancel", leg["job"])
-        self.until(lambda chain: is_training(chain, leg["number"] + 1), "a leg after the cancelled one", member)
+        self.await_next(leg, member)
         self.tell(f"leg {leg['number']} (job {leg['job']}) was cancelled; leg {leg['number'] + 1} goes on")
-        return leg
 
-    def kill_node(self, member: str = "m0") -> dict[str, Any]:
+    def kill_node(self, member: str = "m0") -> None:
         """Let the node of a leg die: its daemon is killed, the job's processes go on and are fenced off."""
         leg = self.settled_leg(member)
         self.slurm.kill_node(leg["host"])
         self.tell(f"the node {leg['host']} of leg {leg['number']} (job {leg['job']}) was killed")
-        self.until(lambda chain: is_training(chain, leg["number"] + 1), "a leg after the lost node", member)
+        self.await_next(leg, member)
         self.tell(f"leg {leg['number'] + 1} goes on elsewhere")
         self.slurm.start_node(leg["host"])
-        return leg
+
+    def await_next(self, leg: Mapping[str, Any], member: str = "m0") -> None:
+        """Wait until the leg after this one has finished a round."""
+        self.until(lambda chain: is_training(chain, leg["number"] + 1), f"a leg after {leg['number']}", member)
 
     def stop(self) -> None:
         """End all chains by our own command."""
