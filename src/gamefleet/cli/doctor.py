@@ -1,7 +1,7 @@
 """`gamefleet doctor`: what works on this machine, what does not, and the command that mends it.
 
 Job: put the list of checks together, run it, print it. Place in the data flow: before anything else, and whenever
-something fails. Left out: the checks (`cluster.check_*`, `topologies.self_check`, `topologies.run_check`).
+something fails. Left out: the checks (`cluster.check_*`, `topologies.*_check`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gamefleet.cli.options import RunsFolderOption
+from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME
 
 if TYPE_CHECKING:
@@ -84,6 +86,8 @@ def doctor(
         runs_folder=runs_folder,
         shared_folder=shared_dir or runs_folder,
         host_folder=host_dir,
+        fleet_folder=shared_dir or usual_copy(os.environ),
+        environment=os.environ,
     )
     counts = examine(asked, only or [], as_json=as_json)
     raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
@@ -118,6 +122,8 @@ class Questions:
         runs_folder: The folder that holds the runs.
         shared_folder: The folder that machines share.
         host_folder: The same, as the host names it; empty when it was not named.
+        fleet_folder: The shared folder of a fleet, or a copy; None when there is none.
+        environment: Environment variables of the user.
     """
 
     host: Host | None
@@ -128,6 +134,8 @@ class Questions:
     runs_folder: Path
     shared_folder: Path
     host_folder: str
+    fleet_folder: Path | None
+    environment: Mapping[str, str]
 
 
 def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
@@ -136,8 +144,11 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
     from gamefleet.cluster.check_host import host_checks
     from gamefleet.cluster.check_machine import machine_checks
     from gamefleet.cluster.check_shared import shared_checks
+    from gamefleet.cluster.check_sync import sync_checks
+    from gamefleet.topologies.machine_check import laptop_checks
     from gamefleet.topologies.run_check import checks_of_run
     from gamefleet.topologies.self_check import self_checks
+    from gamefleet.topologies.shared_check import fleet_checks
 
     return [
         *machine_checks(needed_extras=EXTRAS.get(asked.game, ("torch",))),
@@ -147,7 +158,20 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *scheduler_checks(asked, programs, has_slurm=has_slurm),
         *self_checks(asked.game, asked.runs_folder, programs, gpu_memory_bytes=asked.gpu_memory_bytes),
         *checks_of_run(asked.run, asked.runs_folder, asked.game),
+        *fleet_checks(asked.fleet_folder),
+        *sync_checks(asked.environment, programs, folder=asked.fleet_folder),
+        *laptop_checks(asked.game, asked.environment),
     ]
+
+
+def usual_copy(environment: Mapping[str, str]) -> Path | None:
+    """The copy of a shared folder where `gamefleet sync` keeps it, if there is one."""
+    from gamefleet.cluster.sync_settings import DEFAULT_LOCAL, read_defaults
+
+    with suppress(ConfigError):  # what is wrong with the settings is told by the checks of the sync
+        place = Path(str(read_defaults(environment).get("local_dir", DEFAULT_LOCAL))).expanduser()
+        return place if place.is_dir() else None
+    return None
 
 
 def has_slurm(asked: Questions, programs: Runner, environment: Mapping[str, str]) -> bool:
