@@ -22,6 +22,7 @@ import msgspec
 import psutil
 
 from gamefleet import __version__
+from gamefleet.cluster.sync_members import own_tokens
 from gamefleet.errors import ConfigError, RunFolderError
 from gamefleet.files import explained, write_json
 from gamefleet.transport.folder_files import read_regular
@@ -162,9 +163,13 @@ class Membership:
 
     def _own_record(self) -> OwnRecord:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=OwnRecord)
+            record = msgspec.json.decode(self._path.read_bytes(), type=OwnRecord)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return OwnRecord(token=secrets.token_hex(16))
+            record = OwnRecord(token=secrets.token_hex(16))
+        card = self._store.card(self.member)
+        # A learner of this machine may have made the name on this copy.
+        is_own = card is not None and card.token in own_tokens(self._store.paths.root)
+        return replace(record, token=card.token) if card is not None and is_own else record
 
     def _keep(self) -> None:
         write_json(self._path, msgspec.to_builtins(self._record))

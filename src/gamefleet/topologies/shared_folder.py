@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 from gamefleet.actors.actor import Actor
-from gamefleet.cluster.sync_members import add_own_token
+from gamefleet.cluster.sync_members import add_own_token, own_tokens
 from gamefleet.cluster.sync_presence import sync_state
 from gamefleet.experience.replay import Replay
 from gamefleet.learners.sharing import adopt_content, shared_content
@@ -138,10 +138,13 @@ class SharedFolder:
             RunFolderError: The folder cannot be written.
         """
         member, content = self._parts.member, shared_content(self.solo.learner)
+        root = self._parts.store.paths.root
+        card = self._parts.store.card(member.member)
+        if card is not None and card.token in own_tokens(root):  # this machine only played under this name until now
+            member.keep_token(card.token)
         adoption = member.join(content, self._parts.facts, samples=self.steps, updates=self.updates)
         self._has_joined, self._synced_updates = True, self.updates
         self._version = member.version
-        root = self._parts.store.paths.root
         if not self._parts.settings.may_merge and sync_state(root) is not None:  # a copy: its sync sends what is ours
             add_own_token(root, member.export_state()["token"])
         self._beat()

@@ -85,6 +85,10 @@ class Member:
         """Go on where `export_state` was called; before `join`."""
         self._state = msgspec.convert(state, MemberState)
 
+    def keep_token(self, token: str) -> None:
+        """Go on as the owner of a name that this machine had before; before `join`."""
+        self._state = replace(self._state, token=token)
+
     def join(self, first: Content, facts: SharedFacts, *, samples: int = 0, updates: int = 0) -> Adoption | None:
         """Enter the fleet; the first call of a process.
 
