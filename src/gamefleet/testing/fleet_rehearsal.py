@@ -5,9 +5,9 @@ break nothing. Place in the data flow: `make fleet-demo`, and in its shorter for
 commands that users call, over a real SLURM, a real sshd and rsync. Left out: GPUs, other machines, other users. What
 keeps the laptops apart from the cluster is said in `fleet_rehearsal_laptops`.
 
-One laptop only plays and hands over what it played; the other one also learns, and contributes weights. Which job is
-killed and how (`scancel`, or its node dies), and which laptop loses its power, is drawn by chance; the number that
-repeats the draw is printed.
+One laptop only plays and hands over what it played; the other one also learns, and contributes weights. Who is
+killed first, when, and which job how (`scancel`, or its node dies) is drawn by chance; the number that repeats the draw
+is printed. The laptops lose their power.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from pathlib import Path
 
 from gamefleet.testing.fleet_rehearsal_account import died
 from gamefleet.testing.fleet_rehearsal_end import Ending, report
+from gamefleet.testing.fleet_rehearsal_laptops import Laptop
 from gamefleet.testing.fleet_rehearsal_machines import CHAINS, Machines, machines
 from gamefleet.testing.rehearsal_chains import PARTITION, is_training, saved_by_itself
 
 TIME_LIMIT = "0:02:00"
+WAYS = ("scancel", "node")
 GAMES = 2
 """Played by each laptop at a time."""
 
@@ -80,9 +82,8 @@ def start(fleet: Machines, config: Path) -> None:
         fleet.tell(f"{laptop.name} takes part: {fleet.deeds(laptop)}")
 
 
-def kill_a_job(fleet: Machines, ways: Sequence[str]) -> None:
+def kill_job(fleet: Machines, chain: str, way: str) -> None:
     """Kill a job that has trained for a while, at some moment, and see its chain go on."""
-    chain, way = fleet.chance.choice(CHAINS), fleet.chance.choice(list(ways))
     leg = fleet.chains.settled_leg(chain)
     fleet.until_time(fleet.chance.uniform(0.0, 10.0))
     while (newest := fleet.chains.settled_leg(chain))["number"] != leg["number"]:  # its time was over meanwhile
@@ -100,9 +101,8 @@ def kill_a_job(fleet: Machines, ways: Sequence[str]) -> None:
         fleet.chains.slurm.start_node(leg["host"])
 
 
-def kill_a_laptop(fleet: Machines) -> None:
+def kill_laptop(fleet: Machines, laptop: Laptop) -> None:
     """Cut the power of a laptop at some moment, start it again, and see that it takes part again."""
-    laptop = fleet.chance.choice(fleet.laptops)
     fleet.until_time(fleet.chance.uniform(0.0, 10.0))
     laptop.check()
     count = laptop.cut_power()
@@ -115,6 +115,13 @@ def kill_a_laptop(fleet: Machines) -> None:
     fleet.tell(f"{laptop.name}$ (the same command again)")
     fleet.until(lambda: fleet.works(laptop, death), f"{laptop.name} takes part again")
     fleet.tell(f"{laptop.name} takes part again: {fleet.deeds(laptop)}")
+
+
+def victims(fleet: Machines, *, short: bool) -> list[tuple[str, str, Laptop]]:
+    """Who is killed, by chance: a chain's job, the way of its death, and a laptop; both of each unless it is short."""
+    chains, laptops = fleet.chance.sample(CHAINS, 2), fleet.chance.sample(fleet.laptops, 2)
+    ways = ["scancel"] if short else fleet.chance.sample(WAYS, 2)
+    return list(zip(chains, ways, laptops, strict=False))
 
 
 def see_limits(fleet: Machines, number: int) -> None:
@@ -148,9 +155,9 @@ def rehearse(config: Path, folder: Path, *, seed: int, short: bool, say: Callabl
         start(fleet, config)
         if not short:
             see_limits(fleet, 1)
-        for _ in range(1 if short else 2):
-            kill_a_job(fleet, ("scancel",) if short else ("scancel", "node"))
-            kill_a_laptop(fleet)
+        for chain, way, laptop in victims(fleet, short=short):
+            kill_job(fleet, chain, way)
+            kill_laptop(fleet, laptop)
         if not short:
             see_limits(fleet, 2)
         fleet.stop()

@@ -7,25 +7,19 @@ into rows. Place in the data flow: files of a rehearsal in, facts out; `fleet_re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gamefleet.errors import CorruptCheckpointError
-from gamefleet.runs.events import read_events
-from gamefleet.runs.lines import read_lines
-from gamefleet.runs.paths import RunPaths
+from gamefleet.testing.fleet_rehearsal_runs import attempts, reached
 from gamefleet.testing.rehearsal_chains import Chain, handovers
-from gamefleet.topologies.fleet_account import highest_steps
 from gamefleet.transport.folder_files import environments, listed
 from gamefleet.transport.folder_readers import all_read
 from gamefleet.weights.manifests import Contribution, Rejection, Totals, Version, read
 from gamefleet.weights.shared_paths import SharedPaths, numbered
 from gamefleet.weights.store import SharedStore
-
-WRITER = "train"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +124,6 @@ def line_of_versions(store: SharedStore) -> list[Version]:
     return found[::-1]
 
 
-def attempts(run: Path) -> dict[int, int]:
-    """Step from which each start of a run went on, -1 for a start from nothing, by attempt."""
-    rows = read_events(RunPaths(run).events(WRITER)).rows
-    return {int(row["attempt"]): int(row["resumed_step"]) for row in rows if row["kind"] == "attempt_started"}
-
-
 def cost_of(death: Death, line: Sequence[Version], *, run: Path, chain: Chain | None) -> Cost | None:
     """What a death cost; None where nothing was played or nobody went on.
 
@@ -157,7 +145,7 @@ def cost_of(death: Death, line: Sequence[Version], *, run: Path, chain: Chain | 
     later = {number: step for number, step in attempts(run).items() if number > death.attempt}
     if not later:
         return None
-    seen = highest_steps(read_lines(RunPaths(run).metrics(WRITER)).rows).get(death.attempt, 0)
+    seen = reached(run).get(death.attempt, 0)
     played = max(seen, *death.published.values()) if death.published else seen
     return Cost(played=played, resumed=max(0, later[min(later)]), kept=kept)
 
@@ -205,40 +193,9 @@ def row_of(member: str, what: str, played: int, store: SharedStore, learners: It
     )
 
 
-def played_by_run(run: Path) -> int:
-    """Environment steps of all attempts of a run."""
-    reached = highest_steps(read_lines(RunPaths(run).metrics(WRITER)).rows)
-    return sum(max(0, step - max(0, attempts(run).get(attempt, 0))) for attempt, step in reached.items())
-
-
 def played_by_chain(chain: Chain) -> int:
     """Environment steps of all legs of a chain."""
     return max(0, int(chain["step"])) + sum(int(after["repeated_steps"]) for after in handovers(chain))
-
-
-def sums_of_metrics(run: Path, names: Iterable[str]) -> Counter[str]:
-    """Counters of a run that begin at 0 in each attempt, summed over the attempts."""
-    highest: dict[tuple[str, int], float] = {}
-    wanted = tuple(names)
-    for row in read_lines(RunPaths(run).metrics(WRITER)).rows:
-        for name in wanted:
-            key = (name, int(row.get("attempt", 0)))
-            highest[key] = max(highest.get(key, 0.0), float(row.get("values", {}).get(name) or 0.0))
-    sums: Counter[str] = Counter()
-    for (name, _), value in highest.items():
-        sums[name] += int(value)
-    return sums
-
-
-def milestones_of(runs: Iterable[Path]) -> dict[str, int]:
-    """Milestones that any of the runs reached, with the earliest step."""
-    found: dict[str, int] = {}
-    for run in runs:
-        for row in read_events(RunPaths(run).events(WRITER)).rows:
-            if row["kind"] == "milestone_reached":
-                step = int(row.get("step") or 0)
-                found[row["milestone"]] = min(step, found.get(row["milestone"], step))
-    return found
 
 
 def refusals(paths: SharedPaths) -> list[Mapping[str, Any]]:

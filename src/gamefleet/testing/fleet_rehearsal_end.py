@@ -19,12 +19,9 @@ from gamefleet.testing.fleet_rehearsal_account import (
     Row,
     cost_of,
     line_of_versions,
-    milestones_of,
     played_by_chain,
-    played_by_run,
     refusals,
     row_of,
-    sums_of_metrics,
 )
 from gamefleet.testing.fleet_rehearsal_checks import Finding, finding
 from gamefleet.testing.fleet_rehearsal_laptops import Laptop
@@ -38,7 +35,7 @@ from gamefleet.testing.fleet_rehearsal_report import (
     refused_lines,
     table,
 )
-from gamefleet.topologies.config import make_config
+from gamefleet.testing.fleet_rehearsal_runs import milestones, played, sums
 from gamefleet.weights.manifests import Version
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.store import SharedStore
@@ -105,8 +102,8 @@ def rows(ending: Ending) -> Iterator[Row]:
         yield row_of(member, jobs, played_by_chain(chain), ending.store, ())
     for laptop in ending.laptops:
         what = f"laptop, {'plays and learns' if laptop.learns else 'plays'}, {laptop.starts} start(s)"
-        played = played_by_run(ending.runs[laptop.name]) if laptop.learns else laptop.steps_played()
-        yield row_of(laptop.name, what, played, ending.store, tuple(chains))
+        steps = played(ending.runs[laptop.name]) if laptop.learns else laptop.steps_played()
+        yield row_of(laptop.name, what, steps, ending.store, tuple(chains))
 
 
 def summary(ending: Ending, line: Sequence[Version]) -> Iterator[str]:
@@ -120,14 +117,14 @@ def summary(ending: Ending, line: Sequence[Version]) -> Iterator[str]:
     facts = ending.store.facts()
     if facts is not None:
         package = open_game(facts.game_name)
-        story = package.make_spec(make_config(package, facts.settings).game).milestones
-        yield milestone_line(milestones_of(ending.runs.values()), story)
+        story = package.make_spec(package.config_type()).milestones
+        yield milestone_line(milestones(ending.runs.values()), story)
 
 
 def refused_chunks(ending: Ending) -> int:
     """Chunks that the learners refused."""
     names = ("shared/chunks_refused",)
-    return sum(sums_of_metrics(ending.runs[member], names)[names[0]] for member in ending.by_member)
+    return sum(sums(ending.runs[member], names)[names[0]] for member in ending.by_member)
 
 
 def judged(ending: Ending, line: Sequence[Version], refused: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -153,7 +150,7 @@ def not_taken_in(ending: Ending) -> Iterator[str]:
     """Laptops of whose play nothing reached a replay."""
     names = ("shared/foreign_steps", "shared/foreign_members")
     for member in ending.by_member:
-        if not sums_of_metrics(ending.runs[member], names)[names[0]]:
+        if not sums(ending.runs[member], names)[names[0]]:
             yield f"{member} learned nothing from others"
     for row in rows(ending):
         if row.member not in ending.by_member and not row.taken_in:

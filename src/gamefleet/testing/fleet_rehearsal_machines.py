@@ -25,7 +25,7 @@ from gamefleet.weights.store import SharedStore
 FLEET = "red"
 CHAINS = ("m0", "m1")
 PATIENCE_S = 300.0
-LOOK_INTERVAL_S = 2.0
+LOOK_INTERVAL_S = 3.0
 PULSE_S = 30.0
 
 

@@ -7,7 +7,7 @@ facts of `fleet_rehearsal_account` and findings of `fleet_rehearsal_checks` in, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gamefleet.testing.fleet_rehearsal_account import Cost, Death, Row
@@ -93,7 +93,7 @@ def death_line(death: Death, cost: Cost | None, unfinished: int) -> str:
     )
 
 
-def milestone_line(found: Mapping[str, int], story: Sequence[str]) -> str:
+def milestone_line(found: Collection[str], story: Sequence[str]) -> str:
     """The milestone furthest in the story."""
     best = [name for name in story if name in found]
     if not best:
