@@ -3,14 +3,19 @@
 import json
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gamefleet.cluster.fleet_paths import FleetPaths
+from gamefleet.cluster.store import ENDINGS
+
 
 @pytest.mark.long
-def test_a_finished_run_goes_on_when_more_steps_are_asked_for(repository: Path, tmp_path: Path) -> None:
+def test_a_finished_run_goes_on_when_more_steps_are_asked_for(
+    repository: Path, tmp_path: Path, until: Callable[..., None]
+) -> None:
     def fleet(*words: str) -> str:
         command = [sys.executable, "-m", "gamefleet.cli.main", "fleet", *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
@@ -21,10 +26,11 @@ def test_a_finished_run_goes_on_when_more_steps_are_asked_for(repository: Path, 
         config = str(repository / "configs" / "smoke.toml")
         words = ("--run", "a", "--executor", "local", "--gpus", "0", "--set", f"run.total_steps={steps}")
         fleet("start", "--config", config, *words)
-        give_up_at = time.monotonic() + 120
-        while (chain := json.loads(fleet("status", "--json"))["chains"][0])["state"] != "done":
-            assert time.monotonic() < give_up_at, chain
-            time.sleep(1)
+        # The mark is waited for: asking for the status again and again takes a core that the run needs.
+        paths = FleetPaths(tmp_path / "runs" / "a").chain("m0")
+        until(lambda: any(paths.mark(kind).exists() for kind in ENDINGS), "the end of the chain", timeout_s=120)
+        chain = json.loads(fleet("status", "--json"))["chains"][0]
+        assert chain["state"] == "done", chain
         return int(chain["step"])
 
     assert 400 <= carry(400) < 800
