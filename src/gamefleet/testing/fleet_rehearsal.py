@@ -71,7 +71,7 @@ def start(fleet: Machines, config: Path) -> None:
     own = (shown[1], f"run.runs_folder={fleet.chains.runs_folder}")
     assignments = [word for setting in (*SETTINGS, *own) for word in ("--set", setting)]
     fleet.chains.gamefleet(*words, *assignments)
-    fleet.tell(f"cluster$ {shlex.join(['gamefleet', *words])} --set {' --set '.join(shown)} ...")
+    fleet.tell(f"cluster$ {shlex.join(['gamefleet', *words])} --set {' --set '.join(shown)} (and small sizes)")
     fleet.until(lambda: all(is_training(chain, 1) for chain in fleet.chains.look()), "both jobs train")
     fleet.tell(f"both jobs train, and share {fleet.shared.root}")
     for laptop in fleet.laptops:
@@ -131,7 +131,7 @@ def see_limits(fleet: Machines, number: int) -> None:
         return all(sum(map(saved_by_itself, chain["legs"][:-1])) >= number for chain in fleet.chains.look())
 
     fleet.until(are_seen, f"{number} time limits of each chain")
-    fleet.tell(f"each chain has gone across {number} time limit(s): jobs saved, ended, and were followed")
+    fleet.tell(f"time limits that each chain has gone across: {number}; jobs saved, ended, and were followed")
 
 
 def rehearse(config: Path, folder: Path, *, seed: int, short: bool, say: Callable[[str], None]) -> Ending:

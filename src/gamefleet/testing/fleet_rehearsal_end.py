@@ -101,7 +101,7 @@ def rows(ending: Ending) -> Iterator[Row]:
         jobs = f"chain of {len(chain['legs'])} jobs"
         yield row_of(member, jobs, played_by_chain(chain), ending.store, ())
     for laptop in ending.laptops:
-        what = f"laptop, {'plays and learns' if laptop.learns else 'plays'}, {laptop.starts} start(s)"
+        what = f"laptop, {'plays and learns' if laptop.learns else 'plays'}, started {laptop.starts}x"
         steps = played(ending.runs[laptop.name]) if laptop.learns else laptop.steps_played()
         yield row_of(laptop.name, what, steps, ending.store, tuple(chains))
 

@@ -83,8 +83,8 @@ class Machines:
         """What a laptop gave so far."""
         head = self.store.head()
         totals = head.totals.get(laptop.name) if head else None
-        merged = f", {totals.merges} contributions merged" if totals else ""
-        return f"{self.read_by_one(laptop)} chunks of it taken in{merged}"
+        merged = f", contributions merged {totals.merges}" if totals else ""
+        return f"chunks taken in {self.read_by_one(laptop)}{merged}"
 
     def mourn(self, death: Death) -> None:
         """Write a death down."""

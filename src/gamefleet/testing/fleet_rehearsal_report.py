@@ -88,8 +88,8 @@ def death_line(death: Death, cost: Cost | None, unfinished: int) -> str:
         return f"{death.how}: it had not begun to train"
     kept = f", the merged weights held its work up to {cost.kept:,}" if cost.kept else ""
     return (
-        f"{death.how}: at step {cost.played:,}; its checkpoint held {cost.resumed:,}{kept}. Played again "
-        f"{cost.repeated:,}, lost {cost.lost:,}"
+        f"{death.how}: at step {cost.played:,}; its checkpoint held {cost.resumed:,}{kept}. Steps played again: "
+        f"{cost.repeated:,}, lost: {cost.lost:,}"
     )
 
 
