@@ -45,7 +45,10 @@ PartitionOption = Annotated[str, typer.Option(help="Check this SLURM partition a
 ProfileOption = Annotated[
     Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
 ]
-SharedOption = Annotated[Path | None, typer.Option(help="Folder that machines share; by default the runs folder.")]
+SharedOption = Annotated[
+    # Not readable by this user: that is for a check to say, with what mends it.
+    Path | None, typer.Option(readable=False, help="Folder that machines share; by default the runs folder.")
+]
 SshOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")]
 OnlyOption = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
