@@ -51,6 +51,8 @@ def chains_went_on(chains: Sequence[Chain], least_legs: int) -> Iterator[str]:
             yield f"{chain['chain']} is {chain['state']}: {chain['reason']}"
         if len(chain["legs"]) < least_legs:
             yield f"{chain['chain']} has {len(chain['legs'])} job(s), expected {least_legs} or more"
+        failed = [row["leg"] for row in chain["legs"] if row["leg"]["outcome"] == "failed"]
+        yield from (f"leg {leg['number']} of {chain['chain']} failed: see slurm-{leg['job']}.err" for leg in failed)
         lost = sum(handover["lost_steps"] for handover in handovers(chain))
         if lost:
             yield f"{chain['chain']} lost {lost} steps that had been saved"
