@@ -35,7 +35,7 @@ from gamefleet.weights.quarantine import reject
 from gamefleet.weights.shared_paths import SharedPaths
 
 PAGE = "docs/guides/red-fleet.md"
-SCRATCH = "/project/scratch01"
+FOLDER = "/project/group"
 JUDGED = (0, 1)
 """The doctor's answers: this machine's clock may not be held by anything."""
 
@@ -306,7 +306,7 @@ def stage(
         "their.username": getpass.getuser(),
         "--user USER": f"--user {getpass.getuser()}",
         "chgrp GROUP": f"chgrp {group()}",
-        SCRATCH: str(tmp_path / "project"),
+        FOLDER: str(tmp_path / "project"),
     }
     for name in ("sshd", "logs"):
         (tmp_path / name).mkdir(mode=0o700)
@@ -324,7 +324,7 @@ def stage(
             friend=sit("friends-laptop", make_home(tmp_path / "friends-home", server)),
             server=server,
             slurm=slurm,
-            shared=SharedPaths(tmp_path / "project" / "compiling" / "shared_weights"),
+            shared=SharedPaths(tmp_path / "project" / "shared_weights"),
             config=re.findall(r"^```json\n(.*?)^```", pages[PAGE], re.MULTILINE | re.DOTALL)[0],
             logs=tmp_path / "logs",
         )

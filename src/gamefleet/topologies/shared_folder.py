@@ -15,52 +15,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from gamefleet.actors.actor import Actor
-from gamefleet.cluster.sync_members import add_own_token, own_tokens
-from gamefleet.cluster.sync_presence import sync_state
 from gamefleet.experience.replay import Replay
-from gamefleet.learners.sharing import adopt_content, shared_content
-from gamefleet.topologies.collaboration import PART, CollaborationSettings
-from gamefleet.topologies.gate import Gate, GateVerdict
-from gamefleet.topologies.ingest import Ingest
-from gamefleet.topologies.recording import Recording
+from gamefleet.topologies.collaboration import PART
 from gamefleet.topologies.solo import News, Round, Solo
 from gamefleet.topologies.trouble import Trouble
-from gamefleet.weights.manifests import SharedFacts
-from gamefleet.weights.member import Adoption, Member
-from gamefleet.weights.rollback import rollback
-from gamefleet.weights.store import SharedStore
+from gamefleet.topologies.weight_sharing import Parts, WeightSharing
+
+LOOK_S = 0.2
+"""A round takes about as long; file servers need a millisecond or two for a look."""
+
+EXCHANGE_S = 1.0
+"""Pieces of experience are some seconds long."""
 
 HEARTBEAT_S = 15.0
 """Others take a member for gone after several times this long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What a member shares by.
-
-    Args:
-        settings: Of the collaboration.
-        store: The shared folder.
-        facts: What the folder says, or shall say when this is its first member.
-        member: Contributes and merges.
-        gate: Tries merged versions out.
-        ingest: Takes in what others played; None when that is not wanted.
-        recording: Hands over what is played here; None when that is not wanted.
-    """
-
-    settings: CollaborationSettings
-    store: SharedStore
-    facts: SharedFacts
-    member: Member
-    gate: Gate
-    ingest: Ingest | None = None
-    recording: Recording | None = None
 
 
 class SharedFolder:
@@ -78,8 +52,9 @@ class SharedFolder:
         self._synced_updates = 0
         self._trouble = Trouble()
         self._beat_at, self._beat_steps = -HEARTBEAT_S, -1
-        self._version = -1
+        self._sharing = WeightSharing(solo, parts)
         self._sync_s = 0.0
+        self._looked_at = self._exchanged_at = 0.0
         self._exit = ExitStack()
         for part in (parts.gate, parts.ingest, parts.recording):
             if part is not None:
@@ -123,6 +98,9 @@ class SharedFolder:
         played = self.solo.run_round()
         if self.updates // self._interval > self._synced_updates // self._interval:
             news += self._sync()
+        elif time.monotonic() - self._looked_at >= LOOK_S:
+            self._looked_at = time.monotonic()
+            news += self._trouble.told(self._sharing.catch_up)
         news += self._trouble.told(self._exchange_experience)
         return replace(played, news=tuple(news), sharing=self._row())
 
@@ -131,78 +109,25 @@ class SharedFolder:
         return self._parts.settings.sync_interval_updates
 
     def _join(self) -> list[News]:
-        """Become a member; what is wrong with the folder or the settings ends the run here, before anything is lost.
-
-        Raises:
-            IncompatibleError: The fleet has another game, observation, reward or network.
-            RunFolderError: The folder cannot be written.
-        """
-        member, content = self._parts.member, shared_content(self.solo.learner)
-        root = self._parts.store.paths.root
-        card = self._parts.store.card(member.member)
-        if card is not None and card.token in own_tokens(root):  # this machine only played under this name until now
-            member.keep_token(card.token)
-        adoption = member.join(content, self._parts.facts, samples=self.steps, updates=self.updates)
+        news = self._sharing.join()
         self._has_joined, self._synced_updates = True, self.updates
-        self._version = member.version
-        if not self._parts.settings.may_merge and sync_state(root) is not None:  # a copy: its sync sends what is ours
-            add_own_token(root, member.export_state()["token"])
         self._beat()
-        known = self._parts.store.facts()
-        fleet = "" if known is None else known.fleet
-        details = {"member": member.member, "version": self._version, "fleet": fleet}
-        sentence = (
-            f"member {member.member} of the fleet {fleet!r} at version {self._version}: {self._parts.store.paths.root}"
-        )
-        return [News(kind="member_joined", sentence=sentence, details=details), *self._adopt(adoption)]
+        return news
 
     def _sync(self) -> list[News]:
         started = time.monotonic()
         self._synced_updates = self.updates
-        news = self._trouble.told(self._contribute)
+        news = self._trouble.told(self._sharing.contribute)
         self._sync_s = time.monotonic() - started
         return news
 
-    def _contribute(self) -> list[News]:
-        """Publish, merge when that is due, go on from what was merged, and try it out."""
-        parts = self._parts
-        if not parts.settings.share_weights:
-            return []
-        adoption = parts.member.sync(
-            shared_content(self.solo.learner), step=self.steps, samples=self.steps, updates=self.updates
-        )
-        news = self._adopt(adoption)
-        self._version = parts.member.version
-        newest = parts.store.version(self._version)
-        if newest is not None and newest.merged_by == parts.member.member:
-            parts.gate.offer(self._version)
-        return news + self._judge(parts.gate.verdict())
-
-    def _adopt(self, adoption: Adoption | None) -> list[News]:
-        if adoption is None:
-            return []
-        adopt_content(self.solo.learner, adoption.content)
-        self.solo.refresh_policy()
-        self._version = adoption.version
-        if adoption.kind != "rollback":
-            return []
-        details = {"version": adoption.version, "reason": adoption.reason}
-        return [News(kind="work_dropped", sentence=f"unmerged work was dropped: {adoption.reason}", details=details)]
-
-    def _judge(self, verdict: GateVerdict | None) -> list[News]:
-        """Go back to a good version when a later one turned out to be bad."""
-        if verdict is None or not verdict.reason:
-            return []
-        rollback(self._parts.store, verdict.good_version, verdict.reason, member=self._parts.member.member)
-        details = {"version": verdict.version, "reason": verdict.reason, "good_version": verdict.good_version}
-        return [
-            News(
-                kind="version_refused", sentence=f"version {verdict.version} refused: {verdict.reason}", details=details
-            )
-        ]
-
     def _exchange_experience(self) -> list[News]:
+        """Hand over and take in; a process that has lost its name writes nothing under it any more."""
         parts = self._parts
+        if time.monotonic() - self._exchanged_at < EXCHANGE_S:
+            return []
+        self._exchanged_at = time.monotonic()
+        parts.member.check_place()
         if parts.recording is not None:
             parts.recording.send()
         news = [] if parts.ingest is None else parts.ingest.step()
@@ -217,7 +142,7 @@ class SharedFolder:
         self._parts.member.heartbeat(step=self.steps, samples=self.steps, steps_per_s=speed)
 
     def _row(self) -> Mapping[str, float]:
-        row = {"shared/version": float(self._version), "shared/sync_s": self._sync_s}
+        row = {"shared/version": float(self._sharing.version), "shared/sync_s": self._sync_s}
         if self._parts.ingest is not None:
             row |= self._parts.ingest.row()
         if self._parts.recording is not None:

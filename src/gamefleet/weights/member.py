@@ -21,7 +21,7 @@ from gamefleet.weights.adoption import Adoption, Progress, adopted, different, d
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Card, Heartbeat, SharedFacts, Version
 from gamefleet.weights.merging import Merger
-from gamefleet.weights.own import check_name, next_seq, own_content, refusal_of
+from gamefleet.weights.own import check_free, check_place, next_seq, own_content, refusal_of
 from gamefleet.weights.placing import MemberState, Placement, Published, Sources, place
 from gamefleet.weights.settings import MergeSettings
 from gamefleet.weights.shared_paths import check_member
@@ -85,10 +85,6 @@ class Member:
         """Go on where `export_state` was called; before `join`."""
         self._state = msgspec.convert(state, MemberState)
 
-    def keep_token(self, token: str) -> None:
-        """Go on as the owner of a name that this machine had before; before `join`."""
-        self._state = replace(self._state, token=token)
-
     def join(self, first: Content, facts: SharedFacts, *, samples: int = 0, updates: int = 0) -> Adoption | None:
         """Enter the fleet; the first call of a process.
 
@@ -103,9 +99,11 @@ class Member:
 
         Raises:
             IncompatibleError: The fleet trains something else; names the first difference.
-            RunFolderError: There is no fleet yet and this member may not create one, or the folder is not writable.
+            RunFolderError: There is no fleet yet and this member may not create one, the folder is not writable, or a
+                live learner has the name.
         """
         self._facts = self.store.begin(facts, first if self.may_merge else None)
+        check_free(self.store, self.member, self._state.token, self.settings.live_s)
         card = replace(self._card, token=self._state.token, joined_at=self.store.clock())
         self.store.introduce(self.member, card)
         progress = Progress(samples=samples, updates=updates)
@@ -142,7 +140,7 @@ class Member:
             RunFolderError: Another process took this member's name, or the folder is not writable.
             StorageFullError: The disk or quota is full; nothing was published.
         """
-        check_name(self.store, self.member, self._state)
+        self.check_place()
         progress = Progress(step=step, samples=samples, updates=updates)
         adoption = self._adopt(content, progress)
         current = adoption.content if adoption else content
@@ -153,6 +151,24 @@ class Member:
         self.heartbeat(step=step, samples=samples)
         self._tidy_up()
         return different(adoption, content)
+
+    def check_place(self) -> None:
+        """Fail unless this process may still write under its name; see `own.check_place`."""
+        check_place(self.store, self.member, self._state)
+
+    def has_newer(self) -> bool:
+        """Whether somebody has merged since; one listing of a folder, so it may be asked often."""
+        head = self.store.head()
+        return head is not None and head.version > self._state.base
+
+    def catch_up(self, content: Content, *, step: int, samples: int, updates: int) -> Adoption | None:
+        """Take over what is newer, without publishing; as `sync` otherwise.
+
+        The sooner merged weights are taken over, the less is learned from weights that nobody has any more.
+        """
+        self.check_place()
+        progress = Progress(step=step, samples=samples, updates=updates)
+        return different(self._adopt(content, progress), content)
 
     def heartbeat(self, *, step: int, samples: int = 0, steps_per_s: float | None = None) -> None:
         """Say that this member is alive and how far it is; often enough that it stays below `live_s`.
