@@ -84,13 +84,18 @@ store.collect_garbage("bob", MergeSettings(grace_s=0.0, keep_versions=1, max_age
 """
 
 RACE = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 from gamefleet.files import create_once, make_folder
 
-folder = Path(sys.argv[1])
+folder, end = Path(sys.argv[1]), time.monotonic() + 60
 make_folder(folder)
-print(*(number for number in range(200) if create_once(folder / f"{number}.json", {"by": os.getuid()})))
+create_once(folder / f"ready-{os.getuid()}", {})
+while len(list(folder.glob("ready-*"))) < 2 and time.monotonic() < end:
+    time.sleep(0.001)
+# From both ends: they meet somewhere, and each makes some.
+numbers = range(200) if sys.argv[2] == "up" else range(199, -1, -1)
+print(*(number for number in numbers if create_once(folder / f"{number}.json", {"by": os.getuid()})))
 """
 
 LINK = "import os, sys; os.link(sys.argv[1], sys.argv[2])"
@@ -344,7 +349,8 @@ def test_doctor_finds_the_folder_in_order_until_somebody_copies_a_file_into_it_b
 
 
 def test_of_two_users_one_makes_each_name_and_each_may_link_the_others_files(people: People, trained: Path) -> None:
-    racers = {name: people.start(name, sys.executable, "-c", RACE, trained / "race") for name in ("alice", "bob")}
+    ways = {"alice": "up", "bob": "down"}
+    racers = {name: people.start(name, sys.executable, "-c", RACE, trained / "race", way) for name, way in ways.items()}
     made = {name: set(racer.communicate(timeout=100)[0].split()) for name, racer in racers.items()}
     assert made["alice"].isdisjoint(made["bob"])
     assert made["alice"] | made["bob"] == {str(number) for number in range(200)}
