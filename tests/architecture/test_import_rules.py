@@ -11,12 +11,13 @@ import pytest
 
 from gamefleet.games import GAMES
 
-LEAVES = {"errors", "files", "identity"}
+LEAVES = {"errors", "files", "identity", "untrusted"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "files": set(),
     "identity": set(),
+    "untrusted": set(),
     "experience": set(),
     "weights": set(),
     "models": set(),

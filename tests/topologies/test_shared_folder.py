@@ -4,12 +4,14 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gamefleet.errors import IncompatibleError
+from gamefleet.files import create_once
 from gamefleet.games import open_game
 from gamefleet.games.base import GamePackage
 from gamefleet.learners.sharing import shared_content
@@ -173,14 +175,16 @@ def test_a_version_that_the_gate_refuses_is_taken_back_by_all_members(package: G
         bad = one._parts.store.head()
         assert bad is not None
         refused = GateVerdict(version=bad.version, mean_return=0.0, returns=(0.0,), reason="worse", good_version=2)
+        create_once(one._parts.store.paths.verdict(bad.version), asdict(refused))  # whoever wrote it was killed then
 
-        news = one._judge(refused)
-        news += play([one, two], 8)
+        news = play([one, two], 8)
 
-        assert news[0].details == {"version": bad.version, "reason": "worse", "good_version": 2}
-        back = one._parts.store.version(bad.version + 1)
-        assert back is not None
-        assert (back.kind, back.parent, back.reason) == ("rollback", 2, "worse")
+        told = [item for item in news if item.kind == "version_refused"]
+        assert len(told) == 1, "one of them goes back, for all"
+        assert told[0].details == {"version": bad.version, "reason": "worse", "good_version": 2}
+        versions = [one._parts.store.version(number) for number in range(bad.version + 1, bad.version + 4)]
+        back = next(version for version in versions if version is not None and version.kind == "rollback")
+        assert (back.parent, back.reason) == (2, "worse")
         assert one._parts.store.content(back.version).has_same_bits(one._parts.store.content(2))
         assert [one.kind for one in news].count("work_dropped") == 2, "both went back"
         assert one._parts.member.version > back.version, "and the fleet went on from there"

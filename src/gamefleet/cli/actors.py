@@ -29,14 +29,10 @@ if TYPE_CHECKING:
     from gamefleet.topologies.config import RunConfig
 
 DEFAULT_SHARED_DIR = "~/shared_weights"
-Contribution = Literal["experience", "weights", "both"]
+Given = Literal["experience", "weights", "both"]
 SharedDirOption = Annotated[Path, typer.Option(metavar="DIR", help="The shared folder, or this machine's copy of it.")]
 NumEnvsOption = Annotated[
     str, typer.Option(metavar="auto|N", help="Games at the same time; auto follows `gamefleet autotune`.")
-]
-SyncOption = Annotated[
-    str | None,
-    typer.Option(metavar="REMOTE", help="Pull from and push to [USER@]HOST:DIR meanwhile; '' as `sync setup` said."),
 ]
 
 
@@ -116,7 +112,7 @@ def actors(
         take_part(folder, wishes, contribution)
 
 
-def contribution_of(contribute: bool, what: str | None) -> Contribution:
+def contribution_of(contribute: bool, what: str | None) -> Given:
     """What is contributed.
 
     Raises:
@@ -125,7 +121,7 @@ def contribution_of(contribute: bool, what: str | None) -> Contribution:
     if what is not None and what not in ("experience", "weights", "both"):
         raise ConfigError("This cannot be contributed", value=what, remedy="Choose experience, weights or both.")
     if what is not None and not contribute:
-        raise ConfigError("What is this for?", value=what, remedy=f"Say --contribute {what}.")
+        raise ConfigError("This word needs --contribute before it", value=what, remedy=f"Say --contribute {what}.")
     if what == "weights":
         return "weights"
     return "both" if contribute and what in (None, "both") else "experience"
@@ -140,14 +136,15 @@ def kept_in_sync(folder: Path, remote: str | None) -> Iterator[None]:
     """
     from gamefleet.cluster.sync_presence import sync_state
 
+    state = sync_state(folder)
+    if state is not None and not state.delivers and (remote is None or state.is_running):
+        reason = state.fault or ("its sync only pulls" if state.is_running else "no sync of it is running")
+        remedy = "End that sync" if state.is_running else "Add --sync '' here"
+        tell(
+            f"{folder} is a copy, and {reason}: what this machine contributes will not reach the others. {remedy}, "
+            'or run `gamefleet sync bidirectional "" DIR 5` instead.'
+        )
     if remote is None:
-        state = sync_state(folder)
-        if state is not None and not state.delivers:
-            reason = state.fault or ("it only pulls" if state.is_running else "no sync of it is running")
-            tell(
-                f"{folder} is a copy, and {reason}: what this machine contributes will not reach the others. Add "
-                "--sync '' here, or run `gamefleet sync bidirectional` beside it."
-            )
         yield
         return
     pull_once(remote, folder)
@@ -155,7 +152,7 @@ def kept_in_sync(folder: Path, remote: str | None) -> Iterator[None]:
         yield
 
 
-def take_part(folder: Path, wishes: Wishes, contribution: Contribution) -> None:
+def take_part(folder: Path, wishes: Wishes, contribution: Given) -> None:
     """Play, or play and learn, until the end.
 
     Raises:

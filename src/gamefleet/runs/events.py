@@ -37,7 +37,8 @@ EVENTS = {
     "experience_quarantined": "what another member said to have played is not what its game gives; nothing more of it "
     "is taken in",
     "experience_unchecked": "others' play cannot be played again here, for `reason`; none is taken in until it can",
-    "version_refused": "the evaluation gate found merged `version` worse, for `reason`, and went back to `good_version`",
+    "version_refused": "the evaluation gate found merged `version` worse, for `reason`; the fleet went back to "
+    "`good_version`",
     "work_dropped": "this member went on from merged `version` without its own unmerged work, for `reason`",
 }
 """Kind -> meaning, for docs/metrics.md."""

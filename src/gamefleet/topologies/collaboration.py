@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gamefleet.errors import ConfigError
 from gamefleet.weights.settings import MergeSettings
-from gamefleet.weights.shared_paths import check_member
+from gamefleet.weights.shared_paths import check_member, is_member
 
 DEFAULT_FOLDER = "~/shared_weights"
 
@@ -118,8 +118,8 @@ def member_name(settings: CollaborationSettings, run_name: str) -> str:
 
 def safe_member_name(text: str) -> str:
     """A name that a folder of members may have, made of any text, such as a host's name."""
-    safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:63]
-    return safe or "member"
+    safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:60] or "member"
+    return safe if is_member(safe) else f"{safe}-m"
 
 
 def check_range(name: str, value: float, least: float, most: float = float("inf")) -> None:

@@ -22,10 +22,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gamefleet.errors import GamefleetError, RunFolderError
-from gamefleet.files import create_once, make_folder, read_json
+from gamefleet.errors import CorruptCheckpointError, GamefleetError, RunFolderError
+from gamefleet.files import create_once, make_folder
 from gamefleet.topologies.collaboration import GateSettings
-from gamefleet.weights.shared_paths import SharedPaths
+from gamefleet.weights.manifests import Version, read
+from gamefleet.weights.shared_paths import SharedPaths, numbered
 
 NICENESS = 15
 
@@ -86,25 +87,22 @@ class Gate:
         self._settings = settings
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._version = -1
 
     def offer(self, version: int) -> None:
         """A version was merged here: evaluate it when it is its turn and nothing else is being evaluated."""
         every = self._settings.every_versions
-        if every == 0 or version == 0 or version % every or self._process is not None:
+        if every == 0 or version == 0 or version % every or self.is_busy():
             return
-        self._version = version
         settings = json.dumps(asdict(self._settings))
         command = [sys.executable, "-m", "gamefleet.topologies.gate", str(self._paths.root), str(version), settings]
         with open(self._log, "ab") as output:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
-    def verdict(self) -> GateVerdict | None:
-        """What came of the evaluation, once; None while there is nothing to tell."""
-        if self._process is None or self._process.poll() is None:
-            return None
-        self._process = None
-        return read_verdict(self._paths, self._version)
+    def is_busy(self) -> bool:
+        """Whether a version is being evaluated; its verdict is a file, which every member may read."""
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+        return self._process is not None
 
     def close(self) -> None:
         """End an evaluation that is going on; it left nothing behind."""
@@ -114,20 +112,28 @@ class Gate:
             self._process = None
 
 
+def standing_refusal(paths: SharedPaths, head: Version) -> GateVerdict | None:
+    """The newest verdict, if it refuses a version from which the fleet still goes on; otherwise None.
+
+    Whoever evaluated it may have been killed before it went back, so every member looks, until somebody has.
+    """
+    numbers = [number for number in numbered(paths.verdicts) if number <= head.version]
+    verdict = read_verdict(paths, numbers[-1]) if numbers else None
+    is_standing = verdict is not None and verdict.reason and verdict.version not in head.rolled_back
+    return verdict if is_standing else None
+
+
 def read_verdict(paths: SharedPaths, version: int) -> GateVerdict | None:
     """The verdict on a version; None when there is none that can be read."""
     try:
-        found = read_json(paths.verdict(version))
-        return GateVerdict(**{**found, "returns": tuple(found["returns"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        return read(paths.verdict(version), GateVerdict)
+    except (OSError, CorruptCheckpointError):
         return None
 
 
 def read_verdicts(paths: SharedPaths, before: int) -> list[GateVerdict]:
     """All verdicts on versions below a number, oldest first."""
-    folder = paths.verdict(0).parent
-    numbers = sorted(int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit())
-    found = (read_verdict(paths, number) for number in numbers if number < before)
+    found = (read_verdict(paths, number) for number in numbered(paths.verdicts) if number < before)
     return [verdict for verdict in found if verdict is not None]
 
 

@@ -7,8 +7,8 @@ chunks travel (`transport.folder`), how batches are mixed (`experience.mixed`), 
 Nothing here waits. A chunk that is to be checked is put aside and counts some rounds later, or never. A member is on
 probation until its first chunks have been found right: until then no more is taken from it than is being checked. One
 difference ends it: the member's experience is refused from then on, by every learner, until somebody removes the file
-that says so; the learner that found it does so for as long as its process lives. What the member had brought in before
-stays in the replay until it is overwritten.
+that says so; the learner that found it does so for as long as its process lives. If it had brought
+in anything before, the whole replay of others' play is emptied: nobody marks whose slot is whose.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 1.0
 """Listing folders on a file server takes milliseconds; rounds are a fraction of a second."""
+
+MOST_LOST = 3
+"""So many chunks of a member may be lost with the process that plays them before the member is left alone."""
 
 MAX_SLOTS = 8192
 """Of a chunk; the setting is 400 steps."""
@@ -100,6 +103,7 @@ class Ingest:
         self._next_stream = 0
         self._passed: Counter[str] = Counter()
         self._pending: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._dropped: set[str] = set()
         self._has_complained = False
         self.counts: Counter[str] = Counter()
@@ -163,8 +167,8 @@ class Ingest:
             log.warning("a chunk was refused: %s", error)
             return
         if self._is_on_probation(member) or self._rng.random() < self._rules.verify_share:
-            self._pending[member] += 1
             self._checker.submit(chunk)
+            self._pending[member] += 1
         else:
             self._let_in(chunk)
 
@@ -194,11 +198,24 @@ class Ingest:
         self._pending[member] -= 1
         if member in self._dropped:
             return []
+        if checked.is_lost:
+            return self._pass_over(member)
         if checked.difference:
             return [self._drop(chunk, checked.difference)]
         self._passed[member] += 1
         self._let_in(chunk)
         return []
+
+    def _pass_over(self, member: str) -> list[News]:
+        """Leave out a chunk that cannot be played again; after several, the member, while this process lives."""
+        self.counts["refused"] += 1
+        self._lost[member] += 1
+        if self._lost[member] < MOST_LOST:
+            return []
+        self._dropped.add(member)
+        reason = f"{MOST_LOST} pieces of what {member} played ended or outlasted the process that played them again"
+        sentence = f"experience of member {member} is left alone from now on: {reason}"
+        return [News(kind="experience_unchecked", sentence=sentence, details={"reason": reason})]
 
     def _drop(self, chunk: StoredChunk, difference: str) -> News:
         """Take nothing more from a member, forget what may be its own, and say so to all learners."""

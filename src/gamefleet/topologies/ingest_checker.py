@@ -38,10 +38,12 @@ class Checked:
     Args:
         chunk: The chunk.
         difference: What the game does otherwise; empty when nothing.
+        is_lost: It ended or outlasted the process that played it, twice: that may be its fault, or the machine's.
     """
 
     chunk: StoredChunk
     difference: str
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ class Checker:
             self._queue.appendleft(replace(asked, tries=asked.tries + 1))
             return []
         self._queue.appendleft(asked)
-        return [self._answered("Playing it again ends the process that plays it.")]
+        return [replace(self._answered(""), is_lost=True)]
 
     def _end(self) -> None:
         child, self._child = self._child, None

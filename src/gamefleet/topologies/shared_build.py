@@ -13,21 +13,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import xxhash
+
 from gamefleet import __version__
 from gamefleet.actors.policy import epsilon_ladder
+from gamefleet.cluster.sync_members import own_tokens
 from gamefleet.experience.mixed import MixedReplay
 from gamefleet.experience.replay import Replay
 from gamefleet.files import make_folder
 from gamefleet.games.base import GamePackage
 from gamefleet.identity import derive_seed
+from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.collaboration import member_name
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.gate import Gate
 from gamefleet.topologies.ingest import Ingest, make_ingest
 from gamefleet.topologies.recording import Recording
-from gamefleet.topologies.shared_folder import Parts, SharedFolder
+from gamefleet.topologies.shared_folder import SharedFolder
 from gamefleet.topologies.solo import Solo
+from gamefleet.topologies.weight_sharing import Parts
 from gamefleet.transport.folder import FolderExperienceSender
 from gamefleet.weights.manifests import SharedFacts
 from gamefleet.weights.member import Member
@@ -68,6 +73,7 @@ def share(solo: Solo, package: GamePackage, config: RunConfig, *, log_folder: Pa
         may_merge=settings.may_merge,
         host=socket.gethostname(),
         software=__version__,
+        token=known_token(store, name, RunPaths(Path(config.run.runs_folder) / config.run.name)),
     )
     ingest = intake(solo, package, config, me=name, hash_=facts.compatibility["hash"])
     recording = recorder(solo, config, paths, member, hash_=facts.compatibility["hash"])
@@ -77,6 +83,18 @@ def share(solo: Solo, package: GamePackage, config: RunConfig, *, log_folder: Pa
     )
     with SharedFolder(solo, parts) as shared:
         yield shared
+
+
+def known_token(store: SharedStore, name: str, run: RunPaths) -> str:
+    """The token by which a member is known again: this machine's, if it only played until now, or the run's own.
+
+    Without it, a run that was killed before its first checkpoint would find its own name taken. Empty for a run that
+    has no folder.
+    """
+    card = store.card(name)
+    if card is not None and card.token in own_tokens(store.paths.root):
+        return card.token
+    return xxhash.xxh3_64_hexdigest(run.manifest.read_bytes()) if run.manifest.is_file() else ""
 
 
 def facts_of_fleet(package: GamePackage, config: RunConfig) -> SharedFacts:

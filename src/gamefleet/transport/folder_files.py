@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +19,7 @@ import msgspec
 import xxhash
 
 from gamefleet.files import TEMPORARY_PREFIX, write_bytes, write_json
+from gamefleet.untrusted import NotPlainError, read_plain
 from gamefleet.weights.shared_paths import blob_name, numbered
 
 MANIFEST_BYTES_CAP = 64 * 1024
@@ -129,23 +129,13 @@ def _verified(found: Finding, facts: ChunkManifest) -> Finding:
 def read_regular(path: Path, *, max_bytes: int) -> Finding:
     """Read a plain file into memory; links, pipes and devices are refused without being opened for long."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return Finding(kind="whole", data=read_plain(path, max_bytes=max_bytes))
     except FileNotFoundError:
         return Finding(kind="gone", reason="it is gone")
-    except OSError as error:
-        return Finding(kind="arriving", reason=f"{path.name} cannot be opened: {error.strerror}")
-    try:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            return Finding(kind="damaged", reason=f"{path.name} is no plain file")
-        if facts.st_size > max_bytes:
-            return Finding(kind="damaged", reason=f"{path.name} holds {facts.st_size} bytes, not {max_bytes}")
-        with open(descriptor, "rb", closefd=False) as stream:
-            return Finding(kind="whole", data=stream.read(max_bytes))
+    except NotPlainError as error:
+        return Finding(kind="damaged", reason=f"{path.name} {error}")
     except OSError as error:  # a file that its owner removed on another machine (ESTALE), a server that went away
         return Finding(kind="arriving", reason=f"{path.name} cannot be read: {error.strerror}")
-    finally:
-        os.close(descriptor)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -10,6 +10,7 @@ network file system, which kills the reader.
 from __future__ import annotations
 
 import errno
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,12 +21,16 @@ import xxhash
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError
 from gamefleet.files import open_atomic
+from gamefleet.untrusted import NotPlainError, read_plain
 from gamefleet.weights.content import Arrays, Content, from_arrays, to_arrays
 from gamefleet.weights.manifests import Blob
 from gamefleet.weights.shared_paths import blob_name
 from gamefleet.weights.snapshot import Snapshot, Weights, decode, pieces
 
 SUFFIX = ".safetensors"
+BLOB_NAME = re.compile(r"[0-9]{6,12}-[0-9a-f]{12}\.safetensors")
+CAP_BYTES = 16 << 30
+"""No blob is larger: a manifest alone must not make a reader reserve all memory."""
 
 
 class NotHereError(Exception):
@@ -74,7 +79,7 @@ def write_blob(
     return Blob(name=name, size_bytes=sum(len(part) for part in parts), xxh3=xxh3)
 
 
-def read_blob(folder: Path, blob: Blob, *, cap_bytes: int | None = None) -> tuple[Content, dict[str, Any]]:
+def read_blob(folder: Path, blob: Blob, *, cap_bytes: int = CAP_BYTES) -> tuple[Content, dict[str, Any]]:
     """Read and verify content and momentum.
 
     Args:
@@ -86,14 +91,14 @@ def read_blob(folder: Path, blob: Blob, *, cap_bytes: int | None = None) -> tupl
         NotHereError: There is no such file.
         CorruptCheckpointError: It is damaged, too large, or not what members share.
     """
+    if BLOB_NAME.fullmatch(blob.name) is None:
+        raise _damaged(f"The manifest names {blob.name[:80]!r}, which is no blob's name", folder)
     path = folder / blob.name
-    if Path(blob.name).name != blob.name or blob.name.startswith("."):
-        raise _damaged(f"The manifest names {blob.name!r}, which is no blob's name", folder)
-    if cap_bytes is not None and blob.size_bytes > cap_bytes:
-        raise _damaged(f"The blob holds {blob.size_bytes} bytes, at most {cap_bytes} can be right", path)
+    if not 0 < blob.size_bytes <= cap_bytes:
+        raise _damaged(f"The manifest says {blob.size_bytes} bytes, at most {cap_bytes} can be right", path)
     data = _read(path, blob.size_bytes)
     if len(data) != blob.size_bytes:
-        raise _damaged(f"The blob holds {path.stat().st_size} bytes, its manifest says {blob.size_bytes}", path)
+        raise _damaged(f"The blob holds {len(data)} bytes, its manifest says {blob.size_bytes}", path)
     if xxhash.xxh3_128_hexdigest(data) != blob.xxh3:
         raise _damaged("The blob fails its checksum", path)
     try:
@@ -106,9 +111,9 @@ def read_blob(folder: Path, blob: Blob, *, cap_bytes: int | None = None) -> tupl
 
 def _read(path: Path, size_bytes: int) -> bytes:
     try:
-        with open(path, "rb") as stream:
-            # One byte more tells a file that is too long.
-            return stream.read(size_bytes + 1)
+        return read_plain(path, max_bytes=size_bytes)
+    except NotPlainError as error:
+        raise _damaged(f"The blob {error}", path) from error
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR):
             raise NotHereError(path.name) from error

@@ -10,11 +10,15 @@ from dataclasses import dataclass, replace
 
 from gamefleet.errors import CorruptCheckpointError
 from gamefleet.files import create_once, make_folder
+from gamefleet.untrusted import is_real_folder
 from gamefleet.weights.blobs import remove, write_blob
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Contribution, Version, as_json, read
 from gamefleet.weights.quarantine import Refused
 from gamefleet.weights.shared_paths import SharedPaths, numbered
+
+MAX_PENDING = 16
+"""So many contributions of one member are looked at, the newest ones: each replaces those before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +80,14 @@ def waiting(paths: SharedPaths, head: Version, refused: Refused) -> dict[str, li
     """Contributions by member, newest first: not included in `head`, not refused, of members that are not set aside."""
     found = {}
     for member in paths.member_ids():
-        if member in refused.members:
+        if member in refused.members or not is_real_folder(paths.weights(member)):
             continue
         seqs = [
             seq
             for seq in reversed(numbered(paths.weights(member)))
             if seq > head.included.get(member, 0) and not refused.has(member, seq)
         ]
-        pending = [_read(paths, member, seq) for seq in seqs]
+        pending = [_read(paths, member, seq) for seq in seqs[:MAX_PENDING]]
         if pending := [one for one in pending if one.manifest or one.problem]:
             found[member] = pending
     return found

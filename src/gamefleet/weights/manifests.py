@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gamefleet.errors import CorruptCheckpointError
+from gamefleet.untrusted import NotPlainError, read_plain
 
 FORMAT = "gamefleet shared 1"
 CAP_BYTES = 4 << 20
@@ -277,10 +278,10 @@ def read(path: Path, kind: type[T]) -> T:
         FileNotFoundError: There is no such file, or no longer.
         CorruptCheckpointError: It is too large or not what it should be.
     """
-    with open(path, "rb") as stream:
-        data = stream.read(CAP_BYTES + 1)
-    if len(data) > CAP_BYTES:
-        raise _damaged(f"holds more than {CAP_BYTES} bytes", path)
+    try:
+        data = read_plain(path, max_bytes=CAP_BYTES)
+    except NotPlainError as error:
+        raise _damaged(str(error), path) from error
     try:
         value = msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -45,6 +45,7 @@ class Member:
         may_merge: Whether this process reaches the shared folder itself; on a copy it only publishes.
         host: Label of the machine, for people.
         software: Version of gamefleet, for people.
+        token: By which the same run or machine is known again; random when empty.
 
     Raises:
         ConfigError: The name cannot be a folder's.
@@ -59,13 +60,14 @@ class Member:
         may_merge: bool = True,
         host: str = "",
         software: str = "",
+        token: str = "",
     ) -> None:
         self.member = check_member(member)
         self.store = store
         self.settings = settings
         self.may_merge = may_merge
         self._card = Card(kind="learner", token="", host=host, version=software)
-        self._state = MemberState(token=secrets.token_hex(8))
+        self._state = MemberState(token=token or secrets.token_hex(8))
         self._facts: SharedFacts | None = None
         self._base: tuple[int, Content] | None = None
         self._tidied_at = store.clock()

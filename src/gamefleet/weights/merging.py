@@ -119,6 +119,8 @@ class Merger:
                 return found
             if found is not None and found.is_quarantined:
                 self._refuse(one.member, one.seq, found, head)
+                if one.member in self.store.refused().members:
+                    break  # set aside as a whole just now: the rest is not worth reading
         return None
 
     def _opened(self, one: Pending, facts: SharedFacts, head: Version, content: Content) -> Candidate | Verdict | None:

@@ -16,20 +16,52 @@ from gamefleet.weights.shared_paths import numbered
 from gamefleet.weights.store import SharedStore
 
 
-def check_name(store: SharedStore, member: str, state: MemberState) -> None:
-    """Fail unless this process still owns its member's name.
+def check_place(store: SharedStore, member: str, state: MemberState) -> None:
+    """Fail unless the fleet is still there and this process still owns its member's name.
 
     Raises:
-        RunFolderError: It never did, or another process took over.
+        RunFolderError: The folder is gone, another fleet is in it, or another process has the name.
+    """
+    facts = store.facts()
+    if not state.lineage:
+        raise _lost("This member has not joined yet", member, store)
+    if facts is None:
+        raise RunFolderError(
+            "The shared folder is gone",
+            where=store.paths.root,
+            remedy="Bring it back (a disk that is not mounted?): this member goes on with it by itself.",
+        )
+    if facts.lineage != state.lineage:
+        raise RunFolderError(
+            f"Another fleet, {facts.fleet!r}, has begun in this shared folder",
+            where=store.paths.root,
+            remedy="Give each fleet a folder of its own (collaboration.shared_dir). This run goes on without it.",
+        )
+    card = store.card(member)
+    if card is not None and card.token != state.token:
+        raise _lost("Another process took over this member's name", member, store)
+
+
+def check_free(store: SharedStore, member: str, token: str, live_s: float) -> None:
+    """Fail when a live learner has this name.
+
+    Raises:
+        RunFolderError: Names its machine.
     """
     card = store.card(member)
-    if not state.lineage or (card is not None and card.token != state.token):
-        raise RunFolderError(
-            "Another process took over this member's name" if state.lineage else "This member has not joined yet",
-            value=member,
-            where=store.paths.card(member),
-            remedy="Give each machine and each run its own name (collaboration.member), and start again.",
-        )
+    if card is None or card.token == token or card.kind != "learner":
+        return
+    if member in store.live_learners(store.server_now(member), live_s):
+        raise _lost(f"A learner on {card.host or 'another machine'} is at work under this name", member, store)
+
+
+def _lost(what: str, member: str, store: SharedStore) -> RunFolderError:
+    return RunFolderError(
+        what,
+        value=member,
+        where=store.paths.card(member),
+        remedy="Give each machine and each run its own name (collaboration.member), and start again.",
+    )
 
 
 def refusal_of(store: SharedStore, member: str, state: MemberState, head: Version | None) -> str:

@@ -14,6 +14,9 @@ from gamefleet.files import create_once
 from gamefleet.weights.manifests import Rejection, as_json, read
 from gamefleet.weights.shared_paths import REJECTION_PATTERN, SharedPaths
 
+MOST_COUNTED = 60
+"""So many of a member's last refusals are read to count those in a row."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
@@ -69,7 +72,7 @@ def reject(paths: SharedPaths, verdict: Rejection, *, included: int, max_rejecti
     """
     if not create_once(paths.rejection(verdict.member, verdict.seq), as_json(verdict)) or not verdict.counts:
         return
-    seqs = refused(paths).seqs.get(verdict.member, frozenset())
+    seqs = sorted(refused(paths).seqs.get(verdict.member, frozenset()))[-MOST_COUNTED:]
     since = [found for seq in seqs if seq > included and (found := rejection(paths, verdict.member, seq))]
     count = sum(found.counts for found in since)
     if count % max_rejections == 0:

@@ -21,13 +21,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from gamefleet.errors import ConfigError
+from gamefleet.untrusted import is_real_folder
 
 MEMBER_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 NUMBERED_PATTERN = re.compile(r"([0-9]{6,12})\.json")
 REJECTION_PATTERN = re.compile(r"([a-z0-9][a-z0-9._-]{0,62})-([0-9]{6,12})\.json")
+
+
+FARTHEST_JUMP = 100_000_000
+"""A number so far above the one before is nobody's next one, but a prank or an accident that must not end counting."""
+
+
+def is_member(name: str) -> bool:
+    """Whether this can be the name of a member."""
+    # The last two would make file names in `rejected/` that mean something else.
+    return MEMBER_PATTERN.fullmatch(name) is not None and not re.search(r"-[0-9]{6,}$|\.experience$", name)
 
 
 def check_member(member: str) -> str:
@@ -36,8 +48,7 @@ def check_member(member: str) -> str:
     Raises:
         ConfigError: It is not made of what every file system takes.
     """
-    # The last two would make file names in `rejected/` that mean something else.
-    if not MEMBER_PATTERN.fullmatch(member) or re.search(r"-[0-9]{6,}$|\.experience$", member):
+    if not is_member(member):
         raise ConfigError(
             "This cannot be the name of a member",
             value=member,
@@ -49,12 +60,14 @@ def check_member(member: str) -> str:
 
 
 def numbered(folder: Path) -> list[int]:
-    """Numbers of the manifests in a folder, ascending; a folder that is not there has none."""
+    """Numbers of the manifests in a folder, ascending, up to the first absurd one; no folder has none."""
     try:
         names = [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(found[1]) for name in names if (found := NUMBERED_PATTERN.fullmatch(name)))
+    numbers = sorted(int(found[1]) for name in names if (found := NUMBERED_PATTERN.fullmatch(name)))
+    jumps = (at for at, (one, other) in enumerate(pairwise([0, *numbers])) if other - one > FARTHEST_JUMP)
+    return numbers[: next(jumps, len(numbers))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +166,12 @@ class SharedPaths:
         return self.environment(member, environment) / f"{seq:06d}.json"
 
     def member_ids(self) -> Iterator[str]:
-        """Members that have a folder, sorted; what cannot be a member's name is not one."""
+        """Members that have a folder, sorted; what cannot be a member's name is not one, and neither is a link."""
         try:
             names = sorted(path.name for path in self.members.iterdir())
         except (FileNotFoundError, NotADirectoryError):
             return
-        yield from (name for name in names if MEMBER_PATTERN.fullmatch(name))
+        yield from (name for name in names if is_member(name) and is_real_folder(self.members / name))
 
 
 def blob_name(number: int, checksum: str, suffix: str) -> str:

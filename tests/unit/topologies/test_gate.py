@@ -18,10 +18,18 @@ from gamefleet.models.arrays import module_arrays
 from gamefleet.topologies.build import compatibility, make_network
 from gamefleet.topologies.collaboration import GateSettings
 from gamefleet.topologies.config import make_config
-from gamefleet.topologies.gate import Gate, GateVerdict, evaluate_version, judged, read_verdict, read_verdicts
+from gamefleet.topologies.gate import (
+    Gate,
+    GateVerdict,
+    evaluate_version,
+    judged,
+    read_verdict,
+    read_verdicts,
+    standing_refusal,
+)
 from gamefleet.weights.content import NETWORK, Content
 from gamefleet.weights.garbage import collect
-from gamefleet.weights.manifests import SharedFacts
+from gamefleet.weights.manifests import Blob, SharedFacts, Version
 from gamefleet.weights.settings import MergeSettings
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.store import SharedStore
@@ -101,7 +109,7 @@ def test_a_version_that_is_gone_cannot_be_evaluated(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_gate_evaluates_in_a_process_of_its_own_and_tells_once(tmp_path: Path) -> None:
+def test_the_gate_evaluates_one_version_at_a_time_in_a_process_of_its_own(tmp_path: Path) -> None:
     store = shared(tmp_path / "shared")
     manifest = store.paths.version(0)
     blob = next(store.paths.merged.glob("000000-*"))
@@ -111,19 +119,34 @@ def test_the_gate_evaluates_in_a_process_of_its_own_and_tells_once(tmp_path: Pat
     assert blob.exists()
     gate = Gate(store.paths, GateSettings(every_versions=10, episodes=2, max_episode_steps=20), log=tmp_path / "log")
     gate.offer(9)
-    assert gate.verdict() is None, "it is not the turn of version 9"
+    assert not gate.is_busy(), "it is not the turn of version 9"
     gate.offer(10)
     gate.offer(20)  # one at a time
-    verdict = None
     give_up_at = time.monotonic() + 120
-    while verdict is None and time.monotonic() < give_up_at:
-        verdict = gate.verdict()
+    while gate.is_busy() and time.monotonic() < give_up_at:
         time.sleep(0.1)
+    verdict = read_verdict(store.paths, 10)
     assert verdict is not None, (tmp_path / "log").read_text()
     assert verdict.version == 10
-    assert verdict == read_verdict(store.paths, 10)
-    assert gate.verdict() is None
+    assert read_verdict(store.paths, 20) is None
     gate.close()
+
+
+def test_a_refusal_stands_until_the_fleet_has_gone_back(tmp_path: Path) -> None:
+    paths = SharedPaths(tmp_path)
+    paths.verdicts.mkdir(parents=True)
+    bad = GateVerdict(version=20, mean_return=0.0, returns=(0.0,), reason="worse", good_version=10)
+    create_once(paths.verdict(20), asdict(bad))
+
+    def head(number: int, **facts: Any) -> Version:
+        blob = Blob(name="", size_bytes=0, xxh3="")
+        return Version(version=number, lineage="", parent=number - 1, kind="merge", rule={}, blob=blob, **facts)
+
+    assert standing_refusal(paths, head(15)) is None, "it is of a version that this folder does not have yet"
+    assert standing_refusal(paths, head(25)) == bad
+    assert standing_refusal(paths, head(30, rolled_back=[19, 20, 21])) is None
+    create_once(paths.verdict(30), asdict(accepted(3.0)[0]))
+    assert standing_refusal(paths, head(35)) is None, "a later version was found good"
 
 
 def test_what_the_evaluation_has_to_say_is_in_its_log(tmp_path: Path) -> None:

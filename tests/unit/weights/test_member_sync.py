@@ -1,5 +1,6 @@
 """Learners that share a folder: one alone trains as if alone, and work of many is merged at most once, none twice."""
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -340,8 +341,10 @@ def test_a_member_that_resumes_where_it_stopped_goes_on_as_it_is(fleet) -> None:
 
 
 def test_the_newest_holder_of_a_name_keeps_it(fleet) -> None:
-    one, other = fleet.joined(["a", "a"], blank())
+    one = fleet.joined(["a"], blank())[0]
     one.learn(piece(0))
+    os.utime(fleet.paths.heartbeat("a"), (1, 1))  # it was silent for long
+    other = fleet.joined(["a"], blank())[0]
 
     with pytest.raises(RunFolderError, match=r"Another process took over.*'a'.*own name"):
         one.sync()
