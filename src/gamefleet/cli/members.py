@@ -23,7 +23,7 @@ HEADINGS = ("member", "kind", "host", "seen", "version", "steps/s", "samples", "
 
 def members(
     shared_dir: Annotated[
-        Path, typer.Option("--shared-dir", metavar="DIR", help="The shared folder, or a copy of it.")
+        Path, typer.Option("--shared-dir", metavar="DIR", readable=False, help="The shared folder, or a copy of it.")
     ] = Path("~/shared_weights"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     release: Annotated[
