@@ -30,6 +30,7 @@ from gamefleet.files import create_once, make_folder
 from gamefleet.games.base import GamePackage, GameSpec
 from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.ingest_checker import Checked, Checker
+from gamefleet.topologies.ingest_standing import MOST_LOST, Standing
 from gamefleet.topologies.solo import News
 from gamefleet.transport.folder import FolderExperienceReceiver
 from gamefleet.transport.folder_unread import Refusal
@@ -39,9 +40,6 @@ log = logging.getLogger(__name__)
 
 LOOK_INTERVAL_S = 1.0
 """Listing folders on a file server takes milliseconds; rounds are a fraction of a second."""
-
-MOST_LOST = 3
-"""So many chunks of a member may be lost with the process that plays them before the member is left alone."""
 
 MAX_SLOTS = 8192
 """Of a chunk; the setting is 400 steps."""
@@ -101,11 +99,8 @@ class Ingest:
         self._monotonic = monotonic
         self._looked_at = -LOOK_INTERVAL_S
         self._next_stream = 0
-        self._passed: Counter[str] = Counter()
-        self._pending: Counter[str] = Counter()
-        self._lost: Counter[str] = Counter()
-        self._dropped: set[str] = set()
-        self._has_complained = False
+        self._standing = Standing(rules.verify_first)
+        self._has_complained = self._is_known = False
         self.counts: Counter[str] = Counter()
         self.steps_by_member: Counter[str] = Counter()
 
@@ -120,12 +115,13 @@ class Ingest:
         if self._monotonic() - self._looked_at < LOOK_INTERVAL_S or not self._checker.has_room():
             return news
         self._looked_at = self._monotonic()
-        chunks = self._receiver.take(self._left_alone())
+        chunks = self._receiver.take(self._standing.left_alone)
         for chunk in chunks:
             self._sort(chunk)
         refusals = self._receiver.refusals()
-        if chunks or refusals:
-            self._receiver.acknowledge()
+        if chunks or refusals or not self._is_known:
+            self._receiver.acknowledge()  # the first one makes this learner a reader that senders reckon with
+            self._is_known = True
         self._note(refusals)
         return news
 
@@ -137,25 +133,13 @@ class Ingest:
             "shared/foreign_members": float(len(self.steps_by_member)),
             "shared/chunks_checked": float(self.counts["checked"]),
             "shared/chunks_refused": float(self.counts["refused"]),
-            "shared/members_dropped": float(len(self._dropped)),
+            "shared/members_dropped": float(len(self._standing.dropped)),
         }
 
     def close(self) -> None:
         """End the process that plays chunks again."""
         self._receiver.close()
         self._checker.close()
-
-    def _left_alone(self) -> set[str]:
-        """Members from which nothing is taken now: those dropped, and those on probation with enough in the queue."""
-        waiting = {
-            member
-            for member, pending in self._pending.items()
-            if self._is_on_probation(member) and pending + self._passed[member] >= self._rules.verify_first
-        }
-        return waiting | self._dropped
-
-    def _is_on_probation(self, member: str) -> bool:
-        return self._passed[member] < self._rules.verify_first
 
     def _sort(self, chunk: StoredChunk) -> None:
         """Refuse a chunk, put it aside to be checked, or let it in."""
@@ -166,9 +150,9 @@ class Ingest:
             self.counts["refused"] += 1
             log.warning("a chunk was refused: %s", error)
             return
-        if self._is_on_probation(member) or self._rng.random() < self._rules.verify_share:
+        if self._standing.is_on_probation(member) or self._rng.random() < self._rules.verify_share:
             self._checker.submit(chunk)
-            self._pending[member] += 1
+            self._standing.note_asked(member)
         else:
             self._let_in(chunk)
 
@@ -195,24 +179,22 @@ class Ingest:
         """Let a chunk in that was found right, or drop its member."""
         chunk, member = checked.chunk, checked.chunk.facts.member
         self.counts["checked"] += 1
-        self._pending[member] -= 1
-        if member in self._dropped:
+        self._standing.note_answered(member)
+        if member in self._standing.dropped:
             return []
         if checked.is_lost:
             return self._pass_over(member)
         if checked.difference:
             return [self._drop(chunk, checked.difference)]
-        self._passed[member] += 1
+        self._standing.note_passed(member)
         self._let_in(chunk)
         return []
 
     def _pass_over(self, member: str) -> list[News]:
         """Leave out a chunk that cannot be played again; after several, the member, while this process lives."""
         self.counts["refused"] += 1
-        self._lost[member] += 1
-        if self._lost[member] < MOST_LOST:
+        if not self._standing.note_lost(member):
             return []
-        self._dropped.add(member)
         reason = f"{MOST_LOST} pieces of what {member} played ended or outlasted the process that played them again"
         sentence = f"experience of member {member} is left alone from now on: {reason}"
         return [News(kind="experience_unchecked", sentence=sentence, details={"reason": reason})]
@@ -220,7 +202,7 @@ class Ingest:
     def _drop(self, chunk: StoredChunk, difference: str) -> News:
         """Take nothing more from a member, forget what may be its own, and say so to all learners."""
         member = chunk.facts.member
-        self._dropped.add(member)
+        self._standing.dropped.add(member)
         if self.steps_by_member.pop(member, 0):
             self._foreign.clear()  # nobody marks whose slot is whose; the others' play comes again by itself
         self.counts["refused"] += 1

@@ -23,6 +23,7 @@ from gamefleet.experience.replay import Replay
 from gamefleet.files import make_folder
 from gamefleet.games.base import GamePackage
 from gamefleet.identity import derive_seed
+from gamefleet.runs.carried import carrying_fleet
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.collaboration import member_name
@@ -100,8 +101,9 @@ def known_token(store: SharedStore, name: str, run: RunPaths) -> str:
 def facts_of_fleet(package: GamePackage, config: RunConfig) -> SharedFacts:
     """What a shared folder says of its fleet when this run is its first member."""
     resolved = config.resolved()
+    carrier = carrying_fleet(RunPaths(Path(config.run.runs_folder) / config.run.name))
     return SharedFacts(
-        fleet=config.run.name,
+        fleet=config.run.name if carrier is None else carrier.parent.name,
         game_name=package.name,
         settings={name: values for name, values in resolved.items() if name not in NOT_SHARED},
         compatibility=compatibility(package, package.make_spec(config.game), config).as_json(),

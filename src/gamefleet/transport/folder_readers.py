@@ -64,9 +64,13 @@ class Readers:
         now = self._monotonic()
         seen: dict[str, _Reader] = {}
         for member in self._paths.member_ids():
-            if member != self._me and _kind_of(self._paths.card(member)) == "learner":
+            if member != self._me and self._is_reader(member):
                 seen[member] = self._seen(member, now)
         self._readers = seen
+
+    def _is_reader(self, member: str) -> bool:
+        """Whether a learner takes in what others play: it says how far it is from its first round on."""
+        return self._paths.reading(member).exists() and _kind_of(self._paths.card(member)) == "learner"
 
     def _seen(self, member: str, now: float) -> _Reader:
         before, reading = self._readers.get(member), self._paths.reading(member)

@@ -160,8 +160,7 @@ class Member:
 
     def has_newer(self) -> bool:
         """Whether somebody has merged since; one listing of a folder, so it may be asked often."""
-        head = self.store.head()
-        return head is not None and head.version > self._state.base
+        return (head := self.store.head()) is not None and head.version > self._state.base
 
     def catch_up(self, content: Content, *, step: int, samples: int, updates: int) -> Adoption | None:
         """Take over what is newer, without publishing; as `sync` otherwise.

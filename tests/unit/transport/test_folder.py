@@ -144,6 +144,7 @@ def test_what_all_live_learners_have_read_is_removed_but_never_the_newest(paths:
     sender = sender_of(paths, clock)
     send(sender, 1, 2, 3)
     one, other = receiver_of(paths, clock, "m0"), receiver_of(paths, clock, "m1")
+    other.acknowledge()  # says that it reads
     one.take()
     one.acknowledge()
     sender.look()
@@ -156,6 +157,18 @@ def test_what_all_live_learners_have_read_is_removed_but_never_the_newest(paths:
 
     assert [path.stem for path in folder_of(paths).glob("*.json")] == ["000002"]
     assert len(list(folder_of(paths).iterdir())) == 2
+
+
+def test_a_learner_that_takes_in_no_play_keeps_nobody_waiting(paths: SharedPaths, clock: Clock) -> None:
+    sender = sender_of(paths, clock)
+    send(sender, 1, 2, 3)
+    reader = receiver_of(paths, clock, "m0")  # m1 is a learner, too, but never says how far it has read
+    reader.take()
+    reader.acknowledge()
+    sender.look()
+
+    assert sender.num_readers == 1
+    assert [path.stem for path in folder_of(paths).glob("*.json")] == ["000002"]
 
 
 def test_a_slow_learner_keeps_chunks_only_for_the_grace_period(paths: SharedPaths, clock: Clock) -> None:

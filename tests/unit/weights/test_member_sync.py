@@ -181,6 +181,7 @@ def test_every_piece_of_work_is_merged_at_most_once_and_exactly_once_when_nobody
 def test_any_version_can_be_made_again_from_its_manifest_and_the_blobs(fleet, network: Make, fast_disk: None) -> None:
     for rule in ("average", "polyak", "outer"):
         settings = replace(fleet.at_once, rule=rule, wait_s=1e9)
+        fleet.make_old(1e6, "members/*/heartbeat.json")  # the learners of the rule before have ended
         learners = fleet.joined(["a", "b"], network(), settings)
         for number in range(4):
             for learner in learners[: 1 + number % 2 + 1]:

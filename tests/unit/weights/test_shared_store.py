@@ -116,6 +116,7 @@ def test_two_processes_that_race_make_one_line_of_versions_and_nobody_reads_a_to
 
 def test_a_full_disk_leaves_the_folder_as_it_was(fleet, network: Make) -> None:
     fleet.joined(["a"], network(0, 2000))
+    fleet.make_old(1e6, "members/*/heartbeat.json")
     command = [sys.executable, "-c", LITTLE_SPACE, str(fleet.paths.root), json.dumps(dict(as_json(fleet.facts)))]
 
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
