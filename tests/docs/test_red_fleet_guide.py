@@ -42,7 +42,7 @@ JUDGED = (0, 1)
 SMALL: dict[str, Any] = {
     "game": {"max_episode_steps": 100},
     "network": {"hidden_size": 16, "head_size": 8, "encoder": {"kind": "slim"}},
-    "learner": {"learning_starts_steps": 100, "replay_ratio": 4.0},
+    "learner": {"learning_starts_steps": 100, "replay_ratio": 16.0},
     "curiosity": {"hidden_size": 16, "output_size": 8, "warm_up_steps": 100},
     "replay": {"capacity_steps": 2_000, "unroll": 10, "burn_in": 5},
     "curriculum": {"kind": "none"},
