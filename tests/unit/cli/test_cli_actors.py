@@ -55,14 +55,15 @@ def test_other_words_are_refused(contribute: bool, what: str) -> None:
 
 def copy_of(folder: Path, *, mode: str, is_running: bool) -> None:
     """What `gamefleet sync` leaves beside a copy."""
-    facts = {"mode": mode, "remote": "host:dir", "interval_s": 5, "pid": os.getpid(), "host": os.uname().nodename}
+    who = {"nonce": "n", "pid": os.getpid(), "host": os.uname().nodename}
+    facts = {"mode": mode, "remote": "host:dir", "interval_s": 5, **who}
     (folder / ".sync.json").write_text(json.dumps({**facts, "is_ended": not is_running}))
     os.utime(folder / ".sync.json", (time.time(), time.time()))
 
 
 @pytest.mark.parametrize(
     ("mode", "is_running", "warning"),
-    [("pull", True, "it only pulls"), ("bidirectional", False, "no sync of it is running"), ("push", True, "")],
+    [("pull", True, "its sync only pulls"), ("bidirectional", False, "no sync of it is running"), ("push", True, "")],
 )
 def test_contributing_to_a_copy_that_nobody_pushes_warns(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: str, is_running: bool, warning: str
@@ -74,7 +75,18 @@ def test_contributing_to_a_copy_that_nobody_pushes_warns(
 
     said = capsys.readouterr().err
     assert (warning in said) if warning else not said
-    assert ("--sync ''" in said) == bool(warning)
+    assert ("gamefleet sync bidirectional" in said) == bool(warning)
+
+
+def test_a_sync_that_only_pulls_is_not_taken_for_one_that_delivers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy_of(tmp_path, mode="pull", is_running=True)
+
+    with kept_in_sync(tmp_path, ""):
+        pass
+
+    assert "End that sync" in capsys.readouterr().err
 
 
 def test_the_shared_folder_itself_needs_no_sync(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
