@@ -68,6 +68,7 @@ class Task:
         total_steps: Recorded steps of all members together.
         sync_updates: Updates between contributions.
         chunk_steps: Of shared experience.
+        points: Evaluations over the whole of it.
         episodes: Per evaluation.
         max_steps: Of an evaluation's episode.
         epsilon: Of an evaluation.
@@ -78,6 +79,7 @@ class Task:
     total_steps: int
     sync_updates: int
     chunk_steps: int
+    points: int
     episodes: int
     max_steps: int
     epsilon: float
@@ -115,6 +117,7 @@ def toy() -> Task:
         total_steps=12_000,
         sync_updates=25,
         chunk_steps=40,
+        points=20,
         episodes=40,
         max_steps=50,
         epsilon=0.0,
@@ -128,11 +131,12 @@ def cartridge() -> Task:
     return Task(
         package=open_game("pokemon_red"),
         settings=settings,
-        total_steps=60_000,
+        total_steps=40_000,
         sync_updates=25,
         chunk_steps=100,
-        episodes=8,
-        max_steps=400,
+        points=8,
+        episodes=4,
+        max_steps=300,
         epsilon=0.05,
     )
 
@@ -192,7 +196,7 @@ def run(task: Task, name: str, seed: int, steps: int | None) -> dict[str, Any]:
                 wiring.run_round()
             played = sum(wiring.steps for wiring in fleet)
             if played >= next_at or played >= total:
-                next_at = played + total // 20
+                next_at = played + total // task.points
                 curve.append((played, fmean(score(task, wiring) for wiring in fleet), milestones(fleet)))
         versions = len(list((Path(folder) / "shared" / "merged").glob("*.json")))
     return {"curve": curve, "seconds": time.process_time() - started, "versions": versions}

@@ -329,7 +329,9 @@ def test_a_user_outside_the_group_can_read_nothing_and_is_told_how_to_get_in(peo
     assert "Permission denied" in people.run("carol", "ls", trained, statuses=(1, 2))
     for path in (trained / "shared.json", trained / "merged" / "000000.json"):
         assert "Permission denied" in people.run("carol", "cat", path, statuses=(1,))
-    assert "not readable" in people.gamefleet("carol", "members", "--shared-dir", trained, statuses=(2,))
+    assert "says what its owner must type" in people.gamefleet(
+        "carol", "members", "--shared-dir", trained, statuses=(4,)
+    )
     told = people.examine("carol", trained)
     assert told["status"] == "failed"
     assert f"usermod -aG {people.group} {people.logins['carol']}" in told["remedy"]
