@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+MEMBER_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""Names of a fleet's members: they become folders on every machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

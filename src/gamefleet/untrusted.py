@@ -76,6 +76,12 @@ def remove_below(root: Path, folder: Path, is_doomed: Callable[[str, float], boo
         return 0
 
 
+def remove(path: Path) -> None:
+    """Remove a file; one that is gone, or that a network file system holds on to, is let be."""
+    with suppress(OSError):
+        path.unlink()
+
+
 @contextmanager
 def _opened(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
     """The descriptor of a folder, each of whose parts below `root` is a real folder at the moment it is passed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from gamefleet.errors import MissingDependencyError
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
+from gamefleet.testing.local_ssh import LocalSsh
 
 
 def started(settings: LocalSlurmSettings) -> Iterator[LocalSlurm]:
@@ -85,3 +87,25 @@ def text_of() -> Callable[[Path], str]:
         return path.read_text() if path.exists() else ""
 
     return read
+
+
+@pytest.fixture
+def serve(tmp_path: Path, require_program: Callable[[str, str], str]) -> Iterator[Callable[..., LocalSsh]]:
+    """Call with variables of the host: a running server, stopped after the test."""
+    require_program("ssh", "apt-get install openssh-client")
+    require_program("rsync", "apt-get install rsync")
+    if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
+        require_program("sshd", "apt-get install openssh-server")
+    servers: list[LocalSsh] = []
+
+    def start(**environment: str) -> LocalSsh:
+        folder = tmp_path / f"ssh-{len(servers)}"
+        folder.mkdir(mode=0o700)
+        # A home folder of its own: what the tester's shell does when it starts is no part of these tests.
+        server = LocalSsh(folder, environment={"HOME": str(folder), **environment})
+        servers.append(server)
+        return server.__enter__()
+
+    yield start
+    for server in servers:
+        server.stop()

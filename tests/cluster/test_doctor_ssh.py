@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,27 +27,6 @@ SSH_GROUPS = ("--only", "ssh", "--only", "rsync", "--only", "host-folder", "--on
 Report = dict[str, dict[str, Any]]
 Examine = Callable[..., Report]
 Serve = Callable[..., LocalSsh]
-
-
-@pytest.fixture
-def serve(tmp_path: Path, require_program: Callable[[str, str], str]) -> Iterator[Serve]:
-    """Call with variables of the host: a running server, stopped after the test."""
-    require_program("ssh", "apt-get install openssh-client")
-    require_program("rsync", "apt-get install rsync")
-    if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
-        require_program("sshd", "apt-get install openssh-server")
-    servers: list[LocalSsh] = []
-
-    def start(**environment: str) -> LocalSsh:
-        folder = tmp_path / f"ssh-{len(servers)}"
-        folder.mkdir(mode=0o700)
-        server = LocalSsh(folder, environment=environment)
-        servers.append(server)
-        return server.__enter__()
-
-    yield start
-    for server in servers:
-        server.stop()
 
 
 @pytest.fixture

@@ -39,28 +39,6 @@ Mount = Callable[[str, str], Path]
 
 
 @pytest.fixture
-def serve(tmp_path: Path, require_program: Callable[[str, str], str]) -> Iterator[Serve]:
-    """Call with variables of the host: a running server, stopped after the test."""
-    require_program("ssh", "apt-get install openssh-client")
-    require_program("rsync", "apt-get install rsync")
-    if shutil.which("sshd") is None and not Path("/usr/sbin/sshd").exists():
-        require_program("sshd", "apt-get install openssh-server")
-    servers: list[LocalSsh] = []
-
-    def start(**environment: str) -> LocalSsh:
-        folder = tmp_path / f"ssh-{len(servers)}"
-        folder.mkdir(mode=0o700)
-        # A home folder of its own: what the tester's shell does when it starts is no part of these tests.
-        server = LocalSsh(folder, environment={"HOME": str(folder), **environment})
-        servers.append(server)
-        return server.__enter__()
-
-    yield start
-    for server in servers:
-        server.stop()
-
-
-@pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The shared folder at home, with one merged version and another machine's member."""
     root = tmp_path / "it's the home folder"

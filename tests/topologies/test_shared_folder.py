@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -188,6 +189,25 @@ def test_a_version_that_the_gate_refuses_is_taken_back_by_all_members(package: G
         assert one._parts.store.content(back.version).has_same_bits(one._parts.store.content(2))
         assert [one.kind for one in news].count("work_dropped") == 2, "both went back"
         assert one._parts.member.version > back.version, "and the fleet went on from there"
+
+
+def test_trouble_with_experience_alone_is_told_once_and_not_taken_back_between_two_tries(
+    package: GamePackage, tmp_path: Path
+) -> None:
+    reading = tmp_path / "shared" / "members" / "m0" / "reading.json"
+    reading.mkdir(parents=True)  # where the learner wants to write how far it has read
+    with member(package, tmp_path, "m0") as wiring:
+        news = []
+        ends_at = time.monotonic() + 2.5  # two tries and more
+        while time.monotonic() < ends_at:
+            news += play([wiring], 1)
+        assert [one.kind for one in news if one.kind != "member_joined"] == ["sharing_failed"]
+
+        reading.rmdir()
+        ends_at = time.monotonic() + 20
+        while "sharing_again" not in [one.kind for one in news] and time.monotonic() < ends_at:
+            news += play([wiring], 1)
+        assert [one.kind for one in news[-1:]] == ["sharing_again"]
 
 
 def test_a_fleet_with_another_network_is_not_joined(package: GamePackage, tmp_path: Path) -> None:

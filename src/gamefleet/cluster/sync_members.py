@@ -11,16 +11,15 @@ that another machine made has another token.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from gamefleet.errors import ConfigError
 from gamefleet.files import read_json, write_json
+from gamefleet.identity import MEMBER_PATTERN
 
 OWNED_NAME = ".owned.json"
-MEMBER_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 def add_own_token(local: Path, token: str) -> None:

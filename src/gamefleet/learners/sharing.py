@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.learners.value import ValueLearner
-from gamefleet.weights.content import NETWORK, Content
+from gamefleet.weights.content import NETWORK, Content, below
 from gamefleet.weights.moments import Moments
 
 PREDICTOR = "curiosity/predictor/"
@@ -72,11 +72,6 @@ def from_bits(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def prefixed(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The arrays under longer names."""
     return {f"{prefix}{name}": array for name, array in arrays.items()}
-
-
-def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin so, under the rest of their names."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def moments_of(state: Mapping[str, Any]) -> Moments:

@@ -63,7 +63,6 @@ class ActorsOnly:
     ) -> None:
         self.player = player
         self.has_weights = False
-        self.num_sent = 0
         self._sender = sender
         self._weights = weights
         self._membership = membership
@@ -104,14 +103,16 @@ class ActorsOnly:
             self._sleep(IDLE_S)
         return [line for line in [*lines, self._report()] if line]
 
+    @property
+    def num_sent(self) -> int:
+        """Chunks handed over."""
+        return self._sender.num_sent
+
     def say_goodbye(self) -> None:
         """Hand over what is there, as far as that goes quickly; tell the others how far this member came."""
         self._whole += self.player.cut()
         with suppress(GamefleetError, OSError):
-            gives_up_at = self._monotonic() + GOODBYE_S
-            while self._whole and self._sender.send(self._whole[0], max(0.0, gives_up_at - self._monotonic())):
-                self._whole.popleft()
-                self.num_sent += 1
+            self._sender.send_waiting(self._whole, GOODBYE_S)
             self._beat()
         self._sender.finish()
 
@@ -135,9 +136,7 @@ class ActorsOnly:
             if is_due:
                 self._looked_at = self._monotonic()
                 self._look()
-            while self._whole and self._sender.send(self._whole[0], timeout_s=0.0):
-                self._whole.popleft()
-                self.num_sent += 1
+            self._sender.send_waiting(self._whole)
             self._trouble = None
         except (RunFolderError, CorruptCheckpointError, OSError) as error:
             self._trouble = error

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gamefleet.actors.actor import Actor, Moment
-from gamefleet.actors.chunks import ChunkRecorder, RecordedChunk
 from gamefleet.actors.curricula import make_curriculum
 from gamefleet.actors.steps import Vector
 from gamefleet.games.base import GamePackage
@@ -28,6 +27,7 @@ from gamefleet.topologies.build import (
 )
 from gamefleet.topologies.config import RunConfig, make_config
 from gamefleet.topologies.layers import merge
+from gamefleet.topologies.recording import LabelledRecorder
 from gamefleet.transport.folder import PlayedChunk
 from gamefleet.weights.manifests import SharedFacts
 from gamefleet.weights.snapshot import Weights
@@ -99,16 +99,17 @@ class Player:
         vector = make_training_vector(package, config, log_folder=log_folder)
         with ExitStack() as on_error:
             on_error.callback(vector.close)
-            self._policy, self._epsilons = _make_policy(package, config, vector)
+            self._policy, epsilons = _make_policy(package, config, vector)
             curriculum = make_curriculum(
                 config.curriculum, spec=vector.spec, quests=package.quests, num_envs=vector.num_envs
             )
             seed = config.run.seed
             self.actor = Actor(vector=vector, policy=self._policy, curriculum=curriculum, seed=seed)
-            self._recorder = ChunkRecorder(vector, chunk_steps=chunk_steps)
+            self._recorder = LabelledRecorder(
+                vector, chunk_steps=chunk_steps, epsilons=epsilons, version=lambda: self.version
+            )
             on_error.pop_all()
         self._round_length = config.actors.refresh_every_steps
-        self._begun_with = [0] * vector.num_envs
 
     @property
     def version(self) -> int:
@@ -122,8 +123,6 @@ class Player:
             IncompatibleError: They are of another network.
         """
         self._policy.refresh(weights.arrays, version=weights.version)
-        if self.actor.total_steps == 0:
-            self._begun_with = [weights.version] * self.actor.vector.num_envs
 
     def play(self) -> Played:
         """Play one round with the present weights."""
@@ -131,23 +130,16 @@ class Player:
         for _ in range(self._round_length):
             moment = self.actor.step()
             moments.append(moment)
-            chunks += [self._labelled(recorded) for recorded in self._recorder.observe(moment)]
+            chunks += self._recorder.observe(moment)
         return Played(moments=tuple(moments), chunks=tuple(chunks))
 
     def cut(self) -> list[PlayedChunk]:
         """The chunks in progress, ended where they are."""
-        return [self._labelled(recorded) for recorded in self._recorder.cut()]
+        return self._recorder.cut()
 
     def close(self) -> None:
         """End the games."""
         self.actor.close()
-
-    def _labelled(self, recorded: RecordedChunk) -> PlayedChunk:
-        env = recorded.env
-        version, self._begun_with[env] = self._begun_with[env], self.version
-        return PlayedChunk(
-            env=env, content=recorded.content, weights_version=version, epsilon=float(self._epsilons[env])
-        )
 
 
 def _make_policy(package: GamePackage, config: RunConfig, vector: Vector) -> tuple[RecurrentPolicy, Any]:

@@ -147,7 +147,7 @@ def evaluate_version(paths: SharedPaths, version: int, settings: GateSettings) -
     from gamefleet.topologies.build import make_network
     from gamefleet.topologies.config import GAME_NAME, make_config
     from gamefleet.topologies.evaluation import Player, evaluation_seeds, load_weights, play_seeds
-    from gamefleet.weights.content import NETWORK
+    from gamefleet.weights.content import NETWORK, below
     from gamefleet.weights.store import SharedStore
 
     store = SharedStore(paths, clock=time.time)
@@ -159,8 +159,7 @@ def evaluate_version(paths: SharedPaths, version: int, settings: GateSettings) -
     config = make_config(package, resolved)
     config = replace(config, actors=replace(config.actors, num_workers=0), run=replace(config.run, device="cpu"))
     network = make_network(package, package.make_spec(config.game), config)
-    arrays = store.content(version).arrays
-    load_weights(network, {name.removeprefix(NETWORK): a for name, a in arrays.items() if name.startswith(NETWORK)})
+    load_weights(network, below(NETWORK, store.content(version).arrays))
     player = Player(name=f"version {version}", checkpoint=None, package=package, config=config, network=network)
     results = play_seeds(player, seeds=evaluation_seeds(settings.episodes), max_steps=settings.max_episode_steps)
     returns = [float(result.summary.total_return) for result in results]

@@ -30,7 +30,7 @@ from gamefleet.topologies.collaboration import member_name
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.gate import Gate
 from gamefleet.topologies.ingest import Ingest, make_ingest
-from gamefleet.topologies.recording import Recording
+from gamefleet.topologies.recording import LabelledRecorder, Recording
 from gamefleet.topologies.shared_folder import SharedFolder
 from gamefleet.topologies.solo import Solo
 from gamefleet.topologies.weight_sharing import Parts
@@ -143,12 +143,12 @@ def recorder(solo: Solo, config: RunConfig, paths: SharedPaths, member: Member, 
     settings, actors = config.collaboration, config.actors
     if not settings.share_experience:
         return None
-    recording = Recording(
+    labelled = LabelledRecorder(
         solo.actor.vector,
-        FolderExperienceSender(paths, member.member, compatibility=hash_),
         chunk_steps=settings.chunk_steps,
         epsilons=epsilon_ladder(actors.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha).tolist(),
         version=lambda: member.version,
     )
+    recording = Recording(labelled, FolderExperienceSender(paths, member.member, compatibility=hash_))
     solo.attach(recorder=recording)
     return recording

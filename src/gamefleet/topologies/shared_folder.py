@@ -101,7 +101,9 @@ class SharedFolder:
         elif time.monotonic() - self._looked_at >= LOOK_S:
             self._looked_at = time.monotonic()
             news += self._trouble.told(self._sharing.catch_up)
-        news += self._trouble.told(self._exchange_experience)
+        if time.monotonic() - self._exchanged_at >= EXCHANGE_S:
+            self._exchanged_at = time.monotonic()
+            news += self._trouble.told(self._exchange_experience)
         return replace(played, news=tuple(news), sharing=self._row())
 
     @property
@@ -124,9 +126,6 @@ class SharedFolder:
     def _exchange_experience(self) -> list[News]:
         """Hand over and take in; a process that has lost its name writes nothing under it any more."""
         parts = self._parts
-        if time.monotonic() - self._exchanged_at < EXCHANGE_S:
-            return []
-        self._exchanged_at = time.monotonic()
         parts.member.check_place()
         if parts.recording is not None:
             parts.recording.send()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -85,6 +86,7 @@ class FolderExperienceSender:
         self._monotonic = monotonic
         self._sleep = sleep
         self._is_finished = False
+        self.num_sent = 0
         self._lock = threading.Lock()
         readers = Readers(paths, member, live_s=live_s, monotonic=monotonic)
         self._sent = SentChunks(paths.experience(member), readers, bounds or SentBounds(), monotonic=monotonic)
@@ -129,6 +131,15 @@ class FolderExperienceSender:
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         return True
 
+    def send_waiting(self, waiting: deque[PlayedChunk], timeout_s: float = 0.0) -> None:
+        """Send from the front of a queue, as far as there is room within so many seconds; raises as `send` does.
+
+        What was not sent, also because of an error, is still in the queue.
+        """
+        gives_up_at = self._monotonic() + timeout_s
+        while waiting and self.send(waiting[0], max(0.0, gives_up_at - self._monotonic())):
+            waiting.popleft()
+
     def finish(self) -> None:
         """Send nothing more; what was written stays until it has been read."""
         self._is_finished = True
@@ -144,6 +155,7 @@ class FolderExperienceSender:
                 if not self._sent.has_room(len(data)):
                     return False
             self._sent.write(environment, data)
+            self.num_sent += 1
         return True
 
     def _facts(self, chunk: PlayedChunk, environment: str) -> ChunkFacts:

@@ -19,7 +19,7 @@ import msgspec
 import xxhash
 
 from gamefleet.files import TEMPORARY_PREFIX, write_bytes, write_json
-from gamefleet.untrusted import NotPlainError, read_plain
+from gamefleet.untrusted import NotPlainError, read_plain, remove
 from gamefleet.weights.shared_paths import blob_name, numbered
 
 MANIFEST_BYTES_CAP = 64 * 1024
@@ -157,11 +157,3 @@ def remove_chunk(folder: Path, seq: int) -> None:
     for name in names:
         if BLOB_NAME.fullmatch(name) and int(name.partition("-")[0]) == seq:
             remove(folder / name)
-
-
-def remove(path: Path) -> None:
-    """Remove a file; one that is gone, or that a network disk holds on to, is let be."""
-    try:
-        path.unlink()
-    except OSError:
-        return

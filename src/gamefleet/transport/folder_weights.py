@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from gamefleet.errors import GamefleetError
-from gamefleet.weights.content import NETWORK
+from gamefleet.weights.content import NETWORK, below
 from gamefleet.weights.snapshot import Weights
 from gamefleet.weights.store import SharedStore
 
@@ -66,8 +66,5 @@ class SharedWeights:
                     arrays = self._store.content(head.version).arrays
                 except (GamefleetError, OSError):  # the store passes over it from now on, or the server is away
                     continue
-                playing = {
-                    name.removeprefix(NETWORK): array for name, array in arrays.items() if name.startswith(NETWORK)
-                }
-                return Weights(version=head.version, arrays=playing)
+                return Weights(version=head.version, arrays=below(NETWORK, arrays))
         return None

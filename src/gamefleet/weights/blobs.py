@@ -13,7 +13,6 @@ import errno
 import re
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +117,6 @@ def _read(path: Path, size_bytes: int) -> bytes:
         if error.errno in (errno.ENOENT, errno.ESTALE, errno.ENOTDIR):
             raise NotHereError(path.name) from error
         raise _damaged(f"The blob cannot be read: {error.strerror}", path) from error
-
-
-def remove(path: Path) -> None:
-    """Remove a file; one that is gone, or that a network file system holds on to, is let be."""
-    with suppress(OSError):
-        path.unlink()
 
 
 def _damaged(what: str, path: Path) -> CorruptCheckpointError:

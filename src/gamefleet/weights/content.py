@@ -152,9 +152,9 @@ def from_arrays(named: Arrays, *, where: object = None) -> tuple[Content, dict[s
     Raises:
         CorruptCheckpointError: There are other names, or a part of a normaliser is missing.
     """
-    arrays = _below(ARRAYS, named)
-    momentum = _below(MOMENTUM, named)
-    parts = _below(MOMENTS, named)
+    arrays = below(ARRAYS, named)
+    momentum = below(MOMENTUM, named)
+    parts = below(MOMENTS, named)
     names = {name.rpartition("/")[0] for name in parts}
     expected = {f"{name}/{part}" for name in names for part in ("count", "mean", "deviation")}
     if len(arrays) + len(momentum) + len(parts) != len(named) or set(parts) != expected:
@@ -167,7 +167,8 @@ def from_arrays(named: Arrays, *, where: object = None) -> tuple[Content, dict[s
     return Content(arrays=arrays, moments=moments), momentum
 
 
-def _below(prefix: str, named: Arrays) -> dict[str, NDArray[Any]]:
+def below(prefix: str, named: Arrays) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, under the rest of their names."""
     return {name[len(prefix) :]: array for name, array in named.items() if name.startswith(prefix)}
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from gamefleet.errors import CorruptCheckpointError
 from gamefleet.files import create_once, make_folder
-from gamefleet.untrusted import is_real_folder
-from gamefleet.weights.blobs import remove, write_blob
+from gamefleet.untrusted import is_real_folder, remove
+from gamefleet.weights.blobs import write_blob
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Contribution, Version, as_json, read
 from gamefleet.weights.quarantine import Refused

@@ -25,9 +25,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from gamefleet.errors import ConfigError
+from gamefleet.identity import MEMBER_PATTERN
 from gamefleet.untrusted import is_real_folder
 
-MEMBER_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 NUMBERED_PATTERN = re.compile(r"([0-9]{6,12})\.json")
 REJECTION_PATTERN = re.compile(r"([a-z0-9][a-z0-9._-]{0,62})-([0-9]{6,12})\.json")
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from gamefleet.errors import CorruptCheckpointError, IncompatibleError
 from gamefleet.files import create_once, make_folder
 from gamefleet.identity import first_difference
-from gamefleet.weights.blobs import remove, write_blob
+from gamefleet.untrusted import remove
+from gamefleet.weights.blobs import write_blob
 from gamefleet.weights.content import Arrays, Content, checksum
 from gamefleet.weights.manifests import SharedFacts, Version, as_json, read
 from gamefleet.weights.shared_paths import SharedPaths
