@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,14 @@ class Moment:
     milestones: tuple[MilestoneEvent, ...]
     saved: tuple[SavedState, ...]
     failures: tuple[WorkerFailure, ...]
+
+
+class Observer(Protocol):
+    """Looks at every step of all games between two steps."""
+
+    def observe(self, moment: Moment) -> None:
+        """Take in a step; the games stand still meanwhile, so be quick."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +92,11 @@ class Actor:
         self._explorer = Explorer(vector, curriculum, self._accounts, seed=seed)
         self._view: VectorStep | None = None
         self._pending: _Pending | None = None
+        self._observers: list[Observer] = []
+
+    def attach(self, observer: Observer) -> None:
+        """Let somebody look at every step from now on, after those who already do."""
+        self._observers.append(observer)
 
     def step(self) -> Moment:
         """Play one step of all games."""
@@ -122,7 +135,7 @@ class Actor:
         self._open(pending, view)
         episodes += self._ended(view)
         self.total_episodes += len(episodes)
-        return Moment(
+        moment = Moment(
             slots=_slots(pending, view, stepped),
             state=pending.state,
             episodes=tuple(episodes),
@@ -130,6 +143,9 @@ class Actor:
             saved=self._explorer.show(view, fresh, self.total_steps),
             failures=view.failures,
         )
+        for observer in self._observers:
+            observer.observe(moment)
+        return moment
 
     def close(self) -> None:
         """End the games."""

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from gamefleet.actors.channel import SAVE, STEP, Setup, config_as_json, encode_restarts
 from gamefleet.actors.process import WorkerGoneError, WorkerProcess, start_failed
-from gamefleet.actors.steps import Restart, StepArrays, VectorStep, WorkerFailure, num_bytes, over
+from gamefleet.actors.steps import NOWHERE, Restart, StepArrays, VectorStep, WorkerFailure, num_bytes, over
 from gamefleet.actors.vector import check_sendable
 from gamefleet.errors import GamefleetError, WorkerError
 from gamefleet.games.base import GamePackage, GameSpec
@@ -80,6 +80,8 @@ class SharedMemoryVector:
             os.ftruncate(self._memory, num_bytes(self.spec, num_envs))
             self._arrays: StepArrays = over(mmap.mmap(self._memory, 0), self.spec, num_envs)
             self._arrays.step.truncated[:] = True
+            self.scene = self._arrays.scene
+            self.scene.spots[:] = NOWHERE
             for worker in self._workers:
                 self._attach(worker)
             on_error.pop_all()

@@ -10,7 +10,7 @@ Axes: `env` (one game each), `term` (reward terms), `milestone`; in the order of
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,9 @@ from gamefleet.games.base import Game, GameSpec, Step
 
 LEAVE_ALONE = -1
 """The action of a game that shall not move in this step; its view stays as it is."""
+
+NOWHERE = -1
+"""In place of an area and its x and y, where nobody knows where the player stands."""
 
 START = "start"
 """Origin of episodes that begin where the game begins."""
@@ -112,6 +115,7 @@ class Vector(Protocol):
 
     spec: GameSpec
     num_envs: int
+    scene: Scene
 
     def send(self, actions: NDArray[np.int16], restarts: Mapping[int, Restart]) -> None:
         """Start one step of all games.
@@ -150,16 +154,39 @@ STEP_FIELDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What can be seen of the games besides what agents see; views of memory that the next step overwrites.
+
+    Args:
+        spots: int32 `[env, 3]`, where each player stands (see `games.base.Placed`); `NOWHERE` where that is unknown.
+        wanted: bool `[env]`; set it between two steps, and the following ones draw the game's picture.
+        pictures: uint8 `[env, height, width, 3]`, RGB; empty for a game that shows none. Valid where it was wanted,
+            between `receive` and the next `send`.
+    """
+
+    spots: NDArray[np.int32]
+    wanted: NDArray[np.bool_]
+    pictures: NDArray[np.uint8]
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the game can show itself."""
+        return self.pictures.size > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepArrays:
     """One step of all games and the actions that lead to the next, over one block of memory.
 
     Args:
         actions: int16 `[env]`.
         step: Views of the block.
+        scene: For those who watch.
     """
 
     actions: NDArray[np.int16]
     step: VectorStep
+    scene: Scene
 
 
 def num_bytes(spec: GameSpec, num_envs: int) -> int:
@@ -174,7 +201,8 @@ def over(buffer: bytearray | mmap.mmap, spec: GameSpec, num_envs: int) -> StepAr
         arrays[name] = np.ndarray(shape, dtype, buffer=buffer, offset=start)
     obs = {array.name: arrays[f"obs/{array.name}"] for array in spec.observations}
     fields: dict[str, Any] = {name: arrays[name] for name in STEP_FIELDS}
-    return StepArrays(actions=arrays["actions"], step=VectorStep(obs=obs, **fields))
+    scene = Scene(spots=arrays["spots"], wanted=arrays["wanted"], pictures=arrays["pictures"])
+    return StepArrays(actions=arrays["actions"], step=VectorStep(obs=obs, **fields), scene=scene)
 
 
 def _layout(spec: GameSpec, num_envs: int) -> Iterator[tuple[str, tuple[int, ...], str, int, int]]:
@@ -182,6 +210,9 @@ def _layout(spec: GameSpec, num_envs: int) -> Iterator[tuple[str, tuple[int, ...
     arrays: list[tuple[str, tuple[int, ...], str]] = [("actions", (), "int16")]
     arrays += [(name, widths.get(name, ()), dtype) for name, dtype in STEP_FIELDS.items()]
     arrays += [(f"obs/{array.name}", array.shape, array.dtype) for array in spec.observations]
+    # Last, and pages that nobody writes cost nothing: pictures are drawn only while somebody watches.
+    picture = (*(spec.picture_shape or (0, 0)), 3)
+    arrays += [("spots", (3,), "int32"), ("wanted", (), "bool"), ("pictures", picture, "uint8")]
     start = 0
     for name, inner, dtype in arrays:
         shape = (num_envs, *inner)
@@ -207,6 +238,9 @@ class Seat:
         self._obs = [(name, array[env, ...]) for name, array in arrays.step.obs.items()]
         self._terms = arrays.step.terms[env]
         self._milestones = arrays.step.milestones[env]
+        self._scene = arrays.scene
+        self._spot: Callable[[], tuple[int, int, int]] | None = getattr(game, "spot", None)
+        self._picture: Callable[[], NDArray[np.uint8]] | None = getattr(game, "frame", None)
 
     def play(self) -> None:
         """Step the game with its action, unless it shall be left alone."""
@@ -234,3 +268,7 @@ class Seat:
         arrays.is_first[env] = is_first
         arrays.cell[env] = step.cell
         arrays.progress[env] = step.progress
+        if self._spot is not None:
+            self._scene.spots[env] = self._spot()
+        if self._scene.wanted[env] and self._picture is not None and self._scene.has_pictures:
+            self._scene.pictures[env] = self._picture()

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.actors.steps import LEAVE_ALONE, Restart, Seat, StepArrays, Vector, VectorStep, num_bytes, over
+from gamefleet.actors.steps import LEAVE_ALONE, NOWHERE, Restart, Seat, StepArrays, Vector, VectorStep, num_bytes, over
 from gamefleet.games.base import Game, GamePackage
 
 
@@ -30,6 +30,8 @@ class InlineVector:
         self.num_envs = len(self.games)
         self._arrays = over(bytearray(num_bytes(self.spec, self.num_envs)), self.spec, self.num_envs)
         self._arrays.step.truncated[:] = True
+        self.scene = self._arrays.scene
+        self.scene.spots[:] = NOWHERE
         self._seats = [Seat(game, self._arrays, env) for env, game in enumerate(self.games)]
         self._restarts: Mapping[int, Restart] | None = None
 

@@ -6,7 +6,6 @@ single commands.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,13 +31,7 @@ def ask_for(
     flags: dict[str, Any] | None = None,
     base: dict[str, Any] | None = None,
 ) -> Asked:
-    """Gather settings from a file, `--set` and flags; say which keys of the file this version does not use."""
+    """Gather settings from a file, `--set` and flags."""
     from gamefleet.topologies.config import ask
 
-    asked = ask(file=config, assignments=assignments or [], flags=flags or {}, base=base)
-    if asked.not_yet:
-        print(
-            f"gamefleet: {config}: this version makes no use of {', '.join(asked.not_yet)}.",
-            file=sys.stderr,
-        )
-    return asked
+    return ask(file=config, assignments=assignments or [], flags=flags or {}, base=base)

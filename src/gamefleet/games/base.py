@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +63,7 @@ class GameSpec:
         reward_terms: Names of the reward terms, in the order of `Step.terms`; the reward is their sum.
         milestones: Names of the milestones, in the order of `Step.milestones`, in the order of the story.
         max_episode_steps: Steps after which an episode is truncated.
+        picture_shape: Height and width of the game's picture; None for a game that shows none (see `Rendered`).
     """
 
     name: str
@@ -71,6 +73,7 @@ class GameSpec:
     reward_terms: tuple[str, ...]
     milestones: tuple[str, ...]
     max_episode_steps: int
+    picture_shape: tuple[int, int] | None = None
 
     @property
     def num_actions(self) -> int:
@@ -149,10 +152,18 @@ class Game(Protocol):
 
 
 class Rendered(Protocol):
-    """A game that can show itself."""
+    """A game that can show itself; its spec has a `picture_shape`."""
 
     def frame(self) -> NDArray[np.uint8]:
         """The present picture, uint8 `[height, width, 3]`, RGB."""
+        ...
+
+
+class Placed(Protocol):
+    """A game whose player stands somewhere."""
+
+    def spot(self) -> tuple[int, int, int]:
+        """Where the player stands: the number of an area, and x and y in it; each fits int32."""
         ...
 
 
@@ -207,6 +218,23 @@ class Quest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A page of a game's own on the dashboard: what the watching side shows without knowing the game.
+
+    Args:
+        name: Part of its address, in small letters.
+        title: For its tab.
+        script: An ES module in the game's folder; its default export draws into the element that it is given.
+        data: `(config) -> JSON value`, what the script needs to know of the game, such as a list of areas.
+    """
+
+    name: str
+    title: str
+    script: Path
+    data: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GamePackage:
     """What a game's folder offers to the rest: data and functions, nothing to inherit from.
 
@@ -222,6 +250,7 @@ class GamePackage:
         make_spec: `(config) -> GameSpec`, the spec of the game that `make_game` would make, without making it.
         make_scripted: `(game) -> ScriptedPlayer`, or None when there is none.
         quests: The story for quest curricula; may be empty.
+        panels: Pages of its own on the dashboard.
     """
 
     name: str
@@ -233,3 +262,4 @@ class GamePackage:
     make_spec: Callable[[Any], GameSpec]
     make_scripted: Callable[[Game], ScriptedPlayer] | None = None
     quests: tuple[Quest, ...] = field(default=())
+    panels: tuple[Panel, ...] = field(default=())

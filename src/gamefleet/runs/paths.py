@@ -7,7 +7,7 @@ Left out: reading and writing.
     ├─ run.toml  resolved.json  manifest.json  state.json
     ├─ attempts/attempt-001.json            who held the folder, from when to when
     ├─ checkpoints/step-000123456/          model.safetensors optimizer.safetensors ... replay/ state.json MANIFEST.json
-    ├─ metrics/<writer>.jsonl  events/<writer>.jsonl
+    ├─ metrics/<writer>.jsonl  events/<writer>.jsonl  visits/<writer>.jsonl
     ├─ logs/attempt-001/<role>.log
     ├─ fleet/                               the jobs that carry the run, when a fleet does
     ├─ media/
@@ -100,6 +100,11 @@ class RunPaths:
         return self.root / "events"
 
     @property
+    def visits_folder(self) -> Path:
+        """Folder of the visits files."""
+        return self.root / "visits"
+
+    @property
     def trackers(self) -> Path:
         """Folder of what trackers keep."""
         return self.root / "trackers"
@@ -111,6 +116,10 @@ class RunPaths:
     def events(self, writer: str) -> Path:
         """The event file of one writer."""
         return self.events_folder / f"{writer}.jsonl"
+
+    def visits(self, writer: str) -> Path:
+        """The file of one writer that says where its players went."""
+        return self.visits_folder / f"{writer}.jsonl"
 
     def attempt(self, number: int) -> Path:
         """The claim of one attempt."""

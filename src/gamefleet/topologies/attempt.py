@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gamefleet.actors.steps import WorkerFailure
+from gamefleet.actors.trails import Trails
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import EventWriter
@@ -19,6 +20,7 @@ from gamefleet.runs.folder import OpenRun
 from gamefleet.runs.metrics import MetricsWriter
 from gamefleet.runs.progress import Progress
 from gamefleet.runs.trackers import Trackers
+from gamefleet.runs.visits import VisitsWriter
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.report import Report
 from gamefleet.topologies.solo import Round
@@ -80,6 +82,8 @@ class Attempt:
         trackers: Mirrors of the metrics.
         progress: Whoever watches.
         deadline: When to stop.
+        visits: Where the players went.
+        trails: Follows them.
         times: Where the attempt's time goes.
     """
 
@@ -92,6 +96,8 @@ class Attempt:
     trackers: Trackers
     progress: Progress
     deadline: Deadline
+    visits: VisitsWriter
+    trails: Trails
     times: Times = field(default_factory=Times)
 
 
@@ -162,6 +168,7 @@ class Rows:
             return
         row = {**self._report.row(), **self._totals(), **self._sharing}
         attempt.metrics.write(solo.steps, row)
+        attempt.visits.write(solo.steps, attempt.trails.take())
         attempt.trackers.write(solo.steps, row)
         attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)
         self._remember()

@@ -29,6 +29,7 @@ from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
 from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested, parse_assignment
 from gamefleet.topologies.settings_text import to_toml
+from gamefleet.topologies.streaming_settings import StreamingSettings
 
 __all__ = [
     "GAME_NAME",
@@ -53,6 +54,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "curriculum": CurriculumSettings,
     "trackers": TrackerSettings,
     "collaboration": CollaborationSettings,
+    "streaming": StreamingSettings,
 }
 """Every section but `game`, whose type the game says."""
 
@@ -89,6 +91,7 @@ class RunConfig:
     curriculum: CurriculumSettings
     trackers: TrackerSettings
     collaboration: CollaborationSettings
+    streaming: StreamingSettings
 
     def resolved(self) -> Settings:
         """All settings as plain JSON values; `make_config` makes an equal object of them."""
@@ -108,27 +111,19 @@ class Asked:
     Args:
         settings: Sections and values.
         origins: Where each value was written.
-        not_yet: Values of the guides' keys whose feature this version does not have.
     """
 
     settings: Settings
     origins: Origins = field(default_factory=dict)
-    not_yet: Settings = field(default_factory=dict)
 
     @property
     def game_name(self) -> str:
         """The game that a file or a resumed run names; empty when none does."""
         return str(self.settings.get(GAME_NAME, ""))
 
-    @property
-    def warning(self) -> str:
-        """One line about keys that have no effect yet; empty when there are none."""
-        names = ", ".join(sorted(self.not_yet))
-        return f"Without effect in this version, but kept: {names}." if names else ""
-
     def as_toml(self) -> str:
         """The content of `run.toml`: a settings file that asks for the same."""
-        return to_toml({**self.not_yet, **self.settings})
+        return to_toml(self.settings)
 
 
 def ask(
@@ -160,7 +155,6 @@ def ask(
 def _add(asked: Asked, layer: SettingsFile) -> None:
     merge(asked.settings, layer.settings)
     asked.origins.update(layer.origins)
-    asked.not_yet.update(layer.not_yet)
 
 
 def make_config(package: GamePackage, asked: Asked | Mapping[str, Any]) -> RunConfig:

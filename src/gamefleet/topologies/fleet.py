@@ -154,7 +154,7 @@ def settings_text(request: FleetRequest) -> str:
 
     Names and seeds are left out, because the commands of the chains say them.
     """
-    asked = {**request.asked.not_yet, **request.asked.settings}
+    asked = request.asked.settings
     run = {key: value for key, value in asked.get("run", {}).items() if key not in ("name", "seed")}
     legs = {**asked, "run": {**run, "runs_folder": str(request.paths.root.parent)}}
     if request.config.collaboration.enabled:

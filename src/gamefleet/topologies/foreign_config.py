@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from gamefleet.errors import ConfigError, nearest
-from gamefleet.topologies.layers import Origins, Settings, copied, flattened, merge, nested
+from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested
 
 TRANSLATED: Mapping[str, str] = {
     "run_name": "run.name",
@@ -32,11 +32,11 @@ TRANSLATED: Mapping[str, str] = {
     "learning_rate": "learner.learning_rate",
     "gamma": "learner.discount",
     "buffer_size": "replay.capacity_steps",
+    "stream": "streaming.enabled",
+    "stream_port": "streaming.port",
+    "stream_top_k": "streaming.top_k",
 }
 """The guides' key -> our name; on the top level and inside a `training` section."""
-
-NOT_YET = frozenset({"stream", "stream_port", "stream_top_k"})
-"""Keys that are understood but whose feature this version does not have; they are kept and reported, not refused."""
 
 FLAT_SECTION = "training"
 RUN_FOLDER = "run_dir"
@@ -56,12 +56,10 @@ class SettingsFile:
     Args:
         settings: In our sections.
         origins: Line of each value.
-        not_yet: Values of `NOT_YET`, as they were written.
     """
 
     settings: Settings
     origins: Origins = field(default_factory=dict)
-    not_yet: Settings = field(default_factory=dict)
 
 
 def read_settings_file(path: Path) -> SettingsFile:
@@ -111,9 +109,6 @@ def translate(content: Mapping[str, Any], *, path: Path, text: str = "") -> Sett
 
 def _translate_key(keys: tuple[str, ...], value: Any, into: SettingsFile, *, path: Path, text: str) -> None:
     key = keys[-1]
-    if key in NOT_YET:
-        into.not_yet[key] = copied(value)
-        return
     found = _in_our_words(keys, value)
     for name, inner in flattened(found):
         origin = describe_place(path, text, keys if len(keys) > 1 or key in TRANSLATED else tuple(name.split(".")))

@@ -125,7 +125,7 @@ def intake(solo: Solo, package: GamePackage, config: RunConfig, *, me: str, hash
         num_steps=own.num_steps,
         seed=derive_seed(config.run.seed, purpose="foreign replay"),
     )
-    solo.attach(sampler=MixedReplay(own, foreign, settings.max_foreign_share))
+    solo.draw_from(MixedReplay(own, foreign, settings.max_foreign_share))
     return make_ingest(
         package,
         config.game,
@@ -150,5 +150,5 @@ def recorder(solo: Solo, config: RunConfig, paths: SharedPaths, member: Member, 
         version=lambda: member.version,
     )
     recording = Recording(labelled, FolderExperienceSender(paths, member.member, compatibility=hash_))
-    solo.attach(recorder=recording)
+    solo.actor.attach(recording)
     return recording

@@ -152,14 +152,6 @@ class Sampler(Protocol):
         ...
 
 
-class Recorder(Protocol):
-    """Looks at every step of all games between two steps."""
-
-    def observe(self, moment: Moment) -> None:
-        """Take in a step; the games stand still meanwhile."""
-        ...
-
-
 class Solo:
     """The wiring of one machine; see the module's docstring.
 
@@ -180,7 +172,6 @@ class Solo:
         self.learner = learner
         self.schedule = schedule
         self._sampler: Sampler = replay
-        self._recorder: Recorder | None = None
         self._count = schedule.count
         self._weights = MemoryWeights()
         self._exit = ExitStack()
@@ -199,10 +190,9 @@ class Solo:
         """End the games and the learner's thread."""
         self._exit.close()
 
-    def attach(self, *, sampler: Sampler | None = None, recorder: Recorder | None = None) -> None:
-        """Draw batches from elsewhere, or let somebody look at what is played; before the first round."""
-        self._sampler = self._sampler if sampler is None else sampler
-        self._recorder = self._recorder if recorder is None else recorder
+    def draw_from(self, sampler: Sampler) -> None:
+        """Draw batches from elsewhere; before the first round."""
+        self._sampler = sampler
 
     @property
     def steps(self) -> int:
@@ -217,7 +207,7 @@ class Solo:
     def run_round(self) -> Round:
         """Play and learn side by side, then exchange."""
         learning = self._thread.submit(self._learn, self._count.due(self.steps, self.updates))
-        moments = tuple(self._play() for _ in range(self.schedule.round_length))
+        moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
         updates = learning.result()
         for moment in moments:
             self.replay.add(moment.slots, moment.state)
@@ -231,12 +221,6 @@ class Solo:
     def refresh_policy(self) -> None:
         """Let the policy play with the learner's present weights; they came from elsewhere, without an update."""
         self.policy.refresh(self.learner.weights(), version=self.updates)
-
-    def _play(self) -> Moment:
-        moment = self.actor.step()
-        if self._recorder is not None:
-            self._recorder.observe(moment)
-        return moment
 
     def _learn(self, count: int) -> tuple[UpdateResult, ...]:
         if not count or not self._sampler.can_sample():

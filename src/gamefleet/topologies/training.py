@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gamefleet.actors.trails import Trails
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.age import process_age_s
 from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
@@ -30,6 +31,7 @@ from gamefleet.runs.metrics import FROM_START, MetricsWriter
 from gamefleet.runs.progress import Progress
 from gamefleet.runs.schedule import CheckpointSchedule
 from gamefleet.runs.trackers import make_trackers
+from gamefleet.runs.visits import VisitsWriter
 from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.collaboration import PART
@@ -134,9 +136,11 @@ def opened_attempt(
         deadline.note_save(slowest_save_s(run.paths.events(WRITER)))
         events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt, fence=run.fence))
         resumed_step = restore(run, solo, store, events)
-        metrics = stack.enter_context(
-            MetricsWriter(run.paths.metrics(WRITER), attempt=run.attempt, resumed_step=resumed_step, fence=run.fence)
-        )
+        line: dict[str, Any] = {"attempt": run.attempt, "resumed_step": resumed_step, "fence": run.fence}
+        metrics = stack.enter_context(MetricsWriter(run.paths.metrics(WRITER), **line))
+        visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
+        trails = Trails(solo.actor.vector.scene)
+        solo.actor.attach(trails)
         trackers = make_trackers(
             run.paths,
             config.trackers,
@@ -159,6 +163,8 @@ def opened_attempt(
             trackers=trackers,
             progress=progress,
             deadline=deadline,
+            visits=visits,
+            trails=trails,
         )
 
 

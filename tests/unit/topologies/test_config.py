@@ -96,13 +96,13 @@ def test_what_config_show_prints_is_a_file_that_asks_for_the_same(package: GameP
     assert config_of(package, file=write("shown.toml", to_toml(config.resolved()))) == config
 
 
-def test_run_toml_asks_for_the_same_again_also_for_what_is_not_there_yet(package: GamePackage, write: Write) -> None:
+def test_run_toml_asks_for_the_same_again(package: GamePackage, write: Write) -> None:
     asked = asked_for("learner.batch_size=16", file=write("a.yaml", "stream: true\ntotal_steps: 99\n"))
 
     again = asked_for(file=write("run.toml", asked.as_toml()))
 
     assert make_config(package, again) == make_config(package, asked)
-    assert again.not_yet == asked.not_yet == {"stream": True}
+    assert again.settings["streaming"] == {"enabled": True}
 
 
 @pytest.mark.parametrize(

@@ -82,12 +82,12 @@ def test_the_cluster_file_of_the_guide_is_understood(tmp_path: Path) -> None:
         "actors": {"num_envs": 8},
         "learner": {"batch_size": 64},
         "collaboration": {"enabled": True, "shared_dir": "/shared/weights"},
+        "streaming": {"enabled": True, "port": 9999},
     }
-    assert found.not_yet == {"stream": True, "stream_port": 9999}
     assert found.origins["learner.batch_size"].endswith("cluster_config.json, line 8")
 
 
-def test_flat_keys_are_understood_and_later_features_are_reported_in_one_line(tmp_path: Path) -> None:
+def test_flat_keys_are_understood(tmp_path: Path) -> None:
     path = tmp_path / "flat.yaml"
     path.write_text(FLAT)
 
@@ -95,8 +95,7 @@ def test_flat_keys_are_understood_and_later_features_are_reported_in_one_line(tm
 
     assert (config.run.total_steps, config.run.checkpoint_interval_steps) == (5_000_000, 10_000)
     assert (config.actors.num_envs, config.learner.batch_size, config.run.max_runtime_s) == (8, 64, 13_500)
-    asked = ask(file=path, assignments=[], flags={})
-    assert asked.warning == "Without effect in this version, but kept: stream_port, stream_top_k."
+    assert (config.streaming.enabled, config.streaming.port, config.streaming.top_k) == (False, 9999, 2)
 
 
 def test_flat_keys_and_our_sections_may_be_mixed(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def request(folder: Path, name: str, chains: int = 1, **changes: Any) -> FleetRe
     asked = ask(file=None, assignments=[], flags=flags)
     return FleetRequest(
         game="pokemon_red",
-        asked=replace(asked, not_yet={"stream": True}),
+        asked=asked,
         config=make_config(open_game("pokemon_red"), asked),
         num_chains=chains,
         **{"executor": "local", "resources": Resources(), "max_jobs": 4, **changes},
@@ -55,7 +55,6 @@ def test_every_leg_reads_settings_that_do_not_depend_on_the_folder_it_starts_in(
     settings = tomllib.loads(settings_text(request(Path("runs"), "red1")))
 
     assert settings["run"] == {"total_steps": 100, "runs_folder": str(tmp_path / "runs")}
-    assert settings["stream"] is True, "what this version makes no use of is kept"
 
 
 def test_a_fleet_that_is_there_keeps_its_identity_and_takes_what_is_asked_now(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def make_spec(config: PokemonRedConfig) -> GameSpec:
         reward_terms=TERMS,
         milestones=tuple(milestone.name for milestone in story.milestones()),
         max_episode_steps=config.max_episode_steps,
+        picture_shape=(144, 160),
     )
 
 
@@ -179,6 +180,10 @@ class PokemonRed:
     def frame(self) -> NDArray[np.uint8]:
         """The present picture, uint8 `[144, 160, 3]`."""
         return self._emulator.rgb()
+
+    def spot(self) -> tuple[int, int, int]:
+        """Map number and tile; see `Placed`."""
+        return self._state.map_id, self._state.x, self._state.y
 
     def describe_flags(self) -> tuple[FlagRow, ...]:
         """Every event and story flag with its present value; see `Flagged`."""

@@ -116,6 +116,10 @@ class Grid:
             self._now = replace(self._now, num_steps=0, terms=Situation().terms)
         return self._step()
 
+    def spot(self) -> tuple[int, int, int]:
+        """See `Placed`; there is one area."""
+        return 0, self._now.column, self._now.row
+
     def frame(self) -> NDArray[np.uint8]:
         """See `Rendered`."""
         colours = [[COLOURS.get(tile, FLOOR_COLOUR) for tile in row] for row in WORLD]
@@ -190,6 +194,7 @@ def make_spec(config: GridConfig) -> GameSpec:
         reward_terms=("key", "goal", "pit", "step"),
         milestones=("key", "door", "goal"),
         max_episode_steps=config.max_episode_steps,
+        picture_shape=(len(WORLD) * PIXELS_PER_CELL, len(WORLD[0]) * PIXELS_PER_CELL),
     )
 
 
