@@ -1,0 +1,130 @@
+"""Showing a run while it plays: what is put together for that, around any actor.
+
+Job: attach the stage to an actor and start the sender, if the settings say so. Place in the data flow: beside training
+and beside actors that only play. Left out: what the parts do (`streaming_stage`, `streaming_sender`, `streaming_ways`)
+and who watches (`watch`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from gamefleet.actors.actor import Actor
+from gamefleet.errors import ConfigError, GamefleetError
+from gamefleet.runs.carried import carrying_fleet
+from gamefleet.runs.paths import RunPaths
+from gamefleet.topologies.collaboration import member_name
+from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.transport.rendezvous import publish_login_host, publish_token, rendezvous
+from gamefleet.transport.token import usual_place
+
+log = logging.getLogger(__name__)
+
+
+def places_of_run(config: RunConfig) -> list[Path]:
+    """Where this run and its viewers find each other: the run's own place, its fleet's, that of the shared folder."""
+    paths = RunPaths(Path(config.run.runs_folder) / config.run.name)
+    folders = [paths.root]
+    carrier = carrying_fleet(paths)
+    if carrier is not None:
+        folders.append(carrier.parent)
+    if config.collaboration.enabled:
+        folders.append(config.collaboration.folder)
+    return list(dict.fromkeys(rendezvous(folder.absolute()) for folder in folders))
+
+
+@contextmanager
+def streamed_run(config: RunConfig, actor: Actor, environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Show a run's agents while the block lasts, if its settings say so.
+
+    Args:
+        config: Of the run.
+        actor: Plays.
+        environ: Of this process.
+    """
+    if not config.streaming.enabled:
+        yield
+        return
+    collaboration = config.collaboration
+    member = member_name(collaboration, config.run.name) if collaboration.enabled else config.run.name
+    places = places_of_run(config)
+    try:
+        publish_token(places, environ, own_token(environ))
+    except GamefleetError as error:
+        log.warning("streaming: %s", error)
+    with streamed(actor, config.streaming, places=places, member=member, run=config.run.name, environ=environ):
+        yield
+
+
+@contextmanager
+def streamed(
+    actor: Actor,
+    settings: StreamingSettings,
+    *,
+    places: Sequence[Path],
+    member: str,
+    run: str,
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[None]:
+    """Show an actor's games while the block lasts.
+
+    Args:
+        actor: Plays.
+        settings: Where and how much.
+        places: Rendezvous folders; word is left in the first.
+        member: Name of the player for people who watch.
+        run: What it belongs to.
+        environ: Of this process.
+    """
+    from gamefleet.topologies.streaming_sender import Sender
+    from gamefleet.topologies.streaming_stage import Stage
+    from gamefleet.topologies.streaming_ways import Ways
+    from gamefleet.transport.frames import Credits, PlayerFacts
+
+    spec = actor.vector.spec
+    if not actor.vector.scene.has_pictures or spec.picture_shape is None:
+        log.warning("streaming: %s has no pictures, so there is nothing to show", spec.name)
+        yield
+        return
+    credits = Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s)
+    stage = Stage(actor, credits)
+    facts = PlayerFacts(
+        member=member, run=run, game=spec.name, num_envs=actor.vector.num_envs, picture=spec.picture_shape
+    )
+    actor.attach(stage)
+    with ExitStack() as stack:
+        ways = Ways(places, port=settings.port, environ=environ)
+        stack.callback(Sender(stage, credits, ways, facts=facts, place=places[0]).close)
+        yield
+
+
+def prepare_fleet(config: RunConfig, host: str, environ: Mapping[str, str] = os.environ) -> None:
+    """What the jobs of a fleet need to be watched: a token, and the name of the machine on which people log in.
+
+    Args:
+        config: Of the fleet; its name is that of `run`.
+        host: This machine, on which the fleet is started.
+        environ: Of this process.
+
+    Raises:
+        GamefleetError: The folder cannot be written.
+    """
+    if not config.streaming.enabled:
+        return
+    places = places_of_run(config)
+    publish_token(places, environ, own_token(environ))
+    for place in places:
+        publish_login_host(place, host)
+
+
+def own_token(environ: Mapping[str, str]) -> Path | None:
+    """Where a fresh token is kept for this user; None without a home folder."""
+    try:
+        return usual_place(environ)
+    except ConfigError:
+        return None
