@@ -7,9 +7,10 @@ heavy; emulator and torch are imported by the functions below when they are call
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamefleet.games.base import Game, GamePackage, GameSpec, ScriptedPlayer
+from gamefleet.games.base import Game, GamePackage, GameSpec, Panel, ScriptedPlayer
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
 from gamefleet.games.pokemon_red.milestones import quests
 from gamefleet.games.pokemon_red.reward import reward_json
@@ -42,6 +43,12 @@ def _make_scripted(game: Game) -> ScriptedPlayer:
     return make_scripted(game)
 
 
+def _map_data(config: PokemonRedConfig) -> dict[str, Any]:
+    from gamefleet.games.pokemon_red.panel import map_data
+
+    return map_data(config)
+
+
 def _reward_json(config: PokemonRedConfig) -> dict[str, Any]:
     return reward_json(config.rewards)
 
@@ -56,4 +63,5 @@ PACKAGE = GamePackage(
     make_spec=_make_spec,
     make_scripted=_make_scripted,
     quests=quests(),
+    panels=(Panel(name="map", title="Map", script=Path(__file__).with_name("panel.js"), data=_map_data),),
 )

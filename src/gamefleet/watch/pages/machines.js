@@ -1,0 +1,62 @@
+// Machines: the members that share weights or play, how fresh, how fast, how much each counts, and who is shut out.
+
+import { el, fill, say, table, trouble } from "./dom.js";
+import { duration, number, percent } from "./format.js";
+
+const LATE_S = 120;
+const GONE_S = 900;
+
+export function open(root, { live }) {
+  const problem = trouble();
+  const note = el("p", { class: "empty" }, "Reading…");
+  const summary = el("p", { class: "quiet", role: "status" });
+  const rows = table("Members", [
+    { key: "member", title: "Member" },
+    { key: "kind", title: "Kind" },
+    { key: "host", title: "Host" },
+    { key: "heartbeat_age_s", title: "Heard", number: true, meaning: "Since its last sign of life, by this server's clock", cell: (m) => (m.heartbeat_age_s === null || m.heartbeat_age_s === undefined ? null : `${duration(m.heartbeat_age_s)} ago`), tone: age },
+    { key: "steps_per_s", title: "Steps/s", number: true, cell: (m) => number(m.steps_per_s) },
+    { key: "samples", title: "Samples", number: true, meaning: "Recorded steps that it contributed", cell: (m) => number(m.samples) },
+    { key: "updates", title: "Updates", number: true, cell: (m) => number(m.updates) },
+    { key: "merges", title: "Merged", number: true, meaning: "Contributions that went into a merged version", cell: (m) => number(m.merges) },
+    { key: "rejected", title: "Refused", number: true, cell: (m) => number(m.rejected), tone: (m) => (m.rejected ? "warning" : "") },
+    { key: "lag", title: "Lag", number: true, meaning: "Merged versions that it is behind the newest", cell: (m) => lag(m) },
+    { key: "weight", title: "Weight", number: true, meaning: "Its share of the last merge", cell: (m) => percent(m.weight) },
+    { key: "state", title: "State", sort: (m) => (m.is_quarantined ? 0 : 1), cell: standing },
+  ]);
+  rows.node.hidden = true;
+  fill(root, el("section", { class: "card" }, problem.node, note, summary, rows.node));
+  const source = live.follow("/api/machines", ["machines", "members"], (value, text) => {
+    problem.show(text);
+    if (!value) return;
+    const members = value.members ?? [];
+    note.hidden = members.length > 0;
+    rows.node.hidden = members.length === 0;
+    say(note, value.available === false ? value.why || "This folder has no members: one machine plays and learns alone." : "No member has joined yet.");
+    const fresh = members.filter((m) => m.heartbeat_age_s !== null && m.heartbeat_age_s < LATE_S);
+    const steps = fresh.reduce((sum, m) => sum + (m.steps_per_s ?? 0), 0);
+    const shut = members.filter((m) => m.is_quarantined).length;
+    say(summary, members.length ? `${number(fresh.length)} of ${number(members.length)} members heard within ${duration(LATE_S)}; ${number(Math.round(steps))} steps/s together; ${shut ? `${number(shut)} shut out` : "none shut out"}` : "");
+    rows.show(members);
+  }, { everyMs: 5000 });
+  return { close: () => source.close() };
+}
+
+function age(member) {
+  const seconds = member.heartbeat_age_s;
+  if (seconds === null || seconds === undefined) return "";
+  return seconds > GONE_S ? "serious" : seconds > LATE_S ? "warning" : "good";
+}
+
+function lag(member) {
+  if (member.lag === null || member.lag === undefined) return "–";
+  return member.version === undefined || member.version === null ? number(member.lag) : `${number(member.lag)} (v${number(member.version)})`;
+}
+
+function standing(member) {
+  if (member.is_quarantined) return el("span", { class: "serious" }, `shut out: ${member.reason || "no reason was written down"}`);
+  const late = age(member);
+  if (late === "serious") return el("span", { class: "serious" }, `gone${member.reason ? `: ${member.reason}` : ""}`);
+  if (late === "warning") return el("span", { class: "warning" }, `late${member.reason ? `: ${member.reason}` : ""}`);
+  return member.reason || "takes part";
+}
