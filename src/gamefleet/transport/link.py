@@ -1,0 +1,163 @@
+"""A link: messages to one other process, over a line that may break at any time.
+
+Job: what an application sees of it. Place in the data flow: actors' batches, weights, control and pictures pass through
+it, whatever lies between the machines. Left out: how it is opened (`link_dialer`, `link_listener`), and what the
+messages are about.
+
+Three streams are lossless: each message arrives exactly once and in order within its stream, over any number of broken
+connections, as long as both processes live; over a crash of the receiver too, when it acknowledges what a checkpoint
+holds, and gives that checkpoint's numbers back when it starts again. A fourth one is lossy, for what is worthless when
+late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gamefleet.transport.link_endpoint import (
+    CLOSED,
+    CONNECTED,
+    CONNECTING,
+    REFUSED,
+    Endpoint,
+    LinkCounts,
+    LinkState,
+    Peer,
+)
+from gamefleet.transport.link_inbox import Message
+from gamefleet.transport.wire import LOSSLESS, Buffer, Stream, encode_message, lossy_name
+
+__all__ = [
+    "CLOSED",
+    "CONNECTED",
+    "CONNECTING",
+    "REFUSED",
+    "Link",
+    "LinkCounts",
+    "LinkState",
+    "Message",
+    "Peer",
+    "Stream",
+]
+
+LINGER_S = 2.0
+
+
+class Link:
+    """One end of a link; any thread of the process that opened it may use it.
+
+    Args:
+        endpoint: What does the work.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    @property
+    def peer(self) -> Peer:
+        """Who is at the other end."""
+        return self._endpoint.peer
+
+    @property
+    def state(self) -> LinkState:
+        """How it is at this moment."""
+        return self._endpoint.state
+
+    def send(
+        self,
+        kind: str,
+        header: Mapping[str, Any],
+        payload: Sequence[Buffer] = (),
+        *,
+        stream: Stream = Stream.CONTROL,
+        timeout_s: float | None = None,
+    ) -> bool:
+        """Send a message that must arrive: exactly once, in order within its stream.
+
+        Connected or not, it is accepted while the stream's window has room, and kept until the other side has
+        acknowledged it.
+
+        Args:
+            kind: What it is about, at most 64 characters.
+            header: Values that msgpack holds: texts, numbers, lists and dicts of them; at most 128 KiB.
+            payload: Raw bytes; neither copied nor to be changed afterwards.
+            stream: A lossless one; those named first pass the others.
+            timeout_s: Seconds to wait for room at most; None waits as long as it takes.
+
+        Returns:
+            Whether it was accepted.
+
+        Raises:
+            ClosedError: This link was closed.
+            ValueError: It is larger than a message may be, or the stream is the lossy one.
+        """
+        if stream not in LOSSLESS:
+            raise ValueError(f"messages of the stream {stream.name} are offered, not sent")
+        return self._endpoint.send(stream, encode_message(kind, header, payload), timeout_s)
+
+    def offer(self, kind: str, header: Mapping[str, Any], payload: Sequence[Buffer] = (), *, key: str = "") -> bool:
+        """Send a message if it can leave at once; never waits, never raises because of the line.
+
+        Args:
+            kind: As for `send`.
+            header: As for `send`.
+            payload: As for `send`.
+            key: While a message of this kind and key still waits to be written, no other of them is taken; at the
+                other end a newer one takes the place of one that was not received yet.
+
+        Returns:
+            Whether it was taken; if not, it is skipped. What was taken may still be lost with the connection.
+
+        Raises:
+            ValueError: It is larger than a message may be.
+        """
+        name = lossy_name(kind, key)
+        if self._endpoint.would_skip(name):
+            return False
+        return self._endpoint.offer(name, encode_message(kind, header, payload, key))
+
+    def receive(self, timeout_s: float | None, *, streams: Sequence[Stream] = tuple(Stream)) -> Message | None:
+        """The next message; urgent streams first.
+
+        Args:
+            timeout_s: Seconds to wait at most; None waits as long as it takes.
+            streams: Only these; others stay for whoever asks for them.
+
+        Returns:
+            The message, or None when none came in time.
+
+        Raises:
+            ClosedError: The link was closed, and everything was received.
+        """
+        return self._endpoint.receive(streams, timeout_s)
+
+    def acknowledge(self, message: Message) -> None:
+        """Say that this message of its stream, and all before it, will never be asked for again.
+
+        Call it when what the message caused can no longer be lost: at once where nothing is kept, after the checkpoint
+        where exactly-once must hold over a crash. The sender keeps everything until then. Lossy messages need none.
+        """
+        self._endpoint.acknowledge(message)
+
+    def flush(self, timeout_s: float | None, *, streams: Sequence[Stream] = LOSSLESS) -> bool:
+        """Wait until the other side has acknowledged everything that was sent; returns whether it has."""
+        return self._endpoint.flush(streams, timeout_s)
+
+    def wait_for_change(self, seen: LinkState, timeout_s: float | None) -> LinkState:
+        """Wait until the state is another one than that seen; returns what it then is."""
+        return self._endpoint.wait_for_change(seen, timeout_s)
+
+    def counts(self) -> LinkCounts:
+        """What it did so far."""
+        return self._endpoint.counts()
+
+    def close(self, linger_s: float = LINGER_S) -> None:
+        """End the session; the other side still gets what was accepted, as far as it takes it in time.
+
+        Args:
+            linger_s: Seconds to wait for acknowledgements at most, and only while connected.
+        """
+        if self.state.kind == CONNECTED:
+            self.flush(linger_s)
+        self._endpoint.leave("ended", "this link was closed")

@@ -1,0 +1,345 @@
+"""One TCP connection of a link, moved by one thread.
+
+Job: handshake, greeting, and then bytes both ways until something ends it. Place in the data flow: between a socket
+and an `Endpoint`; `link_dialer` and `link_listener` open connections and decide what follows when one ends. Left out:
+what the frames mean to the application.
+
+Only the thread that runs a connection ever touches its TLS object: two threads in one corrupt it, and a `shutdown` from
+another thread takes the encryption off, so that the reader gets ciphertext for data. Whoever wants something of a
+connection sets a `Wake`.
+
+Any byte counts as a sign of life: a large message on a slow line is no silence.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import ssl
+import time
+from contextlib import suppress
+
+from gamefleet.transport import tls
+from gamefleet.transport.link_endpoint import CONNECTING, ENDED, REFUSED, RESTART, Endpoint, farewell
+from gamefleet.transport.link_settings import LinkTimes
+from gamefleet.transport.link_wake import Wake
+from gamefleet.transport.wire import (
+    CHUNK_BYTES,
+    Frame,
+    FrameKind,
+    FrameReader,
+    Goodbye,
+    WireError,
+    frame,
+    plain_text,
+    unpack,
+)
+
+TURN_BYTES = 2**20
+"""Read or written at most before the other direction has its turn."""
+
+UNSENT_BYTES = 2**18
+"""What the system may hold back of what was written: what is written later cannot overtake it any more."""
+
+GOODBYE_S = 1.0
+
+
+class EndedError(Exception):
+    """A connection ended; the text says why, for people.
+
+    Args:
+        why: A sentence without a full stop.
+        is_final: Whether it would end the same way again until a person does something.
+        is_over: Whether the other side has closed the session.
+        is_ours: Whether this side decided it, and the other one does not know why yet.
+    """
+
+    def __init__(self, why: str, *, is_final: bool = False, is_over: bool = False, is_ours: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.is_final = is_final
+        self.is_over = is_over
+        self.is_ours = is_ours
+
+
+class Connection:
+    """A socket with TLS; every method belongs to the one thread that runs it.
+
+    Args:
+        plain: Connected; becomes this object's own.
+        context: Of the token.
+        answers: Whether this side was called.
+        times: How long it waits.
+    """
+
+    def __init__(self, plain: socket.socket, context: ssl.SSLContext, *, answers: bool, times: LinkTimes) -> None:
+        with suppress(OSError):  # not every stream is TCP
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(OSError, AttributeError):  # not every system has it
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        plain.setblocking(False)
+        self._times = times
+        self._reader = FrameReader()
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._socket = context.wrap_socket(plain, server_side=answers, do_handshake_on_connect=False)
+        except (OSError, ValueError) as error:
+            plain.close()
+            self._selector.close()
+            raise EndedError(f"the connection ended at once: {error}") from error
+        self._interest = selectors.EVENT_READ
+        self._selector.register(self._socket, self._interest)
+        self._wants_read_to_write = False
+        self._is_readable = True
+        self._heard = self._spoken = 0.0
+        self._rest = memoryview(b"")
+        self._cancelled = ""
+        self.wake = Wake()
+        self._selector.register(self.wake, selectors.EVENT_READ)
+
+    def cancel(self, why: str) -> None:
+        """Ask the connection to end; the one method that any thread may call."""
+        self._cancelled = why
+        self.wake.set()
+
+    def handshake(self, deadline: float) -> tls.Proof:
+        """Prove to each other that both hold the token.
+
+        Args:
+            deadline: In seconds of the monotonic clock.
+
+        Raises:
+            EndedError: They do not, or it takes too long.
+        """
+        try:
+            while not self._shake_hands(deadline):
+                pass
+            return tls.peer_of(self._socket)
+        except ssl.SSLError as error:
+            why, is_final = tls.explain(error)
+            raise EndedError(why, is_final=is_final) from error
+        except OSError as error:
+            raise EndedError(f"the connection broke during the handshake: {error.strerror or error}") from error
+
+    def _shake_hands(self, deadline: float) -> bool:
+        try:
+            self._socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._wait_until(deadline, selectors.EVENT_READ)
+            return False
+        except ssl.SSLWantWriteError:
+            self._wait_until(deadline, selectors.EVENT_WRITE)
+            return False
+        return True
+
+    def say(self, data: bytes, deadline: float) -> None:
+        """Write one frame before the connection works both ways.
+
+        Raises:
+            EndedError: It broke, or takes too long.
+        """
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._write(rest) :]
+            if rest:
+                self._wait_until(deadline, selectors.EVENT_WRITE)
+
+    def hear(self, deadline: float) -> Frame:
+        """Read one frame before the connection works both ways.
+
+        Raises:
+            EndedError: It broke, takes too long, or the other side said goodbye.
+            WireError: This is not our protocol.
+        """
+        while (found := self._reader.next_frame()) is None:
+            self._reader.compact()
+            if not self._read():
+                self._wait_until(deadline, selectors.EVENT_READ)
+        if found.kind is FrameKind.GOODBYE:
+            raise ended_by(unpack(found.body, Goodbye))
+        return found
+
+    def run(self, endpoint: Endpoint) -> None:
+        """Move bytes until something ends it.
+
+        Args:
+            endpoint: Attached; sets `wake` when there is something to write.
+
+        Raises:
+            EndedError: Always, with the reason.
+            WireError: The other side broke the protocol.
+        """
+        self._heard = self._spoken = time.monotonic()
+        self._take_in(endpoint)  # what came together with the greeting
+        while True:
+            has_more = self._is_readable and self._listen(endpoint)
+            self._check_alive()
+            has_more_to_say = self._speak(endpoint)
+            if not self._rest and (goodbye := endpoint.goodbye()) is not None:
+                if goodbye.reason != RESTART:
+                    self.part(goodbye)
+                raise EndedError(goodbye.why)
+            self._wait(0.0 if has_more or has_more_to_say else self._patience_s())
+            self._is_readable = self._is_readable or has_more
+
+    def _listen(self, endpoint: Endpoint) -> bool:
+        """Read for a turn; returns whether there may be more."""
+        self._heard = time.monotonic()
+        for _ in range(0, TURN_BYTES, CHUNK_BYTES):
+            num_bytes = self._fill()
+            self._take_in(endpoint)
+            if num_bytes < CHUNK_BYTES:
+                return False
+        return True
+
+    def _fill(self) -> int:
+        """Read until nothing is there, or about a frame is; what TLS holds back in itself no selector can see."""
+        num_bytes = 0
+        try:
+            while num_bytes < CHUNK_BYTES and (found := self._read()):
+                num_bytes += found
+        except EndedError:
+            if not num_bytes:
+                raise
+            # What came before the end is looked at first: it may be the goodbye. The next turn meets the end again.
+        return num_bytes
+
+    def _take_in(self, endpoint: Endpoint) -> None:
+        while (found := self._reader.next_frame()) is not None:
+            if found.kind is FrameKind.GOODBYE:
+                raise ended_by(unpack(found.body, Goodbye))
+            endpoint.take_in(found)
+        self._reader.compact()
+
+    def _check_alive(self) -> None:
+        if time.monotonic() - self._heard >= self._times.dead_s:
+            raise EndedError(f"nothing was heard for {self._times.dead_s:g} s")
+
+    def _speak(self, endpoint: Endpoint) -> bool:
+        """Write for a turn; returns whether there may be more to write at once."""
+        for _ in range(0, TURN_BYTES, CHUNK_BYTES):
+            if not self._rest:
+                self._rest = memoryview(endpoint.next_bytes() or self._ping())
+            if not self._rest:
+                return False
+            written = self._write(self._rest)
+            self._rest = self._rest[written:]
+            if not written:
+                return False
+            self._spoken = time.monotonic()
+        return True
+
+    def _ping(self) -> bytes:
+        return frame(FrameKind.PING) if time.monotonic() - self._spoken >= self._times.ping_s else b""
+
+    def _patience_s(self) -> float:
+        ends = [self._heard + self._times.dead_s]
+        if not self._rest:
+            ends.append(self._spoken + self._times.ping_s)
+        return max(min(ends) - time.monotonic(), 0.0)
+
+    def _wait(self, patience_s: float) -> None:
+        """Wait for bytes, room or a wake."""
+        wants_room = bool(self._rest) and not self._wants_read_to_write
+        self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if wants_room else 0))
+        self._is_readable = False
+        for key, events in self._selector.select(patience_s):
+            if key.fileobj is self._socket:
+                self._is_readable = bool(events & selectors.EVENT_READ)
+            else:
+                self._answer_wake()
+
+    def _wait_until(self, deadline: float, events: int) -> None:
+        self._listen_for(events)
+        left_s = deadline - time.monotonic()
+        ready = self._selector.select(left_s) if left_s > 0 else []
+        if not ready:
+            raise EndedError("the other side took too long to greet")
+        if any(key.fileobj is self.wake for key, _ in ready):
+            self._answer_wake()
+
+    def _answer_wake(self) -> None:
+        self.wake.clear()
+        if self._cancelled:
+            raise EndedError(self._cancelled, is_ours=True)
+
+    def _listen_for(self, events: int) -> None:
+        if events != self._interest:
+            self._selector.modify(self._socket, events)
+            self._interest = events
+
+    def _read(self) -> int:
+        """Read what is there; 0 when nothing is."""
+        try:
+            num_bytes = self._socket.recv_into(self._reader.room())
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except ssl.SSLError as error:
+            why, is_final = tls.explain(error)
+            raise EndedError(why, is_final=is_final) from error
+        except OSError as error:
+            raise EndedError(f"the connection broke: {error.strerror or error}") from error
+        if not num_bytes:
+            raise EndedError("the other side hung up")
+        self._reader.filled(num_bytes)
+        return num_bytes
+
+    def _write(self, data: memoryview) -> int:
+        """Write what fits; 0 when nothing does. Then the same bytes must be tried again: TLS has begun with them."""
+        self._wants_read_to_write = False
+        try:
+            return self._socket.send(data)
+        except ssl.SSLWantReadError:
+            self._wants_read_to_write = True
+            return 0
+        except ssl.SSLWantWriteError:
+            return 0
+        except OSError as error:
+            raise EndedError(f"the connection broke: {error.strerror or error}") from error
+
+    def part(self, goodbye: Goodbye) -> None:
+        """Say goodbye, and stay until the other side has heard it: closing at once can take it back."""
+        deadline = time.monotonic() + GOODBYE_S
+        with suppress(EndedError, WireError):
+            self.say(farewell(goodbye), deadline)
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            while True:
+                self._reader.discard()
+                if not self._read():
+                    self._wait_until(deadline, selectors.EVENT_READ)
+
+    def close(self) -> None:
+        """End the connection, from the thread that ran it."""
+        self._selector.close()
+        self.wake.close()
+        self._socket.close()
+
+
+def ended_by(goodbye: Goodbye) -> EndedError:
+    """What a goodbye of the other side means here."""
+    return EndedError(
+        plain_text(goodbye.why) or "the other side ended the connection",
+        is_final=goodbye.reason == REFUSED,
+        is_over=goodbye.reason == ENDED,
+    )
+
+
+def work(connection: Connection, endpoint: Endpoint) -> None:
+    """Let an endpoint work over a greeted connection until that ends.
+
+    Raises:
+        EndedError: Always, with the reason.
+        WireError: The other side broke the protocol.
+    """
+    why = ""
+    try:
+        endpoint.attach(connection.wake)
+        connection.run(endpoint)
+    except EndedError as error:
+        why = error.why
+        raise
+    except WireError as error:
+        why = str(error)
+        raise
+    finally:
+        endpoint.detach(CONNECTING, why)

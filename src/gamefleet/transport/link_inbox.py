@@ -1,0 +1,281 @@
+"""What arrived on this side of a link, until the application takes it.
+
+Job: put messages together, check them, hand them over in order, and count how far the application is. Place in the
+data flow: the connection puts frames in, `Link.receive` takes messages out. Left out: threads and locks (`link`), what
+leaves (`link_outbox`).
+
+The other side is believed nothing: numbers must follow each other, sizes must be as announced and within what was
+granted, and whoever sends more than fits loses the connection, not this process its memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from gamefleet.transport.wire import (
+    LOSSLESS,
+    Description,
+    Frame,
+    Stream,
+    WireError,
+    decode_start,
+    lossy_name,
+)
+
+MOST_LOSSY_KEYS = 4096
+MOST_LOSSY_BYTES = 32 * 2**20
+"""Of messages that the application did not take yet; older ones make room."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What the other side sent.
+
+    Args:
+        kind: What it is about.
+        header: Its values.
+        payload: Raw bytes, one piece each as they were sent; writable and nobody else's.
+        stream: In which it came.
+        is_lossy: Whether it was offered: others of its kind may have been skipped, and it needs no acknowledgement.
+        number: Within its stream and session, from 1 on: what a checkpoint remembers.
+        session: Of the sender, see `Peer.session`.
+        key: Of a lossy message.
+    """
+
+    kind: str
+    header: Mapping[str, Any]
+    payload: tuple[memoryview, ...]
+    stream: Stream
+    is_lossy: bool
+    number: int
+    session: str
+    key: str = ""
+
+    @property
+    def num_bytes(self) -> int:
+        """Of the payload."""
+        return sum(part.nbytes for part in self.payload)
+
+
+class _Assembly:
+    """A message of which parts have arrived."""
+
+    def __init__(self, number: int, digest: bytes, packed: bytes, description: Description) -> None:
+        self.number = number
+        self.description = description
+        self.num_bytes = len(digest) + len(packed) + sum(description.sizes)
+        self._digest = digest
+        self._found = xxhash.xxh3_128(packed)
+        # Memory that is never touched is never taken: announcing much and sending nothing costs nothing here.
+        self.parts = [np.empty(size, np.uint8).data.cast("B") for size in description.sizes]
+        self._part = -1
+        self._offset = 0
+        self._go_on()
+
+    @property
+    def is_done(self) -> bool:
+        return self._part == len(self.parts)
+
+    def add(self, chunk: memoryview) -> None:
+        part = self.parts[self._part]
+        end = self._offset + len(chunk)
+        if end > len(part):
+            raise WireError("A part of a message is longer than announced", value=self.description.kind)
+        part[self._offset : end] = chunk
+        self._found.update(chunk)
+        self._offset = end
+        if end == len(part):
+            self._go_on()
+
+    def check(self) -> None:
+        if self._found.digest() != self._digest:
+            raise WireError(
+                "A message fails its checksum",
+                value=self.description.kind,
+                remedy="Were its arrays changed after it was sent? It is sent again.",
+            )
+
+    def _go_on(self) -> None:
+        self._part += 1
+        self._offset = 0
+        while self._part < len(self.parts) and not len(self.parts[self._part]):
+            self._part += 1
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One lossless stream."""
+
+    whole: deque[tuple[Message, int]] = field(default_factory=deque)
+    waiting_bytes: int = 0
+    received: int = 0
+    taken: int = 0
+    committed: int = 0
+
+
+class Inbox:
+    """Everything that came in.
+
+    Args:
+        window_bytes: Of each lossless stream: what the application has not taken yet holds at most this much; a larger
+            message may come alone.
+        message_bytes: The largest payload.
+    """
+
+    def __init__(self, *, window_bytes: int, message_bytes: int) -> None:
+        self._window_bytes = window_bytes
+        self._message_bytes = message_bytes
+        self._lanes = {stream: _Lane() for stream in LOSSLESS}
+        self._assemblies: dict[Stream, _Assembly] = {}
+        self._lossy: dict[str, tuple[Message, int]] = {}
+        self._lossy_bytes = 0
+        self.session = ""
+        self.missing = 0
+
+    def meet(self, session: str, first: Sequence[int], resume: Mapping[int, int]) -> None:
+        """A connection begins: start where the other side can still go on.
+
+        Args:
+            session: Of the other side.
+            first: For each lossless stream, the oldest message that it can still send.
+            resume: For a session that is not known here, the last message of each stream that was applied.
+
+        Raises:
+            WireError: It counts other streams.
+        """
+        if len(first) != len(LOSSLESS) or min(first) < 1:
+            raise WireError("The other side counts other streams than this one")
+        self.break_off()
+        for stream, number in zip(LOSSLESS, first, strict=True):
+            lane = self._lanes[stream]
+            is_known = self.session == session or int(stream) in resume
+            if self.session != session:
+                lane.received = lane.taken = lane.committed = resume.get(int(stream), 0)
+            if lane.received < number - 1:
+                self.missing += number - 1 - lane.received if is_known else 0
+                lane.received = lane.taken = lane.committed = number - 1
+        self.session = session
+
+    def received(self) -> list[int]:
+        """For each lossless stream, the last message that arrived whole."""
+        return [self._lanes[stream].received for stream in LOSSLESS]
+
+    def break_off(self) -> None:
+        """The connection is gone: half-received messages will be sent afresh."""
+        self._assemblies.clear()
+
+    def start(self, found: Frame) -> bool:
+        """Take in a START frame; returns whether a message is complete.
+
+        Raises:
+            WireError: It may not come now, or wants more than is granted.
+        """
+        digest, packed, description = decode_start(found.body, most_bytes=self._message_bytes)
+        if found.stream in self._assemblies:
+            raise WireError("A message began before the one before it had ended", where=found.stream.name)
+        assembly = _Assembly(found.number, digest, packed, description)
+        if found.stream is not Stream.FRAMES:
+            lane = self._lanes[found.stream]
+            if found.number != lane.received + 1:
+                raise WireError(f"Message {found.number} came after {lane.received}", where=found.stream.name)
+            if lane.waiting_bytes and lane.waiting_bytes + assembly.num_bytes > self._window_bytes:
+                raise WireError("The other side sends more than its window allows", where=found.stream.name)
+        self._assemblies[found.stream] = assembly
+        return self._finish_if_done(found.stream)
+
+    def data(self, found: Frame) -> bool:
+        """Take in a DATA frame; returns whether a message is complete.
+
+        Raises:
+            WireError: It belongs to no message, is longer than announced, or the message fails its checksum.
+        """
+        assembly = self._assemblies.get(found.stream)
+        if assembly is None or assembly.number != found.number or not len(found.body):
+            raise WireError("A piece came of a message that had not begun", where=found.stream.name)
+        assembly.add(memoryview(found.body))
+        return self._finish_if_done(found.stream)
+
+    def take(self, streams: Sequence[Stream]) -> Message | None:
+        """The next message of the first of these streams that has one."""
+        for stream in streams:
+            if stream is Stream.FRAMES:
+                if self._lossy:
+                    return self._take_lossy()
+            elif self._lanes[stream].whole:
+                lane = self._lanes[stream]
+                message, num_bytes = lane.whole.popleft()
+                lane.waiting_bytes -= num_bytes
+                if message.session == self.session:
+                    lane.taken = message.number
+                return message
+        return None
+
+    def acknowledge(self, message: Message) -> bool:
+        """The application is done with this message and all before it; returns whether that is news."""
+        if message.is_lossy or message.session != self.session:
+            return False
+        lane = self._lanes[message.stream]
+        if not lane.committed < message.number <= lane.taken:
+            return False
+        lane.committed = message.number
+        return True
+
+    def clear(self) -> None:
+        """Forget what was not taken."""
+        for lane in self._lanes.values():
+            lane.whole.clear()
+            lane.waiting_bytes = 0
+        self._lossy.clear()
+        self._lossy_bytes = 0
+
+    def taken(self) -> dict[Stream, int]:
+        """For each lossless stream, the last message that the application took."""
+        return {stream: lane.taken for stream, lane in self._lanes.items()}
+
+    def committed(self) -> dict[Stream, int]:
+        """For each lossless stream, the last message that the application is done with."""
+        return {stream: lane.committed for stream, lane in self._lanes.items()}
+
+    def _finish_if_done(self, stream: Stream) -> bool:
+        assembly = self._assemblies[stream]
+        if not assembly.is_done:
+            return False
+        del self._assemblies[stream]
+        assembly.check()
+        message = Message(
+            kind=assembly.description.kind,
+            header=assembly.description.header,
+            payload=tuple(assembly.parts),
+            stream=stream,
+            is_lossy=stream is Stream.FRAMES,
+            number=assembly.number,
+            session=self.session,
+            key=assembly.description.key,
+        )
+        if stream is Stream.FRAMES:
+            self._put_lossy(message, assembly.num_bytes)
+        else:
+            lane = self._lanes[stream]
+            lane.received = message.number
+            lane.waiting_bytes += assembly.num_bytes
+            lane.whole.append((message, assembly.num_bytes))
+        return True
+
+    def _put_lossy(self, message: Message, num_bytes: int) -> None:
+        """The newest of its kind and key; the oldest make room."""
+        name = lossy_name(message.kind, message.key)
+        self._lossy_bytes += num_bytes - self._lossy.pop(name, (message, 0))[1]
+        self._lossy[name] = (message, num_bytes)
+        while len(self._lossy) > MOST_LOSSY_KEYS or (self._lossy_bytes > MOST_LOSSY_BYTES and len(self._lossy) > 1):
+            self._take_lossy()
+
+    def _take_lossy(self) -> Message:
+        message, num_bytes = self._lossy.pop(next(iter(self._lossy)))
+        self._lossy_bytes -= num_bytes
+        return message

@@ -1,0 +1,230 @@
+"""What this side of a link still has to send, and must keep.
+
+Job: number messages, bound what waits, cut it into frames by priority, go back to where the other side is after a
+break, and forget what it is done with. Place in the data flow: `Link.send` and `offer` put messages in, the connection
+takes frames out. Left out: threads and locks (`link`), what arrives (`link_inbox`).
+
+A lossless message goes through four states: waiting, sent, taken (the other side's application has it) and committed
+(it will never be asked for again). What is not yet taken counts against the window, so that a slow reader slows its
+writers down; what is not yet committed is kept, for a reader that crashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gamefleet.transport.wire import (
+    CHUNK_BYTES,
+    LOSSLESS,
+    Encoded,
+    FrameKind,
+    Stream,
+    WireError,
+    frame,
+)
+
+BATCH_BYTES = 64 * 2**10
+"""Small frames are written together up to this size: each write costs as much as some kilobytes."""
+
+TURN = 8
+"""Every so many chunks the last of the waiting lossless streams has its turn, so that none starves."""
+
+
+@dataclass(slots=True)
+class _Cursor:
+    """How far a message was cut into frames."""
+
+    encoded: Encoded
+    stream: Stream
+    number: int
+    part: int = -1
+    offset: int = 0
+
+    def next_frame(self) -> bytes:
+        if self.part < 0:
+            self._go_to(0)
+            return frame(FrameKind.START, self.encoded.start, stream=self.stream, number=self.number)
+        part = self.encoded.parts[self.part]
+        chunk = part[self.offset : self.offset + CHUNK_BYTES]
+        self.offset += len(chunk)
+        if self.offset == len(part):
+            self._go_to(self.part + 1)
+        return frame(FrameKind.DATA, chunk, stream=self.stream, number=self.number)
+
+    def _go_to(self, part: int) -> None:
+        """Empty parts have no frames."""
+        parts = self.encoded.parts
+        while part < len(parts) and not len(parts[part]):
+            part += 1
+        self.part, self.offset = part, 0
+
+    @property
+    def is_done(self) -> bool:
+        return self.part == len(self.encoded.parts)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One lossless stream."""
+
+    kept: dict[int, Encoded] = field(default_factory=dict)
+    kept_bytes: int = 0
+    untaken_bytes: int = 0
+    last: int = 0
+    sent: int = 0
+    taken: int = 0
+    committed: int = 0
+    cursor: _Cursor | None = None
+
+    @property
+    def first(self) -> int:
+        """The oldest message that is kept, or the next one."""
+        return self.committed + 1
+
+    @property
+    def waits(self) -> bool:
+        return self.cursor is not None or self.sent < self.last
+
+
+class Outbox:
+    """Everything on its way out.
+
+    Args:
+        window_bytes: Of each lossless stream: what the other side's application has not taken yet holds at most this
+            much; a larger message passes alone.
+        kept_bytes: Of each lossless stream: what the other side is not done with yet holds at most this much.
+    """
+
+    def __init__(self, *, window_bytes: int, kept_bytes: int) -> None:
+        self._window_bytes = window_bytes
+        self._kept_bytes = kept_bytes
+        self._lanes = {stream: _Lane() for stream in LOSSLESS}
+        self._offers: dict[str, Encoded] = {}
+        self._offering: tuple[str, _Cursor] | None = None
+        self._num_offers = 0
+        self._turn = 0
+
+    def has_room(self, stream: Stream, num_bytes: int) -> bool:
+        """Whether a message may be accepted now."""
+        lane = self._lanes[stream]
+        fits_window = not lane.untaken_bytes or lane.untaken_bytes + num_bytes <= self._window_bytes
+        return fits_window and (not lane.kept_bytes or lane.kept_bytes + num_bytes <= self._kept_bytes)
+
+    def put(self, stream: Stream, encoded: Encoded) -> int:
+        """Accept a message; returns its number."""
+        lane = self._lanes[stream]
+        lane.last += 1
+        lane.kept[lane.last] = encoded
+        lane.kept_bytes += encoded.num_bytes
+        lane.untaken_bytes += encoded.num_bytes
+        return lane.last
+
+    def offer(self, key: str, encoded: Encoded) -> bool:
+        """Accept a lossy message, unless one of the same key still waits or is being written."""
+        if key in self._offers or (self._offering is not None and self._offering[0] == key):
+            return False
+        self._offers[key] = encoded
+        return True
+
+    def has_name(self, key: str) -> bool:
+        """Whether a lossy message of this key still waits."""
+        return key in self._offers or (self._offering is not None and self._offering[0] == key)
+
+    def is_settled(self, streams: Sequence[Stream]) -> bool:
+        """Whether the other side is done with everything that was accepted."""
+        return not any(self._lanes[stream].kept for stream in streams)
+
+    def first(self) -> list[int]:
+        """For each lossless stream, the oldest message that can still be sent."""
+        return [self._lanes[stream].first for stream in LOSSLESS]
+
+    def break_off(self) -> None:
+        """The connection is gone: half-sent messages are sent afresh, lossy ones never."""
+        for lane in self._lanes.values():
+            lane.cursor = None
+        self._offers.clear()
+        self._offering = None
+
+    def rewind(self, received: Sequence[int]) -> None:
+        """Go on where the other side is.
+
+        Args:
+            received: For each lossless stream, the last message that it has.
+
+        Raises:
+            WireError: It claims to have what was never sent, or asks for what is long gone.
+        """
+        if len(received) != len(LOSSLESS):
+            raise WireError("The other side counts other streams than this one")
+        for stream, number in zip(LOSSLESS, received, strict=True):
+            lane = self._lanes[stream]
+            if not lane.first - 1 <= number <= lane.last:
+                raise WireError(
+                    f"The other side has message {number} of {lane.first} to {lane.last}", where=stream.name
+                )
+        for stream, number in zip(LOSSLESS, received, strict=True):
+            lane = self._lanes[stream]
+            lane.cursor = None
+            lane.sent = number
+            lane.taken = min(lane.taken, number)  # a reader that crashed takes again what it had taken
+            lane.untaken_bytes = sum(kept.num_bytes for other, kept in lane.kept.items() if other > lane.taken)
+
+    def count(self, taken: Mapping[Stream, int], committed: Mapping[Stream, int]) -> None:
+        """The other side says how far it is.
+
+        Raises:
+            WireError: It claims to have taken what was never sent.
+        """
+        for stream, lane in self._lanes.items():
+            if not committed[stream] <= taken[stream] <= lane.sent:
+                raise WireError(
+                    f"The other side says it took message {taken[stream]} and is done with {committed[stream]}, "
+                    f"{lane.sent} were sent",
+                    where=stream.name,
+                )
+            for number in range(lane.taken + 1, taken[stream] + 1):
+                lane.untaken_bytes -= lane.kept[number].num_bytes
+            lane.taken = max(lane.taken, taken[stream])
+            for number in range(lane.committed + 1, committed[stream] + 1):
+                lane.kept_bytes -= lane.kept.pop(number).num_bytes
+            lane.committed = max(lane.committed, committed[stream])
+
+    def next_bytes(self) -> bytes:
+        """Frames to write next, the most urgent first; empty when nothing waits."""
+        first = self._next_frame()
+        if first is None or len(first) >= BATCH_BYTES:
+            return first or b""
+        frames, num_bytes = [first], len(first)
+        while num_bytes < BATCH_BYTES and (found := self._next_frame()) is not None:
+            frames.append(found)
+            num_bytes += len(found)
+        return b"".join(frames)
+
+    def _next_frame(self) -> bytes | None:
+        waiting = [stream for stream, lane in self._lanes.items() if lane.waits]
+        if not waiting:
+            return self._next_offer()
+        self._turn += 1
+        stream = waiting[-1] if self._turn % TURN == 0 else waiting[0]
+        lane = self._lanes[stream]
+        if lane.cursor is None:
+            lane.sent += 1
+            lane.cursor = _Cursor(lane.kept[lane.sent], stream, lane.sent)
+        found = lane.cursor.next_frame()
+        if lane.cursor.is_done:
+            lane.cursor = None
+        return found
+
+    def _next_offer(self) -> bytes | None:
+        if self._offering is None:
+            if not self._offers:
+                return None
+            key = next(iter(self._offers))
+            self._num_offers += 1
+            self._offering = (key, _Cursor(self._offers.pop(key), Stream.FRAMES, self._num_offers))
+        cursor = self._offering[1]
+        found = cursor.next_frame()
+        if cursor.is_done:
+            self._offering = None
+        return found
