@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
     from gamefleet.topologies.actors_only_plan import Fleet
     from gamefleet.topologies.config import RunConfig
+    from gamefleet.topologies.streaming_settings import StreamingSettings
 
 DEFAULT_SHARED_DIR = "~/shared_weights"
 Given = Literal["experience", "weights", "both"]
@@ -84,7 +85,7 @@ def actors(
     user_id: Annotated[
         str | None, typer.Option(metavar="NAME", help="This machine's name in the fleet; the host name by default.")
     ] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="Show the games in a viewer (not in this version).")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Show the games to `gamefleet view`.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     sync: Annotated[
         str | None,
@@ -97,15 +98,13 @@ def actors(
 ) -> None:
     """Play for a fleet with its newest weights, and hand over what was played (or also learn from it)."""
     contribution = contribution_of(contribute, what)
-    if stream:
-        tell("--stream: this version does not stream yet; everything else is done.")
     wishes = Wishes(
         user_id=user_id,
         num_envs=num_envs,
         measures=autotune,
         device=device,
         max_runtime_s=max_runtime_seconds,
-        assignments=assignments or [],
+        assignments=[*(["streaming.enabled=true"] if stream else []), *(assignments or [])],
     )
     folder = shared_dir.expanduser().absolute()
     with kept_in_sync(folder, sync):
@@ -223,11 +222,20 @@ def play_only(package: GamePackage, folder: Path, wishes: Wishes, own: dict[str,
     from gamefleet.topologies.actors_only_member import state_folder
     from gamefleet.topologies.actors_only_plan import ActorsPlan
 
-    plan = ActorsPlan(shared_dir=folder, member=wishes.member, state_folder=state_folder(), own=own)
+    plan = ActorsPlan(
+        shared_dir=folder, member=wishes.member, state_folder=state_folder(), own=own, streaming=streaming_of(own)
+    )
     deadline = Deadline(max_runtime_s=wishes.max_runtime_s, job_end=job_end(os.environ))
     with progress_on() as progress:
         account = play(package, plan, deadline=deadline, progress=progress)
     print(f"ended: {account.reason}. {account.steps:,} steps played, {account.chunks} chunks handed over.")
+
+
+def streaming_of(own: dict[str, Any]) -> StreamingSettings:
+    """Whether this machine shows its games: only if it was told so itself, whatever the fleet's own jobs do."""
+    from gamefleet.topologies.streaming_settings import StreamingSettings
+
+    return StreamingSettings(**own.get("streaming", {}))
 
 
 def learn_too(
@@ -238,7 +246,8 @@ def learn_too(
     from gamefleet.topologies.config import Asked, make_config, merge
 
     settings: dict[str, Any] = {}
-    merge(settings, {name: value for name, value in fleet.facts.settings.items() if name != "collaboration"})
+    shared = fleet.facts.settings.items()
+    merge(settings, {name: value for name, value in shared if name not in ("collaboration", "streaming")})
     merge(settings, own)
     merge(settings, learning_settings(folder, wishes, fleet, shares_play=shares_play))
     asked = Asked(settings=settings)

@@ -22,6 +22,7 @@ import typer
 from gamefleet.cli.options import RunsFolderOption
 from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME
+from gamefleet.topologies.streaming_settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from gamefleet.cluster.check_host import Host
@@ -67,6 +68,7 @@ def doctor(
     shared_dir: SharedOption = None,
     host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
     ssh_config: SshOption = None,
+    port: Annotated[int, typer.Option(help="Of the viewer, or of the tunnel to it.")] = DEFAULT_PORT,
     only: OnlyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
@@ -91,6 +93,7 @@ def doctor(
         host_folder=host_dir,
         fleet_folder=shared_dir or usual_copy(os.environ),
         environment=os.environ,
+        stream_port=port,
     )
     counts = examine(asked, only or [], as_json=as_json)
     raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
@@ -127,6 +130,7 @@ class Questions:
         host_folder: The same, as the host names it; empty when it was not named.
         fleet_folder: The shared folder of a fleet, or a copy; None when there is none.
         environment: Environment variables of the user.
+        stream_port: Where a viewer or a tunnel listens.
     """
 
     host: Host | None
@@ -139,6 +143,7 @@ class Questions:
     host_folder: str
     fleet_folder: Path | None
     environment: Mapping[str, str]
+    stream_port: int
 
 
 def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
@@ -147,11 +152,13 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
     from gamefleet.cluster.check_host import host_checks
     from gamefleet.cluster.check_machine import machine_checks
     from gamefleet.cluster.check_shared import shared_checks
+    from gamefleet.cluster.check_stream import stream_checks
     from gamefleet.cluster.check_sync import sync_checks
     from gamefleet.topologies.machine_check import laptop_checks
     from gamefleet.topologies.run_check import checks_of_run
     from gamefleet.topologies.self_check import self_checks
     from gamefleet.topologies.shared_check import fleet_checks
+    from gamefleet.topologies.stream_check import checks_of_streaming
 
     return [
         *machine_checks(needed_extras=EXTRAS.get(asked.game, ("torch",))),
@@ -164,6 +171,10 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *fleet_checks(asked.fleet_folder),
         *sync_checks(asked.environment, programs, folder=asked.fleet_folder),
         *laptop_checks(asked.game, asked.environment),
+        *stream_checks(asked.stream_port, asked.host, programs),
+        *checks_of_streaming(
+            asked.run, asked.runs_folder, asked.fleet_folder, port=asked.stream_port, environ=asked.environment
+        ),
     ]
 
 

@@ -133,6 +133,7 @@ def begin(fleet: Fleet, request: FleetRequest) -> None:
         print("note: a job that waits already keeps what it asked for; the next ones ask for what you say now")
     fleet = replace(fleet, facts=write_facts(fleet.paths, fleet.facts))
     write_bytes(fleet.paths.settings, settings_text(request).encode())
+    prepare_streaming(fleet, request)
     if forgive_stop(fleet.paths):
         print("This fleet was stopped; it goes on.")
     for chain in fleet.facts.chains:
@@ -149,6 +150,21 @@ def begin(fleet: Fleet, request: FleetRequest) -> None:
     if permanent:
         raise permanent[0]
     print_standing(fleet)
+
+
+def prepare_streaming(fleet: Fleet, request: FleetRequest) -> None:
+    """Put down what jobs need to be watched: a token, and on which machine people log in."""
+    streaming = request.config.streaming
+    if not streaming.enabled:
+        return
+    import socket
+
+    from gamefleet.topologies.streaming import prepare_fleet
+
+    shared = request.config.collaboration.folder.absolute() if request.config.collaboration.enabled else None
+    folder = shared or fleet.paths.root
+    prepare_fleet([fleet.paths.root, *([shared] if shared else [])], host=socket.gethostname())
+    print(f"Watch it from where you sit: gamefleet view --via USER@{socket.gethostname()}:{folder}")
 
 
 def forgiven(chain: ChainFacts, request: FleetRequest) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gamefleet.cli import (
     autotune,
     bench,
     config,
+    dashboard,
     demo,
     doctor,
     evaluate,
@@ -28,6 +29,7 @@ from gamefleet.cli import (
     runs,
     sync,
     train,
+    view,
 )
 from gamefleet.cli.errors import run_and_explain
 
@@ -50,6 +52,8 @@ app.command("actors")(actors.actors)
 app.command("autotune")(autotune.autotune)
 app.command("members")(members.members)
 app.command("bench")(bench.bench)
+app.command("view")(view.view)
+app.command("dashboard")(dashboard.dashboard)
 app.command("export")(export.export)
 app.command("members")(members.members)
 app.add_typer(config.app, name="config")

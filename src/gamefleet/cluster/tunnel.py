@@ -249,7 +249,7 @@ class StdioTunnel:
     def __init__(self, ssh: Callable[[Host], Sequence[str]] = ssh_words) -> None:
         self._ssh = ssh
         self._process: subprocess.Popen[bytes] | None = None
-        self._words = tempfile.TemporaryFile()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 -- it lives as long as this object, and goes with it
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Begin to connect; the one before is given up. Whether it worked shows when something is read.
@@ -264,7 +264,12 @@ class StdioTunnel:
         command = [*self._ssh(Host(name=host)), "-o", "ForwardAgent=no", "-W", f"{LOOPBACK}:{port}", host]
         try:
             self._process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=self._words, start_new_session=True, env=_environment()
+                command,
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=self._words,
+                start_new_session=True,
+                env=_environment(),
             )
         except OSError:
             ours.close()

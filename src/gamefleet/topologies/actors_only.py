@@ -84,6 +84,12 @@ def opened(package: GamePackage, plan: ActorsPlan) -> Iterator[ActorsOnly]:
         config = settings_of(package, fleet.facts, own_settings(plan, fleet.facts, membership.starts))
         player = Player(package, config, chunk_steps=plan.chunk_steps)
         stack.callback(player.close)
+        if plan.streaming.enabled:
+            from gamefleet.topologies.streaming import streamed_member
+
+            stack.enter_context(
+                streamed_member(player.actor, plan.streaming, folder=fleet.store.paths.root, member=plan.member)
+            )
         sender = FolderExperienceSender(
             fleet.store.paths,
             plan.member,

@@ -16,6 +16,7 @@ from gamefleet.errors import RunFolderError
 from gamefleet.identity import derive_seed
 from gamefleet.topologies.actors_only_mood import PATIENCE_S
 from gamefleet.topologies.layers import merge, nested
+from gamefleet.topologies.streaming_settings import StreamingSettings
 from gamefleet.transport.folder_sent import SentBounds
 from gamefleet.weights.manifests import SharedFacts
 from gamefleet.weights.shared_paths import SharedPaths
@@ -36,6 +37,7 @@ class ActorsPlan:
         pause_after_s: After so long without news, waiting is called a pause.
         patience_s: See `actors_only_mood.PATIENCE_S`.
         live_s: See `transport.folder.LIVE_S`.
+        streaming: Whether and where the games are shown; this machine's matter, whatever the fleet's settings say.
     """
 
     shared_dir: Path
@@ -47,6 +49,7 @@ class ActorsPlan:
     pause_after_s: float = 1800.0
     patience_s: float = PATIENCE_S
     live_s: float = 300.0
+    streaming: StreamingSettings = field(default_factory=StreamingSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

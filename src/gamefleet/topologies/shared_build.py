@@ -40,7 +40,7 @@ from gamefleet.weights.member import Member
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.store import SharedStore
 
-NOT_SHARED = ("run", "trackers", "collaboration")
+NOT_SHARED = ("run", "trackers", "collaboration", "streaming")
 """Sections that say how one member runs; the others say what the fleet trains and how."""
 
 FOREIGN_STREAMS = 8

@@ -62,6 +62,23 @@ def streamed_run(config: RunConfig, actor: Actor, environ: Mapping[str, str] = o
 
 
 @contextmanager
+def streamed_member(actor: Actor, settings: StreamingSettings, *, folder: Path, member: str) -> Iterator[None]:
+    """Show the games of a member that only plays while the block lasts.
+
+    Word of how it goes is left with this machine: what it writes into the shared folder is for its learners.
+
+    Args:
+        actor: Plays.
+        settings: Where and how much.
+        folder: The shared folder, or this machine's copy.
+        member: Its name.
+    """
+    place = rendezvous(folder.absolute())
+    with streamed(actor, settings, places=[place], member=member, run=folder.name, leaves_word=False):
+        yield
+
+
+@contextmanager
 def streamed(
     actor: Actor,
     settings: StreamingSettings,
@@ -70,6 +87,7 @@ def streamed(
     member: str,
     run: str,
     environ: Mapping[str, str] = os.environ,
+    leaves_word: bool = True,
 ) -> Iterator[None]:
     """Show an actor's games while the block lasts.
 
@@ -80,6 +98,7 @@ def streamed(
         member: Name of the player for people who watch.
         run: What it belongs to.
         environ: Of this process.
+        leaves_word: Say in the first place how the streaming goes.
     """
     from gamefleet.topologies.streaming_sender import Sender
     from gamefleet.topologies.streaming_stage import Stage
@@ -99,24 +118,22 @@ def streamed(
     actor.attach(stage)
     with ExitStack() as stack:
         ways = Ways(places, port=settings.port, environ=environ)
-        stack.callback(Sender(stage, credits, ways, facts=facts, place=places[0]).close)
+        stack.callback(Sender(stage, credits, ways, facts=facts, place=places[0] if leaves_word else None).close)
         yield
 
 
-def prepare_fleet(config: RunConfig, host: str, environ: Mapping[str, str] = os.environ) -> None:
+def prepare_fleet(folders: Sequence[Path], *, host: str, environ: Mapping[str, str] = os.environ) -> None:
     """What the jobs of a fleet need to be watched: a token, and the name of the machine on which people log in.
 
     Args:
-        config: Of the fleet; its name is that of `run`.
+        folders: The fleet's and the shared one.
         host: This machine, on which the fleet is started.
         environ: Of this process.
 
     Raises:
-        GamefleetError: The folder cannot be written.
+        GamefleetError: The first folder cannot be written.
     """
-    if not config.streaming.enabled:
-        return
-    places = places_of_run(config)
+    places = [rendezvous(folder.absolute()) for folder in folders]
     publish_token(places, environ, own_token(environ))
     for place in places:
         publish_login_host(place, host)

@@ -20,6 +20,7 @@ import msgspec
 from gamefleet.errors import MissingDependencyError
 from gamefleet.topologies.streaming_stage import Stage, Taken
 from gamefleet.topologies.streaming_ways import Ways
+from gamefleet.transport.base import ClosedError
 from gamefleet.transport.frames import (
     FRAME,
     GRANT,
@@ -34,9 +35,9 @@ from gamefleet.transport.frames import (
     read_grants,
 )
 from gamefleet.transport.link import Link, LinkState, Message
+from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.pictures import EncodedPicture, encode
 from gamefleet.transport.rendezvous import Standing, write_standing
-from gamefleet.transport.socket import Dialer
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,10 @@ class Sender:
         credits: Takes what is granted.
         ways: To viewers.
         facts: Of the player.
-        place: Where it leaves word.
+        place: Where it leaves word; None for nowhere but the log.
     """
 
-    def __init__(self, stage: Stage, credits: Credits, ways: Ways, *, facts: PlayerFacts, place: Path) -> None:
+    def __init__(self, stage: Stage, credits: Credits, ways: Ways, *, facts: PlayerFacts, place: Path | None) -> None:
         self._stage = stage
         self._credits = credits
         self._ways = ways
@@ -97,7 +98,10 @@ class Sender:
         )
         self._link = link = dialer.link
         while not self._stop.is_set():
-            message = link.receive(HEAR_S)
+            try:
+                message = link.receive(HEAR_S)
+            except ClosedError:  # the thread that dials has ended, which it does for nobody else
+                break
             self._look(link.state)
             if message is not None:
                 self._understand(link, message)
@@ -126,7 +130,8 @@ class Sender:
             return
         self._told = (kind, why if kind == "refused" else "")
         log.info("streaming: %s: %s", kind, why)
-        write_standing(self._place, Standing(kind=kind, why=why, at=time.time(), host=socket.gethostname()))
+        if self._place is not None:
+            write_standing(self._place, Standing(kind=kind, why=why, at=time.time(), host=socket.gethostname()))
 
     def _show(self) -> None:
         while not self._stop.is_set():

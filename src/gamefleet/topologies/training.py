@@ -36,6 +36,7 @@ from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.collaboration import PART
 from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.snapshot import Snapshot
 from gamefleet.topologies.solo import Round
 from gamefleet.topologies.wiring import Wiring, built_wiring
 
@@ -139,8 +140,13 @@ def opened_attempt(
         line: dict[str, Any] = {"attempt": run.attempt, "resumed_step": resumed_step, "fence": run.fence}
         metrics = stack.enter_context(MetricsWriter(run.paths.metrics(WRITER), **line))
         visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
-        trails = Trails(solo.actor.vector.scene)
-        solo.actor.attach(trails)
+        trails, snapshot = Trails(solo.actor.vector.scene), Snapshot(solo.actor)
+        for observer in (trails, snapshot):
+            solo.actor.attach(observer)
+        if config.streaming.enabled:
+            from gamefleet.topologies.streaming import streamed_run
+
+            stack.enter_context(streamed_run(config, solo.actor))
         trackers = make_trackers(
             run.paths,
             config.trackers,
@@ -165,6 +171,7 @@ def opened_attempt(
             deadline=deadline,
             visits=visits,
             trails=trails,
+            snapshot=snapshot,
         )
 
 

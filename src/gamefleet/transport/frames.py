@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -49,6 +49,9 @@ Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Side = Annotated[int, msgspec.Meta(ge=1, le=MOST_PIXELS_A_SIDE)]
 Word = Annotated[str, msgspec.Meta(max_length=1024)]
 """Longer ones are no names; what is shown of one is cut to `NAME_CHARACTERS`."""
+
+
+Kind = TypeVar("Kind")
 
 
 class MalformedMessageError(ValueError):
@@ -197,7 +200,7 @@ def read_grants(header: Mapping[str, Any]) -> Grants:
     return _converted(header, _GrantMessage).grants
 
 
-def _converted(header: Mapping[str, Any], kind: type[Any]) -> Any:
+def _converted(header: Mapping[str, Any], kind: type[Kind]) -> Kind:
     try:
         return msgspec.convert(dict(header), kind)
     except (msgspec.ValidationError, TypeError) as error:

@@ -93,7 +93,7 @@ def palette_png(index: NDArray[np.uint8], colours: NDArray[np.uint32]) -> bytes:
     chunks = (
         (b"IHDR", header),
         (b"PLTE", palette.tobytes()),
-        (b"IDAT", zlib.compress(lines, ZLIB_LEVEL)),
+        (b"IDAT", zlib.compress(lines.data, ZLIB_LEVEL)),
         (b"IEND", b""),
     )
     return PNG_START + b"".join(_chunk(kind, data) for kind, data in chunks)

@@ -111,8 +111,9 @@ def endpoints(places: Iterable[Path]) -> list[Endpoint]:
 
 
 def publish_login_host(place: Path, host: str) -> None:
-    """Say on which machine people log in: SLURM tells a job where it was submitted, which for all jobs of a chain but
-    the first is a compute node.
+    """Say on which machine people log in.
+
+    SLURM tells a job where it was submitted, which for all jobs of a chain but the first is a compute node.
 
     Raises:
         RunFolderError: The folder cannot be written.

@@ -5,8 +5,8 @@ data flow: `hub` -> here -> the pages. Left out: who may connect at all (`securi
 
     browser -> here    {"watch": [ids] or "best", "top_k": 2, "fps": 15}      at the beginning and whenever it changes
                        {"got": id or number}                                  after each picture
-    here -> browser    uint32, little endian: length of the header; the header as JSON {id, codec, width, height, number,
-                       progress, reward, steps, milestones, at}; the picture
+    here -> browser    uint32, little endian: length of the header; the header as JSON {id, codec, width, height,
+                       number, progress, reward, steps, milestones, at}; the picture
 """
 
 from __future__ import annotations

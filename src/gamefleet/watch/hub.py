@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from gamefleet.transport.base import ClosedError
 from gamefleet.transport.frames import GRANT_INTERVAL_S, MalformedMessageError, PlayerFacts, read_facts
-from gamefleet.transport.link import Link
-from gamefleet.watch.players import MOST_MALFORMED, Player
+from gamefleet.transport.link import Link, Message
+from gamefleet.watch.players import MOST_MALFORMED, MOST_PLAYERS, Player
 from gamefleet.watch.selection import Selection, Standing
 from gamefleet.watch.subscription import Subscription
 
@@ -23,7 +24,14 @@ LISTEN_S = 0.5
 FORGET_AFTER_S = 30.0
 """A player that is away this long is no longer listed."""
 
-MOST_PLAYERS = 128
+ADVICE = [
+    "Train with streaming: `--set streaming.enabled=true`, or `stream: true` in the settings of a cluster's fleet.",
+    "Let the viewer make the way to a cluster: `gamefleet view --via USER@login.cluster.example.edu:DIR`.",
+    "Both sides need one token: `gamefleet token send USER@login.cluster.example.edu`.",
+    "`gamefleet doctor --only stream` looks at each part.",
+]
+"""For people who wait for a picture."""
+
 CHOOSE_INTERVAL_S = 0.25
 
 
@@ -44,11 +52,15 @@ class Hub:
 
     Args:
         source: Where players come from, such as a `transport` listener.
+        listening: Its address, for people.
         clock: In seconds.
     """
 
-    def __init__(self, source: PlayerSource, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, source: PlayerSource, *, listening: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._source = source
+        self._listening = listening
         self._clock = clock
         # Shared with every subscription: what they take and what comes for them changes what is granted.
         self._changed = threading.Condition(threading.RLock())
@@ -115,6 +127,14 @@ class Hub:
                 "faults": {player.name: player.fault for player in self._players if player.fault},
             }
 
+    def as_json(self) -> dict[str, Any]:
+        """What `/api/agents` says."""
+        with self._changed:
+            connected = [player for player in self._players if player.is_connected]
+            why = "" if connected else f"No player has found the way to {self._listening or 'this viewer'}."
+            streaming = {"listening": self._listening, "producers": len(connected), "why": why, "advice": ADVICE}
+            return {"streaming": streaming, "agents": self.agents()}
+
     def _start(self, work: Callable[..., None], name: str, *arguments: Any) -> None:
         thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
         with self._changed:
@@ -156,7 +176,7 @@ class Hub:
 
     def _hear(self, player: Player) -> None:
         while not self._is_closed and player.link.state.kind != "closed":
-            message = player.link.receive(LISTEN_S)
+            message = heard(player.link)
             with self._changed:
                 now = self._clock()
                 if player not in self._players or self._is_forgotten(player, now):
@@ -206,6 +226,14 @@ class Hub:
             if player.is_connected
             for env, row in player.rows.items()
         ]
+
+
+def heard(link: Link) -> Message | None:
+    """The next message, None when none came for a while or the link was closed."""
+    try:
+        return link.receive(LISTEN_S)
+    except ClosedError:
+        return None
 
 
 def _described(player: Player, env: int, now: float) -> dict[str, Any]:

@@ -12,8 +12,11 @@ from typing import Protocol
 
 from gamefleet.transport.frames import (
     FRAME,
+    FRAME_BYTES,
     GRANT,
+    PLAYER,
     ROSTER,
+    VIEWER,
     WINDOW,
     AgentRow,
     Frame,
@@ -24,10 +27,27 @@ from gamefleet.transport.frames import (
     read_roster,
 )
 from gamefleet.transport.link import Link, Message
+from gamefleet.transport.link_listener import Listener
+from gamefleet.transport.link_settings import MEBIBYTE, LinkSettings
+from gamefleet.transport.token import Token
 
 SPEED_WINDOW_S = 3.0
+MOST_PLAYERS = 128
 MOST_MALFORMED = 50
 """A player that breaks the rules this often is sent away."""
+
+
+def player_listener(host: str, port: int, token: Token, *, name: str) -> Listener:
+    """Wait for players.
+
+    Raises:
+        ConfigError: The port is taken.
+    """
+    # Pictures are the largest thing that players say; nothing they say is kept for long.
+    settings = LinkSettings(
+        message_bytes=2 * FRAME_BYTES, window_bytes=MEBIBYTE, kept_bytes=MEBIBYTE, most_peers=MOST_PLAYERS
+    )
+    return Listener(host, port, token, name=name, role=VIEWER, peer_role=PLAYER, settings=settings)
 
 
 class Demand(Protocol):
@@ -115,7 +135,7 @@ class Player:
             return None
         # Those who are ready to take pictures first; the fastest first, because players count their places.
         ordered = sorted(wanted, key=lambda env: (-wanted[env], env))
-        self._granted = {env: WINDOW for env in ordered}
+        self._granted = dict.fromkeys(ordered, WINDOW)
         self._granted_at = now
         return [(env, WINDOW, wanted[env]) for env in ordered]
 

@@ -112,7 +112,7 @@ class Subscription:
             due = [agent for agent in self._waiting if now - self._taken_at.get(agent, -1e9) >= pause_s]
             ready = [agent for agent in due if agent not in busy]
             shown = [Shown(id=agent, frame=self._waiting.pop(agent)) for agent in ready]
-            self._taken_at.update({agent: now for agent in ready})
+            self._taken_at.update(dict.fromkeys(ready, now))
             if shown:
                 self._changed.notify_all()  # there is room for more
             return shown
