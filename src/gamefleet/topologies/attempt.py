@@ -23,6 +23,7 @@ from gamefleet.runs.trackers import Trackers
 from gamefleet.runs.visits import VisitsWriter
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.report import Report
+from gamefleet.topologies.snapshot import Snapshot
 from gamefleet.topologies.solo import Round
 from gamefleet.topologies.wiring import Wiring
 
@@ -84,6 +85,7 @@ class Attempt:
         deadline: When to stop.
         visits: Where the players went.
         trails: Follows them.
+        snapshot: Pictures the agent that is furthest.
         times: Where the attempt's time goes.
     """
 
@@ -98,6 +100,7 @@ class Attempt:
     deadline: Deadline
     visits: VisitsWriter
     trails: Trails
+    snapshot: Snapshot
     times: Times = field(default_factory=Times)
 
 
@@ -169,6 +172,7 @@ class Rows:
         row = {**self._report.row(), **self._totals(), **self._sharing}
         attempt.metrics.write(solo.steps, row)
         attempt.visits.write(solo.steps, attempt.trails.take())
+        attempt.snapshot.write(attempt.run.paths.media, fence=attempt.run.fence)
         attempt.trackers.write(solo.steps, row)
         attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)
         self._remember()
