@@ -1,6 +1,6 @@
 """What an update reports: names, units, meanings, and the numbers themselves.
 
-Job: the table that docs/metrics.md is checked against, and the scalars of one update. Place in the data flow:
+Job: the scalars of one update; their table is `metric_names`. Place in the data flow:
 `ValueLearner` fills it in, runs write it down. Left out: writing.
 """
 # ruff: noqa: F722 - axis names inside shape annotations are not Python expressions
@@ -11,26 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gamefleet.learners.evaluation import Evaluation
-
-METRICS: dict[str, tuple[str, str]] = {
-    "learner/loss": ("squashed reward²", "Extrinsic TD loss, summed over a window's slots, mean over windows"),
-    "learner/intrinsic_loss": ("squashed reward²", "The same of the intrinsic head; only with curiosity"),
-    "learner/td_error": ("squashed reward", "Mean |extrinsic TD error| of the trained slots"),
-    "learner/q_mean": ("squashed reward", "Mean extrinsic value of the actions taken"),
-    "learner/q_max": ("squashed reward", "Largest extrinsic value of the actions taken"),
-    "learner/target_mean": ("squashed reward", "Mean extrinsic target"),
-    "learner/gradient_norm": ("1", "Global norm of the network's gradient before clipping"),
-    "learner/priority_mean": ("squashed reward", "Mean priority of the batch's windows"),
-    "learner/priority_max": ("squashed reward", "Largest priority of the batch's windows"),
-    "learner/skipped_updates": ("updates", "Updates skipped because of NaN or infinity, since the run began"),
-    "curiosity/loss": ("1", "The predictor's mean squared error on the slots it learned from"),
-    "curiosity/error": ("1", "Mean prediction error of the batch: how new it is, not normalised"),
-    "curiosity/reward_mean": ("normalised reward", "Mean intrinsic reward of the batch"),
-    "curiosity/return_std": ("1", "Running standard deviation of the discounted prediction error"),
-    "curiosity/q_mean": ("squashed reward", "Mean intrinsic value of the actions taken"),
-    "curiosity/gradient_norm": ("1", "Global norm of the predictor's gradient before clipping"),
-}
-"""Every metric that an update reports: unit and meaning."""
+from gamefleet.learners.metric_names import METRICS as METRICS
 
 
 def summary(evaluation: Evaluation, losses: Float[Tensor, " heads"]) -> dict[str, Tensor]:

@@ -1,0 +1,133 @@
+"""`gamefleet dashboard`: the pages of a run, a fleet, a folder of runs, or a shared folder.
+
+Job: parse, put the readers and what they are told together, serve. Place in the data flow: folders -> `watch` ->
+browser. Left out: reading, and everything that writes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gamefleet.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from gamefleet.watch.answers import Answers
+    from gamefleet.watch.providers import Providers
+    from gamefleet.watch.serving import Place
+    from gamefleet.watch.site import Site
+
+PORT = 8080
+
+FoldersArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN_DIR|SHARED_DIR|HOST:DIR]...",
+        help="What to show; default: the folder of the runs.",
+        show_default=False,
+    ),
+]
+PortOption = Annotated[int | None, typer.Option("--port", help="Of the pages; default: 8080, or any that is free.")]
+ListenOption = Annotated[str, typer.Option("--listen", metavar="HOST", help="Address of this machine to serve on.")]
+OpenOption = Annotated[
+    bool | None, typer.Option("--open/--no-open", help="Open a browser; default: where there is one.")
+]
+StreamOption = Annotated[
+    int | None,
+    typer.Option("--stream-port", metavar="N", help="Take live pictures of players on this port; 0 for any."),
+]
+
+
+def dashboard(
+    folders: FoldersArgument = None,
+    port: PortOption = None,
+    listen: ListenOption = "127.0.0.1",
+    open_browser: OpenOption = None,
+    stream_port: StreamOption = None,
+) -> None:
+    """Show runs in the browser: state, curves, map, jobs, machines, averaging, checks. Reads only."""
+    from gamefleet.watch.answers import Answers
+    from gamefleet.watch.serving import needed_token, take_place
+
+    site = site_of(folders or ["runs"])
+    answers = Answers(site, providers_for(site))
+    place = take_place(listen, port, usual_port=PORT, token=needed_token(listen, os.environ))
+    serve(answers, place, opens=open_browser)
+
+
+def site_of(folders: list[str]) -> Site:
+    """What is shown.
+
+    Raises:
+        RunFolderError: A folder does not exist.
+    """
+    from gamefleet.watch.site import Site
+
+    paths = [Path(folder).expanduser() for folder in folders]
+    for path in paths:
+        if not path.is_dir():
+            raise RunFolderError(
+                "There is no such folder",
+                value=str(path),
+                remedy="Name a run folder, a folder of runs, a shared folder, or HOST:DIR.",
+            )
+    return Site(folders=paths)
+
+
+def providers_for(site: Site) -> Providers:
+    """What is told besides run folders."""
+    from gamefleet.cli.dashboard_chains import Chains
+    from gamefleet.cli.dashboard_checks import DoctorChecks, meanings, panels
+    from gamefleet.cli.dashboard_fleet import Averaging, Machines
+    from gamefleet.watch.providers import Providers
+    from gamefleet.watch.site import kind_of
+
+    first = site.folders[0]
+    is_run = kind_of(first) in ("run", "fleet")
+    checks = DoctorChecks(
+        runs_folder=first.absolute().parent if is_run else first,
+        run=first.absolute().name if kind_of(first) == "run" else "",
+        shared=first if kind_of(first) == "shared" else None,
+    )
+    return Providers(
+        chain=Chains(environment=os.environ, is_copy=site.copy is not None),
+        machines=Machines(),
+        averaging=Averaging(),
+        checks=None if site.copy else checks,
+        meanings=meanings,
+        panels=panels,
+    )
+
+
+def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
+    """Serve until Ctrl-C."""
+    from gamefleet.watch.server import make_app
+    from gamefleet.watch.serving import Serving
+
+    serving = Serving(make_app(answers), place)
+    answers.freshness.start()
+    print(f"The dashboard is at {place.address} (Ctrl-C ends it; no run notices).", flush=True)
+    if opens or (opens is None and has_display(os.environ)):
+        show(place.address)
+    try:
+        serving.run()
+    finally:
+        answers.freshness.close()
+
+
+def has_display(environment: os._Environ[str] | dict[str, str]) -> bool:
+    """Whether a browser can be opened for the person who typed the command."""
+    return (
+        bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")) and "SSH_CONNECTION" not in environment
+    )
+
+
+def show(address: str) -> None:
+    """Open the browser; it starts in its own time."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

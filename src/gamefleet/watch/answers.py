@@ -1,0 +1,320 @@
+"""The JSON values behind every address.
+
+Job: answer each question from what is known, each source by itself. Place in the data flow: run views and providers ->
+here -> `server`. Left out: HTTP.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from gamefleet import __version__
+from gamefleet.watch.contained import Outcome, Source, contained
+from gamefleet.watch.live import Freshness
+from gamefleet.watch.providers import CHAIN_INTERVAL_S, FOLDER_INTERVAL_S, Checks, Panel, Providers, told
+from gamefleet.watch.run_view import RunView
+from gamefleet.watch.site import Site, as_json
+
+MOST_CURVES = 400
+MOST_POINTS = 4000
+MOST_EVENTS = 1000
+FIRST_ANSWER_S = 0.15
+"""So long a provider's first answer is waited for; later ones come when they come."""
+
+Json = dict[str, Any]
+
+
+class UnknownError(LookupError):
+    """There is nothing of that name."""
+
+
+class Pictures(Protocol):
+    """Who plays and can be watched: a hub."""
+
+    def agents(self) -> list[Json]:
+        """Everyone who plays."""
+        ...
+
+    def best(self, top_k: int) -> Sequence[str]:
+        """The furthest."""
+        ...
+
+
+@dataclass(slots=True)
+class Answers:
+    """Everything that can be asked.
+
+    Args:
+        site: The runs.
+        providers: What else is shown.
+        pictures: Where live pictures come from; None when they are not asked for.
+        no_pictures: Why there are none.
+    """
+
+    site: Site
+    providers: Providers
+    pictures: Pictures | None = None
+    no_pictures: str = "live pictures were not asked for: start the dashboard with --stream-port"
+    freshness: Freshness = field(init=False)
+    chains: Source | None = field(init=False)
+    machines_source: Source | None = field(init=False)
+    averaging_source: Source | None = field(init=False)
+    check_list: Checks = field(init=False)
+    meanings: Source | None = field(init=False)
+    _panels: dict[str, Source] = field(default_factory=dict)
+    _panel_data: dict[tuple[str, str, str], Source] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        site, providers = self.site, self.providers
+        self.freshness = Freshness(site=site)
+        self.chains = _source(providers.chain, lambda: site.fleets, CHAIN_INTERVAL_S)
+        self.machines_source = _source(providers.machines, lambda: site.shared, FOLDER_INTERVAL_S)
+        self.averaging_source = _source(providers.averaging, lambda: site.shared, FOLDER_INTERVAL_S)
+        self.check_list = Checks(providers.checks)
+        self.meanings = Source(read=providers.meanings, interval_s=math.inf) if providers.meanings else None
+
+    def view(self, run: str | None) -> RunView:
+        """A run by its id; the first one when none is named.
+
+        Raises:
+            UnknownError: There is none.
+        """
+        views = self.site.views
+        found = self.site.view(run) if run else views[0] if views else None
+        if found is None:
+            raise UnknownError(f"There is no run {run!r} here" if run else "There is no run here yet")
+        return found
+
+    def describe(self) -> Json:
+        """`/api/site`."""
+        games = dict.fromkeys(view.facts.game for view in self.site.views if view.facts.game)
+        panels = [
+            {
+                "game": game,
+                "name": panel.name,
+                "title": panel.title,
+                "script": f"/panels/{game}/{panel.name}.js",
+                "data": f"/panels/{game}/{panel.name}.json?run=",
+            }
+            for game in games
+            for panel in self.panels(game)
+        ]
+        return {**as_json(self.site), "pages": self.pages(), "panels": panels, "version": __version__}
+
+    def pages(self) -> list[str]:
+        """Names of the pages that have something to show here."""
+        has_runs, has_fleet = bool(self.site.views), bool(self.site.fleets)
+        has_map = any(view.visits.rows or view.visits.path.exists() for view in self.site.views)
+        found = ["now"] * has_runs + ["agents"] * (self.pictures is not None) + ["map"] * has_map
+        found += ["chain"] * has_fleet + ["machines", "averaging"] * bool(self.site.shared) + ["runs"] * has_runs
+        return [*found, "checks"] if self.providers.checks else found
+
+    def now(self, run: str | None) -> Json:
+        """`/api/now`."""
+        view = self.view(run)
+        answer = view.now(self.chain_of(view), self._members_of(view))
+        if self.pictures is not None:
+            answer["best"]["agent"] = next(iter(self.pictures.best(1)), None)
+        return answer
+
+    def runs(self) -> list[Json]:
+        """`/api/runs`."""
+        return [view.row(self.chain_of(view)) for view in self.site.views]
+
+    def metrics(self, run: str | None) -> Json:
+        """`/api/metrics`."""
+        view = self.view(run)
+        meanings = self._meanings()
+        with view.lock:
+            metrics = view.metrics
+            return {
+                "names": [
+                    {"name": name, "value": value, **_meaning(name, meanings)} for name, value in view.values().items()
+                ],
+                "rows": metrics.rows,
+                "ignored": metrics.ignored,
+                "superseded": metrics.superseded,
+                "reading": metrics.reading,
+                "problem": metrics.problem,
+            }
+
+    def curves(self, runs: Sequence[str], names: Sequence[str], **window: float | None) -> Json:
+        """`/api/curves`.
+
+        Args:
+            runs: Ids; the first run when there are none.
+            names: Metrics; the six that say most when there are none.
+            window: `points`, `first`, `last`.
+        """
+        points = max(1, min(MOST_POINTS, int(window.get("points") or 1000)))
+        found: list[Json] = []
+        for view in [self.view(run) for run in runs or [""]]:
+            with view.lock:
+                for name in names or view.six():
+                    curve = view.metrics.curves.get(name)
+                    if curve is not None and len(found) < MOST_CURVES:
+                        seen = curve.view(points=points, first=window.get("first"), last=window.get("last"))
+                        found.append({"run": view.id, "name": name, **seen})
+        return {"curves": found}
+
+    def events(self, run: str | None, limit: int = 200) -> list[Json]:
+        """`/api/events`, the newest first."""
+        view = self.view(run)
+        with view.lock:
+            newest = list(view.events.newest)[-max(1, min(MOST_EVENTS, limit)) :]
+        return [
+            {"time": one.time_s, "kind": one.kind, "step": one.step, "attempt": one.attempt, "text": one.text}
+            for one in reversed(newest)
+        ]
+
+    def visits(self, run: str | None, until: int | None = None) -> Json:
+        """`/api/visits`."""
+        view = self.view(run)
+        with view.lock:
+            return {"run": view.id, **view.visits.view(until)}
+
+    def agents(self) -> Json:
+        """`/api/agents`."""
+        if self.pictures is None:
+            return {"streaming": {"listening": False, "producers": 0, "why": self.no_pictures}, "agents": []}
+        agents = self.pictures.agents()
+        producers = len({agent.get("member") for agent in agents})
+        why = "" if agents else "no game sends pictures: is stream.enabled set, and are the tokens the same?"
+        return {"streaming": {"listening": True, "producers": producers, "why": why}, "agents": agents}
+
+    def chain(self) -> Json:
+        """`/api/chain`."""
+        return _told(self.chains, "the jobs") if self.site.fleets else {"available": False, "chains": []}
+
+    def machines(self) -> Json:
+        """`/api/machines`."""
+        return _told(self.machines_source, "the shared folder") if self.site.shared else {"available": False}
+
+    def averaging(self) -> Json:
+        """`/api/averaging`."""
+        return _told(self.averaging_source, "the shared folder") if self.site.shared else {"available": False}
+
+    def chain_of(self, view: RunView) -> Json | None:
+        """The chain that carries a run; None when none does."""
+        chains = self.chain().get("chains") if self.site.fleets else None
+        folder = str(view.folder.resolve())
+        for chain in chains or ():
+            if str(chain.get("run_folder")) == folder or (self.site.copy and chain.get("run") == view.paths.name):
+                return dict(chain)
+        return None
+
+    def panels(self, game: str) -> Sequence[Panel]:
+        """What a game adds; nothing while it is being opened."""
+        provide = self.providers.panels
+        if provide is None:
+            return ()
+        source = self._panels.setdefault(game, Source(read=lambda: tuple(provide(game)), interval_s=math.inf))
+        outcome = source.latest(wait_s=FIRST_ANSWER_S)
+        return outcome.value or () if outcome else ()
+
+    def panel(self, game: str, name: str) -> Panel:
+        """One panel.
+
+        Raises:
+            UnknownError: There is none.
+        """
+        games = {view.facts.game for view in self.site.views}
+        for panel in self.panels(game) if game in games else ():
+            if panel.name == name:
+                return panel
+        raise UnknownError(f"There is no panel {name!r} of {game!r}")
+
+    def panel_data(self, game: str, name: str, run: str | None) -> Any:
+        """What a panel's script gets."""
+        panel, view = self.panel(game, name), self.view(run)
+        source = self._panel_data.setdefault(
+            (game, name, view.id), Source(read=lambda: panel.data(view.folder), interval_s=FOLDER_INTERVAL_S)
+        )
+        outcome = source.latest(wait_s=10.0)
+        if outcome is None or outcome.error:
+            return {"error": outcome.error if outcome else "the game has not answered yet"}
+        return outcome.value
+
+    def versions(self) -> dict[str, int]:
+        """What changed is seen by these numbers; names as of the addresses below `/api/`."""
+        views = self.site.views
+        total = {kind: sum(view.versions.get(kind, 0) for view in views) for kind in KINDS}
+        every = {
+            "site": self.site.version + sum(source.version for source in self._panels.values()),
+            "metrics": total["metrics"],
+            "curves": total["metrics"],
+            "events": total["events"],
+            "visits": total["visits"],
+            "chain": _version(self.chains),
+            "machines": _version(self.machines_source),
+            "averaging": _version(self.averaging_source),
+            "checks": len(self.check_list.results) + len(self.check_list.state),
+        }
+        moved = total["metrics"] + total["events"] + total["facts"] + every["chain"] + every["machines"]
+        return every | {"now": moved, "runs": moved}
+
+    def _members_of(self, view: RunView) -> Sequence[Json]:
+        outcome = self.machines_source.outcome if self.machines_source and self.site.shared else None
+        found = told(outcome, error_of="the shared folder").get("members") or []
+        return [row for row in found if len(self.site.views) == 1 or row.get("member") == view.paths.name]
+
+    def _meanings(self) -> Mapping[str, tuple[str, str]]:
+        outcome = self.meanings.latest(wait_s=FIRST_ANSWER_S) if self.meanings else None
+        return outcome.value or {} if outcome else {}
+
+
+KINDS = ("facts", "metrics", "events", "visits")
+
+
+def _source(
+    provide: Callable[[Sequence[Path]], Any] | None, folders: Callable[[], Sequence[Path]], interval_s: float
+) -> Source | None:
+    return Source(read=lambda: provide(list(folders())), interval_s=interval_s) if provide else None
+
+
+def _told(source: Source | None, name: str) -> Json:
+    if source is None:
+        return {"available": False}
+    return told(source.latest(wait_s=FIRST_ANSWER_S), error_of=name)
+
+
+def _version(source: Source | None) -> int:
+    return source.version if source else 0
+
+
+def _meaning(name: str, meanings: Mapping[str, tuple[str, str]]) -> Json:
+    """Unit and meaning, of the name itself or of its family: `term/<name>`."""
+    family = next((key for key in meanings if "<" in key and name.startswith(key.partition("<")[0])), "")
+    unit, meaning = meanings.get(name) or meanings.get(family) or ("", "")
+    return {"unit": unit, "meaning": meaning}
+
+
+def stamped(work: Callable[[], Any]) -> Outcome:
+    """An answer with the server's time; what fails is told, what is unknown is passed on.
+
+    Raises:
+        UnknownError: There is nothing of that name.
+    """
+    unknown: list[UnknownError] = []
+
+    def asked() -> Any:
+        try:
+            return work()
+        except UnknownError as error:
+            unknown.append(error)
+            return None
+
+    outcome = contained(asked)
+    if unknown:
+        raise unknown[0]
+    return outcome
+
+
+def now_s() -> float:
+    """The server's time, to a tenth of a second."""
+    return round(time.time(), 1)

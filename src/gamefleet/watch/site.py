@@ -1,0 +1,195 @@
+"""Which runs the pages show.
+
+Job: find the runs below the folders that a user named: a run, a fleet, a folder of runs, a shared folder, or copies of
+them. Place in the data flow: paths -> run views, which `live` keeps fresh. Left out: reading runs (`run_view`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gamefleet.runs.paths import RunPaths
+from gamefleet.watch.contained import contained
+from gamefleet.watch.facts import SmallFile
+from gamefleet.watch.run_view import RunView
+
+MOST_RUNS = 500
+FLEET = Path("fleet") / "fleet.json"
+SHARED = "shared.json"
+
+Kind = Literal["run", "runs", "fleet", "shared", "copy"]
+
+
+@dataclass(slots=True)
+class CopyState:
+    """How fresh a copy of another machine's folder is.
+
+    Args:
+        origin: The folder there, for people.
+        copied_at: When the last copy was whole, seconds since 1970; 0 before the first.
+        error: Why the last try failed; empty when it did not.
+    """
+
+    origin: str
+    copied_at: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run folder, with its name in a fleet if it has one."""
+
+    folder: Path
+    member: str = ""
+
+
+@dataclass(slots=True)
+class Site:
+    """What is shown.
+
+    Args:
+        folders: As the user named them.
+        copy: Of another machine; None when the folders are this machine's.
+        clock: Seconds since 1970.
+    """
+
+    folders: Sequence[Path]
+    copy: CopyState | None = None
+    clock: Callable[[], float] = time.time
+    kind: Kind = "runs"
+    version: int = 0
+    trouble: str = ""
+    fleets: list[Path] = field(default_factory=list)
+    _views: dict[str, RunView] = field(default_factory=dict)
+    _by_folder: dict[Path, RunView] = field(default_factory=dict)
+    _shared: list[Path] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def title(self) -> str:
+        """What the pages are headed with."""
+        return self.folders[0].resolve().name if len(self.folders) == 1 else "gamefleet"
+
+    @property
+    def views(self) -> list[RunView]:
+        """All runs."""
+        with self._lock:
+            return list(self._views.values())
+
+    def view(self, run: str) -> RunView | None:
+        """One run by its id; None when there is none of that name."""
+        with self._lock:
+            return self._views.get(run)
+
+    @property
+    def shared(self) -> list[Path]:
+        """Shared folders: those that were named, and those that runs say they use."""
+        named = list(self._shared)
+        for view in self.views:
+            if view.facts.setting("collaboration", "enabled"):
+                told = view.facts.setting("collaboration", "shared_dir")
+                named += [Path(told).expanduser()] if isinstance(told, str) and told else []
+        return list(dict.fromkeys(named))
+
+    def scan(self) -> None:
+        """Look for runs that came or went."""
+        outcome = contained(self._found)
+        self.trouble = outcome.error
+        if outcome.error:
+            return
+        found: list[FoundRun] = outcome.value[:MOST_RUNS]
+        if [one.folder for one in found] == list(self._by_folder):
+            return
+        with self._lock:
+            self._by_folder = {one.folder: self._by_folder.get(one.folder) or self._new_view(one) for one in found}
+            self._views = {view.id: view for view in self._by_folder.values()}
+            self.version += 1
+
+    def _found(self) -> list[FoundRun]:
+        fleets: list[Path] = []
+        shared: list[Path] = []
+        runs: dict[Path, FoundRun] = {}
+        kinds: list[Kind] = []
+        for folder in self.folders:
+            kinds.append(kind_of(folder))
+            if (folder / SHARED).exists():
+                shared.append(folder)
+            for place in candidates(folder):
+                if (place / FLEET).exists():
+                    fleets.append(place)
+                for one in runs_in(place):
+                    runs.setdefault(one.folder.resolve(), one)
+                    if one.member:
+                        runs[one.folder.resolve()] = one
+        self.fleets, self._shared = fleets, shared
+        self.kind = "copy" if self.copy else kinds[0] if len(kinds) == 1 else "runs"
+        return list(runs.values())
+
+    def _new_view(self, one: FoundRun) -> RunView:
+        taken = {view.id for view in self._by_folder.values()}
+        name = one.folder.resolve().name
+        name = next(text for text in _names(name) if text not in taken)
+        return RunView(name, RunPaths(one.folder), one.member, self.clock, is_copy=self.copy is not None)
+
+
+def _names(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}~{number}"
+        number += 1
+
+
+def kind_of(folder: Path) -> Kind:
+    """What a folder is."""
+    if (folder / FLEET).exists():
+        return "fleet"
+    if (folder / "manifest.json").exists() or (folder / "attempts").is_dir():
+        return "run"
+    return "shared" if (folder / SHARED).exists() else "runs"
+
+
+def candidates(folder: Path) -> list[Path]:
+    """The folder itself, and those directly below it that are runs or fleets."""
+    if kind_of(folder) in ("run", "fleet"):
+        return [folder]
+    below = {path.parent for path in folder.glob("*/manifest.json")}
+    below |= {path.parent.parent for path in folder.glob(f"*/{FLEET}")}
+    return sorted(below)
+
+
+def runs_in(folder: Path) -> Iterator[FoundRun]:
+    """The runs that a folder is or carries."""
+    facts = SmallFile()
+    facts.look(folder / FLEET)
+    chains = facts.content.get("chains")
+    for chain in chains if isinstance(chains, list) else ():
+        told = chain.get("run_folder") if isinstance(chain, dict) else None
+        if isinstance(told, str):
+            # In a copy, and after the folder was moved, the runs lie beside their fleet as before.
+            beside = folder.parent / Path(told).name
+            yield FoundRun(beside if beside.exists() else Path(told), str(chain.get("member", "")))
+    if not chains and kind_of(folder) == "run":
+        yield FoundRun(folder)
+
+
+def as_json(site: Site) -> dict[str, Any]:
+    """The part of `/api/site` that the folders say."""
+    copy = site.copy
+    age = None if copy is None or not copy.copied_at else max(0.0, site.clock() - copy.copied_at)
+    return {
+        "title": site.title,
+        "folder": ", ".join(str(folder) for folder in site.folders) if copy is None else copy.origin,
+        "kind": site.kind,
+        "copy": None if copy is None else {"from": copy.origin, "age_s": age, "error": copy.error},
+        "runs": [
+            {"id": view.id, "name": view.paths.name, "game": view.facts.game, "member": view.member}
+            for view in site.views
+        ],
+        "trouble": site.trouble,
+    }
