@@ -78,15 +78,18 @@ def commercial_areas() -> tuple[Area, ...]:
 
 @cache
 def cartridge_areas() -> tuple[Area, ...]:
-    """The cartridge's outdoor areas joined at the edges that lead to each other, all others in rows to their right."""
+    """The cartridge's outdoor areas joined at the edges that lead to each other, all others close to their doors."""
     world = load_world()
     open_air = [number for number, data in world.maps.items() if data.tileset == _OUTDOORS]
     outdoors: list[Area] = []
     for number in open_air:
         if number not in {area.id for area in outdoors}:
             outdoors += right_of(outdoors, joined(world, number))
-    indoors = [_area(data) for number, data in world.maps.items() if number not in open_air]
-    return (*outdoors, *beside(outdoors, indoors))
+    placed = list(outdoors)
+    for number, data in world.maps.items():
+        if number not in open_air:
+            placed.append(near(placed, _area(data), _door(world, outdoors, number)))
+    return tuple(placed)
 
 
 def joined(world: World, start: int) -> list[Area]:
@@ -146,6 +149,42 @@ def beside(outdoors: Sequence[Area], indoors: Iterable[Area]) -> list[Area]:
         y += area.height + GAP_TILES
         width = max(width, area.width)
     return placed
+
+
+def near(placed: Sequence[Area], area: Area, point: tuple[int, int]) -> Area:
+    """An area in the free place beside others that is nearest to a point."""
+    width, height = area.width + GAP_TILES, area.height + GAP_TILES
+    columns = {x for one in placed for x in (one.x - width, one.x, one.x + one.width + GAP_TILES)}
+    rows = {y for one in placed for y in (one.y - height, one.y, one.y + one.height + GAP_TILES)}
+
+    def distance(place: tuple[int, int]) -> tuple[float, int, int]:
+        across = place[0] + area.width / 2 - point[0]
+        down = place[1] + area.height / 2 - point[1]
+        return across * across + down * down, *place
+
+    places = sorted(((x, y) for x in columns for y in rows), key=distance)
+    return next(area.at(x, y) for x, y in places if _is_free(placed, area.at(x, y)))
+
+
+def _is_free(placed: Sequence[Area], area: Area) -> bool:
+    return not any(
+        area.x < one.x + one.width + GAP_TILES
+        and one.x < area.x + area.width + GAP_TILES
+        and area.y < one.y + one.height + GAP_TILES
+        and one.y < area.y + area.height + GAP_TILES
+        for one in placed
+    )
+
+
+def _door(world: World, outdoors: Sequence[Area], number: int) -> tuple[int, int]:
+    """Where one enters an indoor area from outdoors; the origin where there is no such door."""
+    doors = [
+        (area.x + warp.at[0], area.y + warp.at[1])
+        for area in outdoors
+        for warp in world.maps[area.id].warps
+        if warp.to == number
+    ]
+    return doors[0] if doors else (0, 0)
 
 
 def _area(data: MapData) -> Area:

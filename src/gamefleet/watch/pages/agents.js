@@ -7,6 +7,7 @@ import { Frames, draw, fit } from "./frames.js";
 const WALL_FRAMES_PER_S = 5;
 const FOLLOW_FRAMES_PER_S = 15;
 const STALE_S = 10;
+const MOST_WATCHED = 64; // as many as the server takes in one wish
 
 const ORDERS = {
   place: ["by name (steady)", (a, b) => a.id.localeCompare(b.id, "en", { numeric: true })],
@@ -48,7 +49,7 @@ export function open(root, context) {
       else visible.delete(id);
     }
     clearTimeout(waiting);
-    waiting = setTimeout(() => frames.watch({ watch: [...visible].sort(), fps: WALL_FRAMES_PER_S }), 120);
+    waiting = setTimeout(() => frames.watch({ watch: [...visible].sort().slice(0, MOST_WATCHED), fps: WALL_FRAMES_PER_S }), 120);
   });
 
   function make(agent) {

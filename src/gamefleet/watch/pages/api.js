@@ -33,8 +33,13 @@ export async function get(path, signal = undefined) {
     throw new Trouble(`The server's answer to ${path} cannot be read (status ${answer.status}).`);
   }
   const said = typeof value?.error === "string" ? value.error : "";
-  if (said || !answer.ok) throw new Trouble(said || `The server answered with status ${answer.status}.`);
+  if (!answer.ok || isOnlyTrouble(value)) throw new Trouble(said || `The server answered with status ${answer.status}.`);
   return value;
+}
+
+/** A source that failed says nothing but so; one that failed in part gives what it has, with a sentence beside it. */
+function isOnlyTrouble(value) {
+  return typeof value?.error === "string" && Object.keys(value).every((key) => ["error", "at", "available"].includes(key));
 }
 
 /** Ask the server to do something; the cookie of this page says that it may. */
@@ -101,19 +106,17 @@ export class Live {
   #sources = new Set();
   #socket;
 
-  /** `onreach(text)` hears "" when the server answers and a sentence when it does not. */
-  constructor(onreach) {
+  /** `onreach(text)` hears "" when the server answers and a sentence when it does not; without `hears` it only polls. */
+  constructor(onreach, { hears = true } = {}) {
     this.onreach = onreach;
-    this.#socket = new Socket("/ws/live", {
-      onopen: () => this.#refresh(null),
-      onmessage: (text) => this.#heard(text),
-    });
+    const handlers = { onopen: () => this.#refresh(null), onmessage: (text) => this.#heard(text) };
+    this.#socket = hears ? new Socket("/ws/live", handlers) : null;
     // The page comes back from the background: what was not asked meanwhile is asked now.
     document.addEventListener("visibilitychange", () => !document.hidden && this.#refresh(null));
   }
 
   get isUp() {
-    return this.#socket.isOpen;
+    return this.#socket?.isOpen ?? false;
   }
 
   /** Start a source: `show(value, trouble)` is called with each new answer and with each sentence of trouble. */
@@ -194,7 +197,7 @@ class Source {
     const text = JSON.stringify({ ...value, at: 0 });
     if (text === this.#last) return;
     this.#last = text;
-    this.show(value, "");
+    this.show(value, value.error ?? "");
   }
 
   #again() {

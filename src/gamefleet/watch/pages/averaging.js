@@ -30,7 +30,8 @@ export function open(root, { live }) {
     note.hidden = versions.length > 0;
     list.hidden = versions.length === 0;
     say(note, shown.available === false ? shown.why || "Nothing is averaged here: the run does not share its weights." : "No version has been merged yet.");
-    fill(body, recent.map((version) => row(version, shown.head, paint)));
+    const opened = new Set([...body.querySelectorAll("details[open]")].map((node) => node.dataset.version));
+    fill(body, recent.map((version) => row(version, shown.head, paint, opened.has(String(version.version)))));
     fill(legend, [...numbers.keys()].map((member) => el("span", {}, el("span", { class: "mark", style: { background: paint(member) } }), member)));
     say(more, versions.length > recent.length ? `The newest ${number(recent.length)} of ${number(versions.length)} versions.` : "");
   }
@@ -42,7 +43,7 @@ export function open(root, { live }) {
   return { close: () => source.close(), recolour: () => shown && draw() };
 }
 
-function row(version, head, paint) {
+function row(version, head, paint, isOpen) {
   const inputs = version.inputs ?? [];
   const total = inputs.reduce((sum, input) => sum + (input.weight ?? 0), 0) || 1;
   const bar = el("div", { class: "shares", role: "img", "aria-label": inputs.map((i) => `${i.member} ${percent(i.weight / total)}`).join(", ") || "no contributions" },
@@ -50,7 +51,14 @@ function row(version, head, paint) {
   const details = inputs.map((input) => el("li", {}, `${input.member} ${percent(input.weight / total)}`, el("span", { class: "quiet" }, describe(input))));
   const refused = (version.rejected ?? []).map((one) => el("li", { class: "warning" }, `${one.member}: ${one.reason}`));
   const name = version.version === head ? el("span", {}, `${number(version.version)} `, el("span", { class: "good" }, "newest")) : number(version.version);
-  return el("tr", {}, el("th", { scope: "row" }, name), el("td", { title: moment(version.at) }, clock(version.at)), el("td", {}, words([version.kind, version.rule].filter(Boolean).join(", "))), el("td", {}, bar), el("td", {}, el("ul", {}, details)), el("td", {}, refused.length ? el("ul", {}, refused) : "–"), el("td", {}, verdict(version.verdict)));
+  return el("tr", {}, el("th", { scope: "row" }, name), el("td", { title: moment(version.at) }, clock(version.at)), el("td", {}, rule(version)), el("td", {}, bar), el("td", {}, details.length ? el("details", { data: { version: version.version }, open: isOpen }, el("summary", {}, `${number(details.length)} ${details.length === 1 ? "member" : "members"}`), el("ul", {}, details)) : "–"), el("td", {}, refused.length ? el("ul", {}, refused) : "–"), el("td", {}, verdict(version.verdict)));
+}
+
+function rule(version) {
+  const name = typeof version.rule === "object" ? version.rule?.rule : version.rule;
+  const settings = Object.entries(typeof version.rule === "object" ? (version.rule ?? {}) : {}).filter(([key]) => key !== "rule");
+  const title = settings.map(([key, value]) => `${words(key)} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+  return el("span", { title }, words([version.kind, name].filter(Boolean).join(", ")), version.reason ? el("span", { class: "warning" }, `: ${version.reason}`) : null);
 }
 
 function describe(input) {
@@ -64,5 +72,7 @@ function describe(input) {
 
 function verdict(value) {
   if (value === null || value === undefined || value === "") return "–";
-  return typeof value === "string" ? words(value) : words(Object.values(value).filter((part) => typeof part !== "object").join(", "));
+  if (typeof value === "string") return words(value);
+  const played = `mean return ${number(value.mean_return)} of ${number(value.returns?.length)} episodes`;
+  return value.reason ? el("span", { class: "serious" }, `taken back: ${value.reason}`) : el("span", {}, el("span", { class: "good" }, "kept"), `, ${played}`);
 }

@@ -105,7 +105,7 @@ function drawing(chain, legs, jobs, { width, at, span }) {
       if (known(save) && save >= first) parts.push(svg("line", { x1: x(save), x2: x(save), y1: LANE.top + 3, y2: LANE.top + LANE.height - 3, class: "seg-save" }));
     }
     const before = legs[index - 1]?.ended_at;
-    if (known(before) && known(begin) && begin > before) rect(before, begin, LANE.top + LANE.height / 2 - 3, 6, "seg-gap", `Gap of ${duration(leg.gap_s ?? begin - before)}${known(leg.ours_s) ? `, ${duration(leg.ours_s)} of it not the queue's` : ""}`);
+    if (known(before) && known(begin) && begin > before) rect(before, begin, LANE.top + LANE.height / 2 - 3, 6, "seg-gap", `Gap of ${duration(legs[index - 1].gap_s ?? begin - before)}${ours(legs[index - 1])}`);
     const middle = known(begin) && end >= first ? x(Math.max(begin, first)) : null;
     if (middle !== null && x(end) - middle > 34) parts.push(svg("text", { x: middle + 4, y: LANE.top - 5 }, String(leg.number)));
   });
@@ -118,6 +118,11 @@ function drawing(chain, legs, jobs, { width, at, span }) {
   for (const [time, anchor] of ticks(first, last, width)) parts.push(svg("text", { x: x(time), y: base + 10, "text-anchor": anchor }, clock(time, at)));
   const label = `${chain.name}: ${legs.length} jobs from ${clock(first, at)} to ${clock(last, at)}; ${gaps(legs)}`;
   return svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": label }, ...parts);
+}
+
+/** How much of the gap after a job was neither the queue's nor a late machine's. */
+function ours(leg) {
+  return typeof leg.ours_s === "number" ? `, ${duration(leg.ours_s)} of it our own` : "";
 }
 
 function withTitle(text) {
@@ -140,7 +145,7 @@ function legTitle(leg, at) {
 }
 
 function legTable(legs) {
-  const titles = ["Number", "Job", "Host", "Queued", "Started", "Ended", "From step", "To step", "Outcome", "Gap", "Ours"];
+  const titles = ["Number", "Job", "Host", "Queued", "Started", "Ended", "From step", "To step", "Outcome", "Gap after it", "Our own part"];
   const rows = [...legs].reverse().map((leg) => {
     const cells = [leg.job, leg.host, clock(leg.queued_at), clock(leg.started_at), clock(leg.ended_at), number(leg.from_step), number(leg.to_step), words(leg.outcome) || (leg.started_at && !leg.ended_at ? "running" : ""), duration(leg.gap_s), duration(leg.ours_s)];
     return el("tr", {}, el("th", { scope: "row", title: moment(leg.started_at) }, String(leg.number)), cells.map((cell) => el("td", {}, cell === null || cell === undefined || cell === "" ? "–" : String(cell))));

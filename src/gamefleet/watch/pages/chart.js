@@ -64,7 +64,7 @@ export function createChart({ title, meaning = "", height = 130, zoom = null, is
       series,
       bands,
       legend: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
       cursor: { y: false, points: { size: 7 }, drag: { x: Boolean(zoom), y: false, setScale: false } },
       scales: {
         x: { time: false },
@@ -129,7 +129,7 @@ export function createChart({ title, meaning = "", height = 130, zoom = null, is
     const text = dense.map(
       (curve) =>
         `${curves.length > 1 ? `${curve.run}: ` : ""}${number(curve.num_points)} values in ${number(curve.step.length)} ` +
-        "stretches; the band goes from the smallest to the largest of each.",
+        "stretches: line = last, band = least to most.",
     );
     say(note, text.join(" "));
   }

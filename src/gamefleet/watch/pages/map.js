@@ -388,7 +388,8 @@ function drawTrails(pen, world, answer, scale) {
   (answer.trails ?? []).forEach((trail, which) => {
     const ink = colour(which);
     pen.strokeStyle = pen.fillStyle = ink;
-    pen.lineWidth = Math.max(1.5 / scale, 0.12);
+    pen.lineWidth = 1.4 / scale;
+    pen.globalAlpha = 0.8;
     pen.beginPath();
     let before = null;
     for (let k = 0; k + 2 < trail.spots.length; k += 3) {
@@ -399,6 +400,7 @@ function drawTrails(pen, world, answer, scale) {
       before = spot;
     }
     pen.stroke();
+    pen.globalAlpha = 1;
     if (!before) return;
     pen.beginPath();
     pen.arc(before[0], before[1], Math.max(3.5 / scale, 0.4), 0, 2 * Math.PI);

@@ -34,7 +34,7 @@ export function open(root, context) {
     return handle;
   }
   const script = import(chosen.script);
-  const address = chosen.data.replace(/run=ID$/, `run=${encodeURIComponent(run)}`);
+  const address = chosen.data.replace(/run=(ID)?$/, `run=${encodeURIComponent(run)}`);
   source = live.follow(address, ["panels"], async (data, text) => {
     problem.show(text);
     if (!data || isClosed) return;

@@ -20,7 +20,7 @@ let agents = [];
 const live = new Live((text) => {
   part("offline").hidden = !text;
   say(part("offline"), text ? `${text} Asking again by itself.` : "");
-});
+}, { hears: false });
 
 /** The place for one picture: the wanted size where the window holds it, less where it does not. */
 function room() {
