@@ -6,8 +6,10 @@ members come and go (a folder) cannot say that nothing more comes: `ENDING` name
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +31,16 @@ from gamefleet.transport.folder import FolderExperienceReceiver, FolderExperienc
 from gamefleet.transport.folder_sent import SentBounds
 from gamefleet.transport.folder_unread import TakingBounds
 from gamefleet.transport.folder_weights import SharedWeights
+from gamefleet.transport.link import Link
+from gamefleet.transport.link_dialer import Dialer
+from gamefleet.transport.link_listener import Listener
+from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.memory import MemoryExperience, MemoryWeights
+from gamefleet.transport.socket import SocketExperienceReceiver, SocketExperienceSender, arrays_of
+from gamefleet.transport.socket_arrays import describe
+from gamefleet.transport.socket_weights import SocketWeightsReceiver, SocketWeightsSender
+from gamefleet.transport.token import new_token
+from gamefleet.transport.wire import encode_message
 from gamefleet.weights.content import NETWORK, Content
 from gamefleet.weights.manifests import Blob, SharedFacts, Version, as_json
 from gamefleet.weights.shared_paths import SharedPaths
@@ -134,13 +145,97 @@ def weights_in_a_folder(folder: Path) -> WeightsEnds:
     return FolderMerger(ours), SharedWeights(theirs)
 
 
+@dataclass
+class Linked:
+    """Both ends of a link over 127.0.0.1."""
+
+    listener: Listener
+    dialer: Dialer
+
+    def far(self) -> Link:
+        found = self.listener.accept(PATIENCE_S)
+        assert found is not None, "no link came for a minute"
+        return found
+
+
+@pytest.fixture(autouse=True)
+def opened() -> Iterator[list[Linked]]:
+    """What a test opened, closed after it."""
+    links: list[Linked] = []
+    OPENED.append(links)
+    yield links
+    OPENED.pop()
+    for linked in links:
+        linked.dialer.close(linger_s=0.0)
+        linked.listener.close()
+
+
+OPENED: list[list[Linked]] = []
+
+
+def linked(window_bytes: int) -> Linked:
+    token, settings = new_token(), LinkSettings(window_bytes=window_bytes)
+    listener = Listener(
+        "127.0.0.1", 0, token, name="learner", role="learner", peer_role="coordinator", settings=settings
+    )
+    dialer = Dialer(
+        lambda timeout_s: socket.create_connection(listener.address, timeout_s),
+        token,
+        name="coordinator",
+        role="coordinator",
+        peer_role="learner",
+        settings=settings,
+    )
+    OPENED[-1].append(Linked(listener, dialer))
+    return OPENED[-1][-1]
+
+
+def experience_over_a_link(capacity_chunks: int, folder: Path) -> ExperienceEnds:
+    facts, parts = describe(arrays_of(chunk(0)))
+    size = encode_message("chunk", {"source": chunk(0).source, "arrays": facts}, parts).num_bytes
+    ends = linked(int((capacity_chunks + 0.4) * size))
+    return SocketExperienceSender(ends.dialer.link), SocketExperienceReceiver(ends.far())
+
+
+class PatientSender:
+    """Publishes, and waits until it has arrived: a line takes a moment, and the tests look at once."""
+
+    def __init__(self, ends: Linked) -> None:
+        self._link = ends.dialer.link
+        self._sender = SocketWeightsSender(self._link)
+        self._receiver = SocketWeightsReceiver(ends.far())
+        self._newest = -1
+
+    @property
+    def receiver(self) -> WeightsReceiver:
+        return self._receiver
+
+    def publish(self, weights: Weights) -> None:
+        self._sender.publish(weights)
+        self._newest = max(self._newest, weights.version)
+        assert self._receiver.newest(after=self._newest - 1, timeout_s=PATIENCE_S) is not None
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+def weights_over_a_link(folder: Path) -> WeightsEnds:
+    sender = PatientSender(linked(2**20))
+    return sender, sender.receiver
+
+
 EXPERIENCE: dict[str, Callable[[int, Path], ExperienceEnds]] = {
     "memory": experience_in_memory,
     "folder": experience_in_a_folder,
+    "socket": experience_over_a_link,
 }
-ENDING = ("memory",)
-WEIGHTS: dict[str, Callable[[Path], WeightsEnds]] = {"memory": weights_in_memory, "folder": weights_in_a_folder}
-ENDING_WEIGHTS = ("memory",)
+ENDING = ("memory", "socket")
+WEIGHTS: dict[str, Callable[[Path], WeightsEnds]] = {
+    "memory": weights_in_memory,
+    "folder": weights_in_a_folder,
+    "socket": weights_over_a_link,
+}
+ENDING_WEIGHTS = ("memory", "socket")
 
 
 def chunk(number: int, source: str = "run/m0/a0/e0", num_slots: int = 4) -> Chunk:

@@ -72,6 +72,7 @@ class Link:
         *,
         stream: Stream = Stream.CONTROL,
         timeout_s: float | None = None,
+        is_last: bool = False,
     ) -> bool:
         """Send a message that must arrive: exactly once, in order within its stream.
 
@@ -84,6 +85,7 @@ class Link:
             payload: Raw bytes; neither copied nor to be changed afterwards.
             stream: A lossless one; those named first pass the others.
             timeout_s: Seconds to wait for room at most; None waits as long as it takes.
+            is_last: A small message that ends something: it is accepted however full the window is.
 
         Returns:
             Whether it was accepted.
@@ -94,7 +96,8 @@ class Link:
         """
         if stream not in LOSSLESS:
             raise ValueError(f"messages of the stream {stream.name} are offered, not sent")
-        return self._endpoint.send(stream, encode_message(kind, header, payload), timeout_s)
+        encoded = encode_message(kind, header, payload)
+        return self._endpoint.send(stream, encoded, timeout_s, is_last=is_last)
 
     def offer(self, kind: str, header: Mapping[str, Any], payload: Sequence[Buffer] = (), *, key: str = "") -> bool:
         """Send a message if it can leave at once; never waits, never raises because of the line.
@@ -138,7 +141,15 @@ class Link:
         Call it when what the message caused can no longer be lost: at once where nothing is kept, after the checkpoint
         where exactly-once must hold over a crash. The sender keeps everything until then. Lossy messages need none.
         """
-        self._endpoint.acknowledge(message)
+        self._endpoint.acknowledge(message.session, message.stream, message.number)
+
+    def acknowledge_up_to(self, session: str, stream: Stream, number: int) -> None:
+        """As `acknowledge`, for a message of which only the numbers are left; others than this session's are let be."""
+        self._endpoint.acknowledge(session, stream, number)
+
+    def wait_for_message(self, timeout_s: float, *, streams: Sequence[Stream] = tuple(Stream)) -> bool:
+        """Wait until `receive` would not; returns whether there is something."""
+        return self._endpoint.wait_for_message(streams, timeout_s)
 
     def flush(self, timeout_s: float | None, *, streams: Sequence[Stream] = LOSSLESS) -> bool:
         """Wait until the other side has acknowledged everything that was sent; returns whether it has."""
@@ -161,3 +172,11 @@ class Link:
         if self.state.kind == CONNECTED:
             self.flush(linger_s)
         self._endpoint.leave("ended", "this link was closed")
+
+    def refuse(self, why: str) -> None:
+        """End the session because the other side is not to be worked with.
+
+        Args:
+            why: A sentence that both sides show, without a full stop.
+        """
+        self._endpoint.leave(REFUSED, why)

@@ -127,16 +127,20 @@ class Endpoint:
 
     # The application's side.
 
-    def send(self, stream: Stream, encoded: Encoded, timeout_s: float | None) -> bool:
+    def send(self, stream: Stream, encoded: Encoded, timeout_s: float | None, *, is_last: bool = False) -> bool:
         """Accept a lossless message, waiting while the window is full; see `Link.send`."""
         self.check_process()
         if encoded.num_bytes > self.settings.message_bytes:
             raise ValueError(f"a message of {encoded.num_bytes} bytes; at most {self.settings.message_bytes} are taken")
+
+        def has_room() -> bool:
+            return is_last or self._outbox.has_room(stream, encoded.num_bytes)
+
         with self.changed:
-            self.changed.wait_for(lambda: self.is_closed or self._outbox.has_room(stream, encoded.num_bytes), timeout_s)
+            self.changed.wait_for(lambda: self.is_closed or has_room(), timeout_s)
             if self.is_closed:
                 raise ClosedError(self.state.why or "this link was closed")
-            if not self._outbox.has_room(stream, encoded.num_bytes):
+            if not has_room():
                 return False
             self._outbox.put(stream, encoded)
             self._wake_up()
@@ -175,10 +179,15 @@ class Endpoint:
                 self._owe_counts()
             return found[0]
 
-    def acknowledge(self, message: Message) -> None:
-        """The application is done with a message; see `Link.acknowledge`."""
+    def wait_for_message(self, streams: Sequence[Stream], timeout_s: float) -> bool:
+        """Wait until `receive` would not."""
         with self.changed:
-            if self._inbox.acknowledge(message):
+            return self.changed.wait_for(lambda: self.is_closed or self._inbox.has_any(streams), timeout_s)
+
+    def acknowledge(self, session: str, stream: Stream, number: int) -> None:
+        """The application is done with a message and all before it; see `Link.acknowledge`."""
+        with self.changed:
+            if self._inbox.acknowledge(session, stream, number):
                 self._owe_counts()
 
     def flush(self, streams: Sequence[Stream], timeout_s: float | None) -> bool:

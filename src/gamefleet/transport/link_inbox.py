@@ -28,6 +28,9 @@ from gamefleet.transport.wire import (
     lossy_name,
 )
 
+LAST_BYTES = 2**14
+"""Beyond the window, for the few small messages that end something."""
+
 MOST_LOSSY_KEYS = 4096
 MOST_LOSSY_BYTES = 32 * 2**20
 """Of messages that the application did not take yet; older ones make room."""
@@ -184,7 +187,8 @@ class Inbox:
             lane = self._lanes[found.stream]
             if found.number != lane.received + 1:
                 raise WireError(f"Message {found.number} came after {lane.received}", where=found.stream.name)
-            if lane.waiting_bytes and lane.waiting_bytes + assembly.num_bytes > self._window_bytes:
+            granted = self._window_bytes + LAST_BYTES
+            if lane.waiting_bytes and lane.waiting_bytes + assembly.num_bytes > granted:
                 raise WireError("The other side sends more than its window allows", where=found.stream.name)
         self._assemblies[found.stream] = assembly
         return self._finish_if_done(found.stream)
@@ -216,14 +220,20 @@ class Inbox:
                 return message
         return None
 
-    def acknowledge(self, message: Message) -> bool:
+    def has_any(self, streams: Sequence[Stream]) -> bool:
+        """Whether `take` would return a message."""
+        return any(
+            bool(self._lossy) if stream is Stream.FRAMES else bool(self._lanes[stream].whole) for stream in streams
+        )
+
+    def acknowledge(self, session: str, stream: Stream, number: int) -> bool:
         """The application is done with this message and all before it; returns whether that is news."""
-        if message.is_lossy or message.session != self.session:
+        if stream is Stream.FRAMES or session != self.session:
             return False
-        lane = self._lanes[message.stream]
-        if not lane.committed < message.number <= lane.taken:
+        lane = self._lanes[stream]
+        if not lane.committed < number <= lane.taken:
             return False
-        lane.committed = message.number
+        lane.committed = number
         return True
 
     def clear(self) -> None:
