@@ -13,6 +13,7 @@ BROAD_HANDLERS: dict[str, str] = {
 
 SWALLOWED: dict[str, str] = {
     "cli/errors.py::run_and_explain": "the outermost frame: whatever comes there is a bug, reported with its traceback",
+    "watch/contained.py::contained": "one source of the pages that is broken is shown as broken, and the others go on",
     "runs/trackers.py::_each": "a mirror at a service that fails is logged and dropped; our own metrics are written",
 }
 """Functions that may catch everything and go on; each with its reason."""

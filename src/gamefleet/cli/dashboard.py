@@ -7,14 +7,17 @@ browser. Left out: reading, and everything that writes.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamefleet.errors import RunFolderError
+from gamefleet.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from gamefleet.watch.answers import Answers
     from gamefleet.watch.providers import Providers
     from gamefleet.watch.serving import Place
@@ -39,6 +42,7 @@ StreamOption = Annotated[
     int | None,
     typer.Option("--stream-port", metavar="N", help="Take live pictures of players on this port; 0 for any."),
 ]
+SshOption = Annotated[Path | None, typer.Option("--ssh-config", metavar="FILE", help="As for `ssh -F`.")]
 
 
 def dashboard(
@@ -47,25 +51,41 @@ def dashboard(
     listen: ListenOption = "127.0.0.1",
     open_browser: OpenOption = None,
     stream_port: StreamOption = None,
+    ssh_config: SshOption = None,
 ) -> None:
-    """Show runs in the browser: state, curves, map, jobs, machines, averaging, checks. Reads only."""
+    """Show runs in the browser: state, curves, map, jobs, machines, averaging, checks.
+
+    Reads only; no run waits for it, needs it or notices it.
+    """
     from gamefleet.watch.answers import Answers
     from gamefleet.watch.serving import needed_token, take_place
 
-    site = site_of(folders or ["runs"])
-    answers = Answers(site, providers_for(site))
     place = take_place(listen, port, usual_port=PORT, token=needed_token(listen, os.environ))
-    serve(answers, place, opens=open_browser)
+    with ExitStack() as stack:
+        site = site_of(folders or ["runs"], ssh_config, stack)
+        answers = Answers(site, providers_for(site))
+        if stream_port is not None:
+            take_pictures(answers, stream_port, stack)
+        serve(answers, place, opens=open_browser)
 
 
-def site_of(folders: list[str]) -> Site:
-    """What is shown.
+def site_of(folders: list[str], ssh_config: Path | None, stack: ExitStack) -> Site:
+    """What is shown; a copy of another machine's folder is kept fresh until `stack` is left.
 
     Raises:
         RunFolderError: A folder does not exist.
+        ConfigError: A folder of another machine is one of several.
     """
+    from gamefleet.cli.dashboard_copy import copy_of, is_remote
     from gamefleet.watch.site import Site
 
+    if any(map(is_remote, folders)):
+        if len(folders) > 1:
+            raise ConfigError("One folder of another machine is shown by itself", value=folders, remedy="Name one.")
+        copying = copy_of(folders[0], ssh_config=ssh_config)
+        stack.callback(copying.close)
+        copying.start()
+        return Site(folders=[copying.mirror.local], copy=copying.state)
     paths = [Path(folder).expanduser() for folder in folders]
     for path in paths:
         if not path.is_dir():
@@ -75,6 +95,17 @@ def site_of(folders: list[str]) -> Site:
                 remedy="Name a run folder, a folder of runs, a shared folder, or HOST:DIR.",
             )
     return Site(folders=paths)
+
+
+def take_pictures(answers: Answers, port: int, stack: ExitStack) -> None:
+    """Listen for players until `stack` is left."""
+    from gamefleet.cli.dashboard_stream import live_pictures
+
+    answers.site.scan()
+    for view in answers.site.views:
+        view.look()
+    folders = [] if answers.site.copy else [*(view.folder for view in answers.site.views), *answers.site.shared]
+    answers.pictures = stack.enter_context(live_pictures(port, folders))
 
 
 def providers_for(site: Site) -> Providers:
@@ -107,7 +138,7 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
     from gamefleet.watch.server import make_app
     from gamefleet.watch.serving import Serving
 
-    serving = Serving(make_app(answers), place)
+    serving = Serving(make_app(answers, more=frames_of(answers)), place)
     answers.freshness.start()
     print(f"The dashboard is at {place.address} (Ctrl-C ends it; no run notices).", flush=True)
     if opens or (opens is None and has_display(os.environ)):
@@ -116,6 +147,14 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
         serving.run()
     finally:
         answers.freshness.close()
+
+
+def frames_of(answers: Answers) -> list[BaseRoute]:
+    """The address of live pictures, where there are any."""
+    from gamefleet.watch.frames_socket import FramesSocket
+    from gamefleet.watch.hub import Hub
+
+    return [FramesSocket(answers.pictures).route()] if isinstance(answers.pictures, Hub) else []
 
 
 def has_display(environment: os._Environ[str] | dict[str, str]) -> bool:

@@ -56,6 +56,7 @@ class DoctorChecks:
             host_folder="",
             fleet_folder=self.shared or usual_copy(os.environ),
             environment=os.environ,
+            stream_port=STREAM_PORT,
         )
         environment = clean(os.environ)
         with Programs(environment) as programs:

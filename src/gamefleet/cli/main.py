@@ -25,8 +25,10 @@ from gamefleet.cli import (
     export,
     fleet,
     members,
+    report,
     rollout,
     runs,
+    status,
     sync,
     train,
     view,
@@ -54,8 +56,9 @@ app.command("members")(members.members)
 app.command("bench")(bench.bench)
 app.command("view")(view.view)
 app.command("dashboard")(dashboard.dashboard)
-app.command("dashboard")(dashboard.dashboard)
+app.command("status")(status.status)
 app.command("export")(export.export)
+app.command("report")(report.report)
 app.command("members")(members.members)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")

@@ -7,40 +7,34 @@ here -> `server`. Left out: HTTP.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from gamefleet import __version__
-from gamefleet.watch.contained import Outcome, Source, contained
+from gamefleet.watch import run_account
+from gamefleet.watch.contained import Outcome, Source, UnknownError, contained
+from gamefleet.watch.game_panels import GamePanels
 from gamefleet.watch.live import Freshness
-from gamefleet.watch.providers import CHAIN_INTERVAL_S, FOLDER_INTERVAL_S, Checks, Panel, Providers, told
+from gamefleet.watch.providers import CHAIN_INTERVAL_S, FIRST_ANSWER_S, FOLDER_INTERVAL_S, Checks, Providers, told
 from gamefleet.watch.run_view import RunView
 from gamefleet.watch.site import Site, as_json
 
 MOST_CURVES = 400
 MOST_POINTS = 4000
 MOST_EVENTS = 1000
-FIRST_ANSWER_S = 0.15
-"""So long a provider's first answer is waited for; later ones come when they come."""
-
 Json = dict[str, Any]
-
-
-class UnknownError(LookupError):
-    """There is nothing of that name."""
 
 
 class Pictures(Protocol):
     """Who plays and can be watched: a hub."""
 
-    def agents(self) -> list[Json]:
-        """Everyone who plays."""
+    def as_json(self) -> Json:
+        """Everyone who plays, as `/api/agents` says it."""
         ...
 
-    def best(self, top_k: int) -> Sequence[str]:
+    def best(self, k: int, /) -> Sequence[str]:
         """The furthest."""
         ...
 
@@ -66,8 +60,7 @@ class Answers:
     averaging_source: Source | None = field(init=False)
     check_list: Checks = field(init=False)
     meanings: Source | None = field(init=False)
-    _panels: dict[str, Source] = field(default_factory=dict)
-    _panel_data: dict[tuple[str, str, str], Source] = field(default_factory=dict)
+    panels: GamePanels = field(init=False)
 
     def __post_init__(self) -> None:
         site, providers = self.site, self.providers
@@ -76,6 +69,7 @@ class Answers:
         self.machines_source = _source(providers.machines, lambda: site.shared, FOLDER_INTERVAL_S)
         self.averaging_source = _source(providers.averaging, lambda: site.shared, FOLDER_INTERVAL_S)
         self.check_list = Checks(providers.checks)
+        self.panels = GamePanels(providers.panels)
         self.meanings = Source(read=providers.meanings, interval_s=math.inf) if providers.meanings else None
 
     def view(self, run: str | None) -> RunView:
@@ -92,19 +86,17 @@ class Answers:
 
     def describe(self) -> Json:
         """`/api/site`."""
-        games = dict.fromkeys(view.facts.game for view in self.site.views if view.facts.game)
-        panels = [
-            {
-                "game": game,
-                "name": panel.name,
-                "title": panel.title,
-                "script": f"/panels/{game}/{panel.name}.js",
-                "data": f"/panels/{game}/{panel.name}.json?run=",
-            }
-            for game in games
-            for panel in self.panels(game)
-        ]
-        return {**as_json(self.site), "pages": self.pages(), "panels": panels, "version": __version__}
+        return {
+            **as_json(self.site),
+            "pages": self.pages(),
+            "panels": self.panels.describe(self.games),
+            "version": __version__,
+        }
+
+    @property
+    def games(self) -> list[str]:
+        """Names of the games of the runs."""
+        return list(dict.fromkeys(view.facts.game for view in self.site.views if view.facts.game))
 
     def pages(self) -> list[str]:
         """Names of the pages that have something to show here."""
@@ -117,14 +109,14 @@ class Answers:
     def now(self, run: str | None) -> Json:
         """`/api/now`."""
         view = self.view(run)
-        answer = view.now(self.chain_of(view), self._members_of(view))
+        answer = run_account.now(view, self.chain_of(view), self._members_of(view))
         if self.pictures is not None:
             answer["best"]["agent"] = next(iter(self.pictures.best(1)), None)
         return answer
 
     def runs(self) -> list[Json]:
         """`/api/runs`."""
-        return [view.row(self.chain_of(view)) for view in self.site.views]
+        return [run_account.row(view, self.chain_of(view)) for view in self.site.views]
 
     def metrics(self, run: str | None) -> Json:
         """`/api/metrics`."""
@@ -134,7 +126,8 @@ class Answers:
             metrics = view.metrics
             return {
                 "names": [
-                    {"name": name, "value": value, **_meaning(name, meanings)} for name, value in view.values().items()
+                    {"name": name, "value": value, **_meaning(name, meanings)}
+                    for name, value in run_account.values(view).items()
                 ],
                 "rows": metrics.rows,
                 "ignored": metrics.ignored,
@@ -155,7 +148,7 @@ class Answers:
         found: list[Json] = []
         for view in [self.view(run) for run in runs or [""]]:
             with view.lock:
-                for name in names or view.six():
+                for name in names or run_account.six(view):
                     curve = view.metrics.curves.get(name)
                     if curve is not None and len(found) < MOST_CURVES:
                         seen = curve.view(points=points, first=window.get("first"), last=window.get("last"))
@@ -182,10 +175,7 @@ class Answers:
         """`/api/agents`."""
         if self.pictures is None:
             return {"streaming": {"listening": False, "producers": 0, "why": self.no_pictures}, "agents": []}
-        agents = self.pictures.agents()
-        producers = len({agent.get("member") for agent in agents})
-        why = "" if agents else "no game sends pictures: is stream.enabled set, and are the tokens the same?"
-        return {"streaming": {"listening": True, "producers": producers, "why": why}, "agents": agents}
+        return self.pictures.as_json()
 
     def chain(self) -> Json:
         """`/api/chain`."""
@@ -208,44 +198,12 @@ class Answers:
                 return dict(chain)
         return None
 
-    def panels(self, game: str) -> Sequence[Panel]:
-        """What a game adds; nothing while it is being opened."""
-        provide = self.providers.panels
-        if provide is None:
-            return ()
-        source = self._panels.setdefault(game, Source(read=lambda: tuple(provide(game)), interval_s=math.inf))
-        outcome = source.latest(wait_s=FIRST_ANSWER_S)
-        return outcome.value or () if outcome else ()
-
-    def panel(self, game: str, name: str) -> Panel:
-        """One panel.
-
-        Raises:
-            UnknownError: There is none.
-        """
-        games = {view.facts.game for view in self.site.views}
-        for panel in self.panels(game) if game in games else ():
-            if panel.name == name:
-                return panel
-        raise UnknownError(f"There is no panel {name!r} of {game!r}")
-
-    def panel_data(self, game: str, name: str, run: str | None) -> Any:
-        """What a panel's script gets."""
-        panel, view = self.panel(game, name), self.view(run)
-        source = self._panel_data.setdefault(
-            (game, name, view.id), Source(read=lambda: panel.data(view.folder), interval_s=FOLDER_INTERVAL_S)
-        )
-        outcome = source.latest(wait_s=10.0)
-        if outcome is None or outcome.error:
-            return {"error": outcome.error if outcome else "the game has not answered yet"}
-        return outcome.value
-
     def versions(self) -> dict[str, int]:
         """What changed is seen by these numbers; names as of the addresses below `/api/`."""
         views = self.site.views
         total = {kind: sum(view.versions.get(kind, 0) for view in views) for kind in KINDS}
         every = {
-            "site": self.site.version + sum(source.version for source in self._panels.values()),
+            "site": self.site.version + self.panels.version,
             "metrics": total["metrics"],
             "curves": total["metrics"],
             "events": total["events"],
@@ -313,8 +271,3 @@ def stamped(work: Callable[[], Any]) -> Outcome:
     if unknown:
         raise unknown[0]
     return outcome
-
-
-def now_s() -> float:
-    """The server's time, to a tenth of a second."""
-    return round(time.time(), 1)

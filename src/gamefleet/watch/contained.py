@@ -18,6 +18,10 @@ from gamefleet.errors import GamefleetError
 Clock = Callable[[], float]
 
 
+class UnknownError(LookupError):
+    """There is nothing of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a call.

@@ -19,6 +19,8 @@ CHAIN_INTERVAL_S = 20.0
 """Schedulers do not like to be asked often."""
 
 FOLDER_INTERVAL_S = 2.0
+FIRST_ANSWER_S = 0.15
+"""So long a first answer is waited for; later ones come when they come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

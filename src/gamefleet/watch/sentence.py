@@ -113,7 +113,7 @@ def sentence(run: Situation) -> str:
 
 
 def _finished(run: Situation) -> str:
-    when = f" on {moment(run.changed_s, run.now)}" if run.changed_s else ""
+    when = f", at {moment(run.changed_s, run.now)}" if run.changed_s else ""
     return f"finished: all {max(run.saved_step, run.step):,} steps are done{when}"
 
 

@@ -21,7 +21,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gamefleet.watch.answers import Answers, UnknownError, stamped
+from gamefleet.watch.answers import Answers, stamped
+from gamefleet.watch.contained import UnknownError
 from gamefleet.watch.run_view import is_plain
 
 PAGES = Path(__file__).parent / "pages"
@@ -191,7 +192,7 @@ def panel_script(answers: Answers) -> Callable[[Request], Response]:
 
     def endpoint(request: Request) -> Response:
         try:
-            panel = answers.panel(request.path_params["game"], request.path_params["name"])
+            panel = answers.panels.find(answers.games, request.path_params["game"], request.path_params["name"])
         except UnknownError as error:
             return as_json({"error": str(error)}, status=404)
         return file_in(panel.script.parent, panel.script.name, {".js": TYPES[".js"]})
@@ -204,7 +205,8 @@ def panel_data(answers: Answers) -> Ask:
 
     def ask(request: Request) -> Any:
         game, name = request.path_params["game"], request.path_params["name"]
-        return answers.panel_data(game, name, request.query_params.get("run"))
+        panel = answers.panels.find(answers.games, game, name)
+        return answers.panels.data(panel, answers.view(request.query_params.get("run")))
 
     return ask
 

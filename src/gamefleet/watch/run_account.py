@@ -1,0 +1,151 @@
+"""What is told of one run.
+
+Job: turn what is known of a run folder into JSON values. Place in the data flow: `run_view` -> here -> `answers` and
+`gamefleet status`. Left out: reading (`run_view`), words (`sentence`, `alarms`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gamefleet.watch.alarms import Signs, alarms
+from gamefleet.watch.run_view import RunView
+from gamefleet.watch.sentence import Situation, sentence, state_of
+
+SIX = ("start/milestones", "start/return", "run/milestones_reached", "start/cells", "learner/loss", "speed/steps_per_s")
+"""Curves that say most; where a run has fewer of them, others take their place."""
+
+PICTURES = frozenset({".png", ".gif", ".webp", ".jpg", ".jpeg"})
+
+Json = Mapping[str, Any]
+
+
+def situation(view: RunView, chain: Json | None = None) -> Situation:
+    """Everything that the sentence is made of."""
+    facts, state, claim = view.facts, view.facts.state.content, view.facts.claim.content
+    holder = claim.get("holder")
+    process = holder if isinstance(holder, dict) else {}
+    began = view.events.last.get("training_began")
+    rows = view.metrics.time_s >= number(claim.get("started_at")) > 0
+    return Situation(
+        name=view.paths.name,
+        game=facts.game,
+        status=str(state.get("status", "")),
+        reason=str(state.get("reason") or "")[:500],
+        changed_s=number(state.get("updated_at")),
+        step=max(view.metrics.step, whole(state.get("step"))),
+        saved_step=whole(state.get("step")),
+        total_steps=whole(state.get("total_steps") or facts.setting("run", "total_steps")),
+        steps_per_s=view.metrics.value("speed/steps_per_s") or 0.0,
+        holder=f"process {process.get('pid')} on {process.get('host')}" if process else "",
+        has_ended="ended_at" in claim,
+        is_dead=facts.is_dead,
+        silence_s=facts.claim_age_s,
+        has_begun=rows or (began is not None and began.attempt >= facts.attempt),
+        chain=chain or {},
+        now=view.clock(),
+    )
+
+
+def now(view: RunView, chain: Json | None = None, machines: Sequence[Json] = ()) -> dict[str, Any]:
+    """What `/api/now` says."""
+    with view.lock:
+        run = situation(view, chain)
+        return {
+            "state": state_of(run),
+            "sentence": sentence(run),
+            "step": run.step,
+            "total_steps": run.total_steps,
+            "steps_per_s": run.steps_per_s,
+            "milestones": {"reached": milestones(view), "total": None},
+            "best": {"agent": None, "picture": picture(view)},
+            "curves": six(view),
+            "values": values(view),
+            "alarms": [asdict(alarm) for alarm in alarms(signs_of(view, run, machines))],
+            "reading": view.metrics.reading,
+        }
+
+
+def row(view: RunView, chain: Json | None = None) -> dict[str, Any]:
+    """What `/api/runs` says of it."""
+    with view.lock:
+        run = situation(view, chain)
+        return {
+            "id": view.id,
+            "name": run.name,
+            "game": run.game,
+            "member": view.member,
+            "state": state_of(run),
+            "sentence": sentence(run),
+            "step": run.step,
+            "total_steps": run.total_steps,
+            "steps_per_s": run.steps_per_s,
+            "milestones": len(milestones(view)),
+            "changed_s": max(run.changed_s, view.metrics.time_s),
+        }
+
+
+def milestones(view: RunView) -> list[dict[str, Any]]:
+    """Reached ones, in the order in which they were: of the saved state, and what came since."""
+    saved = view.facts.state.content.get("milestones")
+    steps = dict(saved) if isinstance(saved, dict) else {}
+    steps = {str(name): whole(step) for name, step in list(steps.items())[:2000]}
+    events = view.events.milestones
+    steps.update({name: event.step or 0 for name, event in events.items()})
+    rows = [
+        {"name": name, "step": step, "time": events[name].time_s if name in events else None}
+        for name, step in steps.items()
+    ]
+    return sorted(rows, key=lambda row: (row["step"], row["name"]))
+
+
+def values(view: RunView) -> dict[str, float]:
+    """The newest finite value of every metric."""
+    names = sorted({*view.metrics.curves, *view.metrics.peeked})
+    return {name: value for name in names if (value := view.metrics.value(name)) is not None}
+
+
+def six(view: RunView) -> list[str]:
+    """Names of the curves to be drawn first."""
+    names = list(values(view))
+    return [*(name for name in SIX if name in names), *(name for name in names if name not in SIX)][:6]
+
+
+def picture(view: RunView) -> str | None:
+    """Path of the newest picture of the run, as the server knows it."""
+    found = [path for path in view.media() if path.suffix.lower() in PICTURES]
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    return f"/media/{view.id}/{newest.name}" if newest else None
+
+
+def signs_of(view: RunView, run: Situation, machines: Sequence[Json]) -> Signs:
+    """What the alarms of a run are judged by."""
+    metrics = view.metrics
+    started = number(view.facts.claim.content.get("started_at"))
+    last = max(metrics.time_s, started)
+    curve = metrics.curves.get("speed/steps_per_s")
+    interval = run.step / metrics.rows / run.steps_per_s if metrics.rows and run.steps_per_s else 0.0
+    return Signs(
+        run=run,
+        row_age_s=run.now - last if last else None,
+        row_interval_s=interval if curve else 0.0,
+        free_bytes=view.free_bytes(),
+        last=view.events.last,
+        without_value=metrics.without_value,
+        values={"learner/skipped_updates": metrics.value("learner/skipped_updates") or 0.0},
+        problems=view.problems(),
+        members=machines,
+        is_copy=view.is_copy,
+    )
+
+
+def number(value: Any) -> float:
+    """A number as it stands in a file that anybody may have written; 0 for anything else."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def whole(value: Any) -> int:
+    """A whole number likewise."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
