@@ -1,7 +1,7 @@
 // Agents: a wall of small screens. Only what can be seen is asked for; a click follows one agent in large.
 
 import { el, fill, say, trouble } from "./dom.js";
-import { duration, number, words } from "./format.js";
+import { duration, number, sentence, words } from "./format.js";
 import { Frames, draw, fit } from "./frames.js";
 
 const WALL_FRAMES_PER_S = 5;
@@ -110,7 +110,7 @@ export function open(root, context) {
     if (!value) return;
     agents = value.agents;
     why.hidden = agents.length > 0;
-    say(why, value.streaming?.why || "No agent is streaming. Runs started with stream.enabled = true appear here by themselves.");
+    say(why, sentence(value.streaming?.why) || "No agent is streaming. Runs started with stream.enabled = true appear here by themselves.");
     place();
     followed.update(agents);
   }

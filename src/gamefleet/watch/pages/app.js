@@ -3,6 +3,7 @@
 
 import { Live } from "./api.js";
 import { el, fill, say } from "./dom.js";
+import { sentence } from "./format.js";
 import { isTyping, showKeys, themeButton } from "./keys.js";
 import * as agents from "./agents.js";
 import * as averaging from "./averaging.js";
@@ -118,7 +119,7 @@ function showState(value, problem) {
   line.dataset.state = problem ? "unknown" : value.state;
   const copy = site?.copy;
   const stale = copy?.error ? ` The copy is not fresh: ${copy.error}` : "";
-  say(line, (problem || value.sentence) + stale);
+  say(line, sentence(problem || value.sentence) + stale);
 }
 
 function route() {

@@ -50,6 +50,12 @@ export function moment(time) {
   return isNumber(time) ? new Date(time * 1000).toLocaleString("en-GB") : "–";
 }
 
+/** A sentence with a capital at its beginning and a stop at its end. */
+export function sentence(text) {
+  const trimmed = String(text ?? "").trim();
+  return trimmed && `${trimmed[0].toUpperCase()}${trimmed.slice(1)}${/[.!?…]$/.test(trimmed) ? "" : "."}`;
+}
+
 /** `milestone_reached` as `milestone reached`. */
 export function words(name) {
   return String(name ?? "").replaceAll("_", " ");

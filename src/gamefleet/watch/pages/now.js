@@ -2,7 +2,7 @@
 
 import { createChart } from "./chart.js";
 import { el, fill, say, trouble } from "./dom.js";
-import { clock, duration, moment, number, percent, words } from "./format.js";
+import { clock, duration, moment, number, percent, sentence, words } from "./format.js";
 import { Frames, caption, draw, fit } from "./frames.js";
 
 const FRAMES_PER_S = 15;
@@ -23,23 +23,26 @@ function bestScreen(context) {
   let isLive = false;
   let streaming = null;
 
-  const frames = new Frames((header, bitmap) => {
-    isLive = true;
-    canvas.hidden = false;
-    sleep.hidden = film.hidden = picture.hidden = true;
-    draw(canvas, bitmap, screen.clientWidth, room());
-    fill(line, caption(header));
-    last = header.id;
-    over.hidden = true;
-  });
+  let frames = null;
   let last = null;
-  frames.watch({ watch: "best", top_k: 1, fps: FRAMES_PER_S });
+  function begin() {
+    frames = new Frames((header, bitmap) => {
+      isLive = true;
+      canvas.hidden = false;
+      sleep.hidden = film.hidden = picture.hidden = true;
+      draw(canvas, bitmap, screen.clientWidth, room());
+      fill(line, caption(header));
+      last = header.id;
+      over.hidden = true;
+    });
+    frames.watch({ watch: "best", top_k: 1, fps: FRAMES_PER_S });
+  }
   const room = () => Math.max(160, window.innerHeight - 230);
   const observer = new ResizeObserver(() => !canvas.hidden && fit(canvas, screen.clientWidth, room()));
   observer.observe(screen);
 
   function rest() {
-    if (isLive && !frames.isQuiet(last)) return;
+    if (isLive && !frames?.isQuiet(last)) return;
     if (isLive) {
       say(over, "No new picture for some seconds: the last one stands.");
       over.hidden = false;
@@ -48,13 +51,15 @@ function bestScreen(context) {
     const isFilm = media && /\.(mp4|webm)$/i.test(media);
     film.hidden = !isFilm;
     picture.hidden = !media || isFilm;
-    say(why, streaming?.why || "No agent is streaming its picture. Runs started with stream.enabled = true show it here.");
+    say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs started with stream.enabled = true show it here.");
     say(line, media ? "The last film of this run; no agent is streaming." : "");
     sleep.hidden = false;
   }
   const timer = setInterval(rest, 1000);
   const source = context.live.follow("/api/agents", ["agents"], (value) => {
     streaming = value?.streaming ?? null;
+    // A server that takes in no pictures has no line for them either.
+    if (streaming && streaming.listening !== false && !frames) begin();
     rest();
   });
   return {
@@ -69,7 +74,7 @@ function bestScreen(context) {
     close() {
       clearInterval(timer);
       observer.disconnect();
-      frames.close();
+      frames?.close();
       source.close();
     },
   };
@@ -168,7 +173,7 @@ export function open(root, context) {
     fill(
       happened,
       rows.length
-        ? rows.slice(0, EVENTS).map((row) => entry(clock(row.time), row.text || words(row.kind), moment(row.time)))
+        ? rows.slice(0, EVENTS).map((row) => entry(clock(row.time), event(row), moment(row.time)))
         : el("li", {}, el("span", { class: "quiet" }, "Nothing yet.")),
     );
   }
@@ -194,6 +199,12 @@ function alarm(one) {
     one.text,
     one.remedy ? el("span", { class: "remedy" }, ` ${one.remedy}`) : null,
   );
+}
+
+/** `checkpoint saved at step 400: seconds 0.6`, as much of it as is known. */
+function event(row) {
+  const where = typeof row.step === "number" ? ` at step ${number(row.step)}` : "";
+  return `${words(row.kind)}${where}${row.text ? `: ${row.text}` : ""}`;
 }
 
 function entry(when, text, title) {

@@ -3,7 +3,7 @@
 
 import { Live } from "./api.js";
 import { el, fill, say } from "./dom.js";
-import { number } from "./format.js";
+import { number, sentence } from "./format.js";
 import { Frames, caption, draw, fit } from "./frames.js";
 import { isTyping, showKeys, themeButton } from "./keys.js";
 
@@ -69,7 +69,7 @@ function report() {
   else if (shown.size) say(state, "No new picture for some seconds; the last ones stand. Training goes on without being watched, and pictures return by themselves.");
   else say(state, "Waiting for the first picture.");
   if (shown.size) return;
-  say(part("why"), streaming?.why || (streaming?.listening ? `Listening at ${streaming.listening}; nobody has connected yet.` : "Nobody has connected yet."));
+  say(part("why"), sentence(streaming?.why) || (typeof streaming?.listening === "string" && streaming.listening ? `Listening at ${streaming.listening}; nobody has connected yet.` : "Nobody has connected yet."));
   const advice = streaming?.advice ?? [
     "Start the run with stream.enabled = true (or --set stream.enabled=true); a run that is already training keeps its settings until its next job.",
     "On a cluster, let this viewer open the way: gamefleet view --via USER@login.cluster.example.edu:DIR.",
