@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.actors.accounts import Accounts, EpisodeSummary
+from gamefleet.actors.accounts import Accounts, EpisodeSummary, Standing
 from gamefleet.actors.curriculum import Curriculum
 from gamefleet.actors.explorer import Explorer
 from gamefleet.actors.firsts import Firsts, MilestoneEvent
@@ -147,9 +147,9 @@ class Actor:
             observer.observe(moment)
         return moment
 
-    def episode(self, env: int) -> EpisodeSummary:
-        """The episode that a game is in, as far as it went."""
-        return self._accounts.summary(env, "playing")
+    def standing(self, env: int) -> Standing:
+        """How the episode that a game is in stands."""
+        return self._accounts.standing(env)
 
     def close(self) -> None:
         """End the games."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.actors.accounts import EpisodeSummary
+from gamefleet.actors.accounts import Standing
 from gamefleet.actors.actor import Actor, Moment
 from gamefleet.transport.frames import ROSTER_INTERVAL_S, AgentRow, Credits
 
@@ -97,24 +97,24 @@ class Stage:
         self.has_news.set()
 
     def _picture_of(self, env: int) -> Taken:
-        row = row_of(self._actor.episode(env))
+        row = row_of(self._actor.standing(env))
         return Taken(row=row, picture=self._scene.pictures[env].copy(), at=self._wall())
 
     def _call_the_roll(self) -> None:
         self._roster_at = self._clock()
-        roster = [row_of(self._actor.episode(env)) for env in range(self._actor.vector.num_envs)]
+        roster = [row_of(self._actor.standing(env)) for env in range(self._actor.vector.num_envs)]
         with self._lock:
             self._roster = roster
         self.has_news.set()
 
 
-def row_of(episode: EpisodeSummary) -> AgentRow:
-    """An agent's standing from its episode."""
+def row_of(standing: Standing) -> AgentRow:
+    """An agent's row from its episode."""
     return AgentRow(
-        env=episode.env,
-        progress=episode.progress,
-        milestones=episode.num_milestones,
-        reward=episode.total_return,
-        steps=episode.num_steps,
-        origin=episode.origin,
+        env=standing.env,
+        progress=standing.progress,
+        milestones=standing.num_milestones,
+        reward=standing.total_return,
+        steps=standing.num_steps,
+        origin=standing.origin,
     )

@@ -29,7 +29,7 @@ ROSTER, FRAME, GRANT = "roster", "frame", "grant"
 PLAYER, VIEWER = "player", "viewer"
 """Roles of the two ends."""
 
-WINDOW = 3
+WINDOW = 4
 """Credits of a grant: so many pictures may be on their way before the viewer has taken the first."""
 
 GRANT_LASTS_S = 4.0

@@ -23,6 +23,9 @@ from gamefleet.errors import MissingDependencyError
 Codec = Literal["png", "webp", "jpeg"]
 
 MOST_COLOURS = 256
+MOST_SEPARATE = 16
+"""Colours that are told apart one by one."""
+
 EXACT_PIXELS = 320 * 240
 """Up to this size pictures of many colours are sent without loss; beyond, JPEG is several times smaller."""
 
@@ -64,31 +67,62 @@ def encode(picture: NDArray[np.uint8]) -> EncodedPicture:
         MissingDependencyError: It has many colours, and Pillow is not installed.
     """
     height, width = picture.shape[:2]
-    red, green, blue = (picture[:, :, channel].astype(np.uint32) for channel in range(3))
-    colours_of = red << 16 | green << 8 | blue
-    colours = np.unique(colours_of)
-    if colours.size <= MOST_COLOURS:
-        index = np.searchsorted(colours, colours_of).astype(np.uint8)
-        return EncodedPicture(codec="png", width=width, height=height, data=palette_png(index, colours))
+    indexed = by_red(picture) or by_colour(picture)
+    if indexed is not None:
+        return EncodedPicture(codec="png", width=width, height=height, data=palette_png(*indexed))
     codec: Codec = "webp" if height * width <= EXACT_PIXELS else "jpeg"
     return EncodedPicture(codec=codec, width=width, height=height, data=_by_pillow(picture, codec))
 
 
-def palette_png(index: NDArray[np.uint8], colours: NDArray[np.uint32]) -> bytes:
+Indexed = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""uint8 `[height, width]`, and the palette into which it points, uint8 `[colour, 3]`."""
+
+
+def by_red(picture: NDArray[np.uint8]) -> Indexed | None:
+    """The palette of a picture whose colours all differ in red, such as one of a few greys; None for others.
+
+    Several times as fast as `by_colour`: nothing is sorted.
+    """
+    red, green, blue = (np.ascontiguousarray(picture[:, :, channel]) for channel in range(3))
+    reds = np.flatnonzero(np.bincount(red.ravel(), minlength=256))
+    if reds.size > MOST_SEPARATE:
+        return None
+    first = [int(np.argmax(red.ravel() == value)) for value in reds]  # any pixel will do, if all of a red agree
+    palette = picture.reshape(-1, 3)[first]
+    place = np.zeros(256, np.uint8)
+    place[reds] = np.arange(reds.size)
+    index = place.take(red)
+    is_grey = np.array_equal(red, green) and np.array_equal(red, blue)
+    if is_grey or all(np.array_equal(palette[:, at].take(index), side) for at, side in ((1, green), (2, blue))):
+        return index, palette
+    return None
+
+
+def by_colour(picture: NDArray[np.uint8]) -> Indexed | None:
+    """The palette of any picture; None when it has too many colours."""
+    red, green, blue = (picture[:, :, channel].astype(np.uint32) for channel in range(3))
+    colours_of = red << 16 | green << 8 | blue
+    colours = np.unique(colours_of)
+    if colours.size > MOST_COLOURS:
+        return None
+    palette = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
+    return np.searchsorted(colours, colours_of).astype(np.uint8), palette
+
+
+def palette_png(index: NDArray[np.uint8], palette: NDArray[np.uint8]) -> bytes:
     """A PNG with a palette.
 
     Args:
         index: uint8 `[height, width]`, rows of the palette.
-        colours: uint32 `[colour]`, 0xRRGGBB each; at most 256.
+        palette: uint8 `[colour, 3]`; at most 256 rows.
 
     Source: the PNG specification, W3C, third edition, sections 5, 7.2 and 11.2.
     """
     height, width = index.shape
-    bits = next(bits for bits in (1, 2, 4, 8) if colours.size <= 1 << bits)
+    bits = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
     rows = _packed(index, bits)
     lines = np.zeros((height, rows.shape[1] + 1), np.uint8)  # each line begins with its filter: 0, none
     lines[:, 1:] = rows
-    palette = np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
     header = struct.pack(">IIBBBBB", width, height, bits, PALETTE, 0, 0, 0)
     chunks = (
         (b"IHDR", header),
