@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 
 PIECE_BYTES = 32 * 2**10
+BUFFER_BYTES = 64 * 2**10
 LOOK_S = 0.02
 
 
@@ -37,6 +38,8 @@ class FaultyLine:
         self._flips = 0
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
+        # A line holds little: what large buffers of a proxy take in at once is not slow.
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         self._listening.settimeout(LOOK_S)
         self.address: tuple[str, int] = self._listening.getsockname()
         self._thread = threading.Thread(target=self._accept, name="faulty-line", daemon=True)

@@ -82,6 +82,7 @@ class Connection:
         self._reader = FrameReader()
         self._selector = selectors.DefaultSelector()
         try:
+            plain.getpeername()  # of one that is gone already, the ssl module would leave an open descriptor behind
             self._socket = context.wrap_socket(plain, server_side=answers, do_handshake_on_connect=False)
         except (OSError, ValueError) as error:
             plain.close()

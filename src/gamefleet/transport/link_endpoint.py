@@ -265,6 +265,7 @@ class Endpoint:
                 first=self._outbox.first(),
                 peer_session=self._inbox.session,
                 received=self._inbox.received(),
+                begun=self._inbox.begun(),
                 scope=self.settings.scope,
                 epoch=self.settings.epoch,
                 message_bytes=self.settings.message_bytes,
@@ -277,8 +278,10 @@ class Endpoint:
             WireError: What it says cannot be.
         """
         with self.changed:
-            is_known = hello.peer_session == self.ours.session
-            self._outbox.rewind(hello.received if is_known else [number - 1 for number in self._outbox.first()])
+            if hello.peer_session == self.ours.session:
+                self._outbox.rewind(hello.received, hello.begun)
+            else:  # another process than before, which has nothing
+                self._outbox.rewind([number - 1 for number in self._outbox.first()], [-1] * len(LOSSLESS))
             self._inbox.meet(hello.session, hello.first, self._resume)
             self.peer = Peer(name=hello.name, role=hello.role, session=hello.session, facts=hello.facts)
 

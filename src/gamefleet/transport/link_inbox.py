@@ -77,6 +77,7 @@ class _Assembly:
         self._found = xxhash.xxh3_128(packed)
         # Memory that is never touched is never taken: announcing much and sending nothing costs nothing here.
         self.parts = [np.empty(size, np.uint8).data.cast("B") for size in description.sizes]
+        self.so_far = 0
         self._part = -1
         self._offset = 0
         self._go_on()
@@ -93,6 +94,7 @@ class _Assembly:
         part[self._offset : end] = chunk
         self._found.update(chunk)
         self._offset = end
+        self.so_far += len(chunk)
         if end == len(part):
             self._go_on()
 
@@ -154,7 +156,8 @@ class Inbox:
         """
         if len(first) != len(LOSSLESS) or min(first) < 1:
             raise WireError("The other side counts other streams than this one")
-        self.break_off()
+        if self.session != session:
+            self._assemblies.clear()
         for stream, number in zip(LOSSLESS, first, strict=True):
             lane = self._lanes[stream]
             is_known = self.session == session or int(stream) in resume
@@ -163,15 +166,20 @@ class Inbox:
             if lane.received < number - 1:
                 self.missing += number - 1 - lane.received if is_known else 0
                 lane.received = lane.taken = lane.committed = number - 1
+                self._assemblies.pop(stream, None)
         self.session = session
 
     def received(self) -> list[int]:
         """For each lossless stream, the last message that arrived whole."""
         return [self._lanes[stream].received for stream in LOSSLESS]
 
+    def begun(self) -> list[int]:
+        """For each lossless stream, how many bytes arrived of the next message's payload; -1 for not even its START."""
+        return [-1 if (found := self._assemblies.get(stream)) is None else found.so_far for stream in LOSSLESS]
+
     def break_off(self) -> None:
-        """The connection is gone: half-received messages will be sent afresh."""
-        self._assemblies.clear()
+        """The connection is gone: half-received messages go on with the next one, except lossy ones."""
+        self._assemblies.pop(Stream.FRAMES, None)
 
     def start(self, found: Frame) -> bool:
         """Take in a START frame; returns whether a message is complete.

@@ -59,6 +59,14 @@ class _Cursor:
             part += 1
         self.part, self.offset = part, 0
 
+    def seek(self, offset: int) -> None:
+        """Go on after so many bytes of the payload, its START included."""
+        self._go_to(0)
+        while not self.is_done and offset >= len(self.encoded.parts[self.part]):
+            offset -= len(self.encoded.parts[self.part])
+            self._go_to(self.part + 1)
+        self.offset = offset
+
     @property
     def is_done(self) -> bool:
         return self.part == len(self.encoded.parts)
@@ -81,6 +89,17 @@ class _Lane:
     def first(self) -> int:
         """The oldest message that is kept, or the next one."""
         return self.committed + 1
+
+    def go_on(self, stream: Stream, number: int, offset: int) -> None:
+        """The other side has everything up to a message, and some of the next one."""
+        self.cursor = None
+        self.sent = number
+        self.taken = min(self.taken, number)  # a reader that crashed takes again what it had taken
+        self.untaken_bytes = sum(kept.num_bytes for other, kept in self.kept.items() if other > self.taken)
+        if offset >= 0:
+            self.sent += 1
+            self.cursor = _Cursor(self.kept[self.sent], stream, self.sent)
+            self.cursor.seek(offset)
 
     @property
     def waits(self) -> bool:
@@ -140,35 +159,33 @@ class Outbox:
         return [self._lanes[stream].first for stream in LOSSLESS]
 
     def break_off(self) -> None:
-        """The connection is gone: half-sent messages are sent afresh, lossy ones never."""
+        """The connection is gone: where to go on is decided by the next one; lossy messages are not sent again."""
         for lane in self._lanes.values():
             lane.cursor = None
         self._offers.clear()
         self._offering = None
 
-    def rewind(self, received: Sequence[int]) -> None:
+    def rewind(self, received: Sequence[int], begun: Sequence[int]) -> None:
         """Go on where the other side is.
 
         Args:
             received: For each lossless stream, the last message that it has.
+            begun: For each lossless stream, how many bytes of the next one's payload it has; -1 for not even its START.
 
         Raises:
             WireError: It claims to have what was never sent, or asks for what is long gone.
         """
-        if len(received) != len(LOSSLESS):
+        if len(received) != len(LOSSLESS) or len(begun) != len(LOSSLESS):
             raise WireError("The other side counts other streams than this one")
-        for stream, number in zip(LOSSLESS, received, strict=True):
+        for stream, number, offset in zip(LOSSLESS, received, begun, strict=True):
             lane = self._lanes[stream]
             if not lane.first - 1 <= number <= lane.last:
-                raise WireError(
-                    f"The other side has message {number} of {lane.first} to {lane.last}", where=stream.name
-                )
-        for stream, number in zip(LOSSLESS, received, strict=True):
-            lane = self._lanes[stream]
-            lane.cursor = None
-            lane.sent = number
-            lane.taken = min(lane.taken, number)  # a reader that crashed takes again what it had taken
-            lane.untaken_bytes = sum(kept.num_bytes for other, kept in lane.kept.items() if other > lane.taken)
+                raise WireError(f"The other side has message {number} of {lane.first} to {lane.last}", where=stream.name)
+            following = lane.kept.get(number + 1)
+            if offset >= 0 and (following is None or offset >= following.num_bytes - len(following.start)):
+                raise WireError("The other side has more of a message than there is", where=stream.name)
+        for stream, number, offset in zip(LOSSLESS, received, begun, strict=True):
+            self._lanes[stream].go_on(stream, number, offset)
 
     def count(self, taken: Mapping[Stream, int], committed: Mapping[Stream, int]) -> None:
         """The other side says how far it is.

@@ -121,6 +121,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         first: For each lossless stream, the oldest message that can still be sent.
         peer_session: Whose messages `received` counts; empty when none are known.
         received: For each lossless stream, the last message that arrived whole.
+        begun: For each lossless stream, how many bytes arrived of the next message's payload; -1 for none of it.
         scope: Within which epochs are compared; empty for none.
         epoch: An older one of the same scope is refused.
         message_bytes: The largest message that is taken.
@@ -134,6 +135,7 @@ class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     first: list[int]
     peer_session: str
     received: list[int]
+    begun: list[int]
     scope: str = ""
     epoch: int = 0
     message_bytes: int = 0
