@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import IO, Literal
 
 from gamefleet.cluster.check_host import CONNECT_TIMEOUT_S, Host
 from gamefleet.cluster.check_programs import NEVER_ASK, Completed
@@ -249,7 +249,8 @@ class StdioTunnel:
     def __init__(self, ssh: Callable[[Host], Sequence[str]] = ssh_words) -> None:
         self._ssh = ssh
         self._process: subprocess.Popen[bytes] | None = None
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115 -- it lives as long as this object, and goes with it
+        self._said: IO[bytes] | None = None
+        self._last_words = ""
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Begin to connect; the one before is given up. Whether it worked shows when something is read.
@@ -258,18 +259,17 @@ class StdioTunnel:
             OSError: `ssh` cannot be started.
         """
         self.close()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 -- closed with the connection
         ours, theirs = socket.socketpair()
-        self._words.seek(0)
-        self._words.truncate()
         command = [*self._ssh(Host(name=host)), "-o", "ForwardAgent=no", "-W", f"{LOOPBACK}:{port}", host]
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
-                stderr=self._words,
+                stderr=self._said,
                 start_new_session=True,
-                env=_environment(),
+                env={**os.environ, **NEVER_ASK},
             )
         except OSError:
             ours.close()
@@ -281,14 +281,16 @@ class StdioTunnel:
     @property
     def last_words(self) -> str:
         """What `ssh` last complained about, in one line."""
-        return " ".join(text_of(self._words).split())[-200:]
+        if self._said is not None:
+            self._last_words = " ".join(text_of(self._said).split())[-200:]
+        return self._last_words
 
     def close(self) -> None:
         """End the connection that there is."""
         if self._process is not None:
             end(self._process)
             self._process = None
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, **NEVER_ASK}
+        if self._said is not None:
+            self._last_words = self.last_words
+            self._said.close()
+            self._said = None

@@ -20,6 +20,7 @@ from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.collaboration import member_name
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.rendezvous import publish_login_host, publish_token, rendezvous
 from gamefleet.transport.token import usual_place
 
@@ -88,6 +89,7 @@ def streamed(
     run: str,
     environ: Mapping[str, str] = os.environ,
     leaves_word: bool = True,
+    link: LinkSettings | None = None,
 ) -> Iterator[None]:
     """Show an actor's games while the block lasts.
 
@@ -99,6 +101,7 @@ def streamed(
         run: What it belongs to.
         environ: Of this process.
         leaves_word: Say in the first place how the streaming goes.
+        link: Bounds and times of the link.
     """
     from gamefleet.topologies.streaming_sender import Sender
     from gamefleet.topologies.streaming_stage import Stage
@@ -118,7 +121,8 @@ def streamed(
     actor.attach(stage)
     with ExitStack() as stack:
         ways = Ways(places, port=settings.port, environ=environ)
-        stack.callback(Sender(stage, credits, ways, facts=facts, place=places[0] if leaves_word else None).close)
+        place = places[0] if leaves_word else None
+        stack.callback(Sender(stage, credits, ways, facts=facts, place=place, settings=link).close)
         yield
 
 

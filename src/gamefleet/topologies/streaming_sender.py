@@ -36,6 +36,7 @@ from gamefleet.transport.frames import (
 )
 from gamefleet.transport.link import Link, LinkState, Message
 from gamefleet.transport.link_dialer import Dialer
+from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.pictures import EncodedPicture, encode
 from gamefleet.transport.rendezvous import Standing, write_standing
 
@@ -55,14 +56,25 @@ class Sender:
         ways: To viewers.
         facts: Of the player.
         place: Where it leaves word; None for nowhere but the log.
+        settings: Bounds and times of the link.
     """
 
-    def __init__(self, stage: Stage, credits: Credits, ways: Ways, *, facts: PlayerFacts, place: Path | None) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        credits: Credits,
+        ways: Ways,
+        *,
+        facts: PlayerFacts,
+        place: Path | None,
+        settings: LinkSettings | None = None,
+    ) -> None:
         self._stage = stage
         self._credits = credits
         self._ways = ways
         self._facts = facts
         self._place = place
+        self._settings = settings
         self._stop = threading.Event()
         self._link: Link | None = None
         self._numbers: dict[int, int] = {}
@@ -95,6 +107,7 @@ class Sender:
             role=PLAYER,
             peer_role=VIEWER,
             facts=msgspec.to_builtins(self._facts),
+            settings=self._settings,
         )
         self._link = link = dialer.link
         while not self._stop.is_set():
