@@ -150,7 +150,9 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
 
 
 def frames_of(answers: Answers) -> list[BaseRoute]:
-    """The address of live pictures, where there are any."""
+    """The address of live pictures, where there are any; without them nothing heavy is imported."""
+    if answers.pictures is None:
+        return []
     from gamefleet.watch.frames_socket import FramesSocket
     from gamefleet.watch.hub import Hub
 

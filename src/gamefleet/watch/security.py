@@ -31,6 +31,7 @@ HOST_PATTERN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?"
 LOOKS = frozenset({"GET", "HEAD"})
 LARGEST_BODY_BYTES = 1 << 16
 LONGEST_QUERY = 8192
+LONGEST_HEADERS_BYTES = 1 << 15
 
 POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self'; object-src 'none'; base-uri 'none'; "
@@ -112,6 +113,8 @@ def refused(scope: Scope, headers: dict[str, list[str]], names: Collection[str])
             return Refusal(403, "Requests of other sites are not answered.")
     if len(scope.get("query_string", b"")) > LONGEST_QUERY:
         return Refusal(414, "The address is too long.")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS_BYTES:
+        return Refusal(431, "The headers are too long.")
     return _body_refusal(headers)
 
 

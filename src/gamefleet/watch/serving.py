@@ -121,6 +121,7 @@ class Serving:
         names = self.hosts | ({self.place.host} - {"0.0.0.0", "::"})
         config = uvicorn.Config(
             secured(self.app, hosts=names, token=self.place.token),
+            http="h11",  # unlike the faster one it bounds the length of headers
             lifespan="off",
             log_level="warning",
             access_log=False,

@@ -149,7 +149,7 @@ def kind_of(folder: Path) -> Kind:
     """What a folder is."""
     if (folder / FLEET).exists():
         return "fleet"
-    if (folder / "manifest.json").exists() or (folder / "attempts").is_dir():
+    if (folder / "manifest.json").exists():
         return "run"
     return "shared" if (folder / SHARED).exists() else "runs"
 
@@ -168,13 +168,15 @@ def runs_in(folder: Path) -> Iterator[FoundRun]:
     facts = SmallFile()
     facts.look(folder / FLEET)
     chains = facts.content.get("chains")
+    is_carried = False
     for chain in chains if isinstance(chains, list) else ():
         told = chain.get("run_folder") if isinstance(chain, dict) else None
         if isinstance(told, str):
+            is_carried = True
             # In a copy, and after the folder was moved, the runs lie beside their fleet as before.
             beside = folder.parent / Path(told).name
             yield FoundRun(beside if beside.exists() else Path(told), str(chain.get("member", "")))
-    if not chains and kind_of(folder) == "run":
+    if not is_carried and (folder / "manifest.json").exists():
         yield FoundRun(folder)
 
 

@@ -147,6 +147,8 @@ class Tail:
             position += end
 
     def _read(self, offset: int, count: int) -> bytes:
+        if self.trouble or not self.size:
+            return b""
         try:
             descriptor = os.open(self.path, OPEN_FILE)
         except OSError as error:
