@@ -147,6 +147,10 @@ class Actor:
             observer.observe(moment)
         return moment
 
+    def episode(self, env: int) -> EpisodeSummary:
+        """The episode that a game is in, as far as it went."""
+        return self._accounts.summary(env, "playing")
+
     def standing(self, env: int) -> Standing:
         """How the episode that a game is in stands."""
         return self._accounts.standing(env)
