@@ -17,6 +17,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gamefleet.watch import run_account
 from gamefleet.watch.report_curves import draw_curve
 from gamefleet.watch.run_view import RunView
 
@@ -92,7 +93,7 @@ def page(title: str, views: Sequence[RunView], around: Surroundings, *, with_fil
 
 
 def _run(view: RunView, around: Surroundings, *, with_film: bool, is_alone: bool) -> str:
-    now = view.now()
+    now = run_account.now(view)
     problems = "".join(f'<p class="warn">{escape(text)}</p>' for text in view.problems())
     speed = f", {now['steps_per_s']:,.0f} steps/s at the end" if now["steps_per_s"] else ""
     total = f" of {now['total_steps']:,}" if now["total_steps"] else ""

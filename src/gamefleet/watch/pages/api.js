@@ -109,7 +109,11 @@ export class Live {
   /** `onreach(text)` hears "" when the server answers and a sentence when it does not; without `hears` it only polls. */
   constructor(onreach, { hears = true } = {}) {
     this.onreach = onreach;
-    const handlers = { onopen: () => this.#refresh(null), onmessage: (text) => this.#heard(text) };
+    const handlers = {
+      onopen: () => this.#refresh(null),
+      onmessage: (text) => this.#heard(text),
+      onstate: (isUp) => isUp || this.#refresh(null), // who is gone is noticed at once
+    };
     this.#socket = hears ? new Socket("/ws/live", handlers) : null;
     // The page comes back from the background: what was not asked meanwhile is asked now.
     document.addEventListener("visibilitychange", () => !document.hidden && this.#refresh(null));

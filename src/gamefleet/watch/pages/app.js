@@ -98,8 +98,7 @@ function showSite(value, problem) {
     say(part("state"), problem);
     return;
   }
-  const isFirst = site === null;
-  const before = JSON.stringify([site?.pages, site?.runs?.map((run) => run.id), site?.panels]);
+  const before = site && { run: chosenRun(), runs: JSON.stringify(site.runs), panels: JSON.stringify(site.panels) };
   site = value;
   const copied = value.copy ? ` (copy of ${value.copy.from})` : "";
   say(part("title"), value.title + copied);
@@ -111,7 +110,16 @@ function showSite(value, problem) {
     value.runs.map((run) => el("option", { value: run.id, selected: run.id === chosenRun() }, run.member && run.member !== run.name ? `${run.name} (${run.member})` : run.name)),
   );
   part("run").value = chosenRun();
-  if (isFirst || before !== JSON.stringify([site.pages, site.runs.map((run) => run.id), site.panels])) route();
+  if (!before || isOutdated(before)) route();
+  else showTabs();
+}
+
+/** Whether the open page was made from what no longer holds; others are left alone, with what was chosen on them. */
+function isOutdated(before) {
+  const isGone = !shownPages().some(([name]) => name === open.name);
+  const isWanted = address().name !== open.name && shownPages().some(([name]) => name === address().name);
+  const isMap = open.name === "map" && (before.runs !== JSON.stringify(site.runs) || before.panels !== JSON.stringify(site.panels));
+  return isGone || isWanted || isMap || before.run !== chosenRun();
 }
 
 function showState(value, problem) {

@@ -71,7 +71,7 @@ function report() {
   if (shown.size) return;
   say(part("why"), sentence(streaming?.why) || (typeof streaming?.listening === "string" && streaming.listening ? `Listening at ${streaming.listening}; nobody has connected yet.` : "Nobody has connected yet."));
   const advice = streaming?.advice ?? [
-    "Start the run with stream.enabled = true (or --set stream.enabled=true); a run that is already training keeps its settings until its next job.",
+    "Start the run with streaming.enabled = true (or --set streaming.enabled=true); a run that is already training keeps its settings until its next job.",
     "On a cluster, let this viewer open the way: gamefleet view --via USER@login.cluster.example.edu:DIR.",
     "Both sides need the same token: gamefleet token send USER@login.cluster.example.edu.",
     "gamefleet doctor says which of these is missing.",
