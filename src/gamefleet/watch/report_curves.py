@@ -25,7 +25,10 @@ def draw_curve(curve: Mapping[str, Sequence[float]]) -> str:
         An `<svg>` element.
     """
     steps = [float(step) for step in curve["step"]]
-    lows, highs, lasts = ([float(value) for value in curve[key]] for key in ("low", "high", "last"))
+    # Differences of numbers at the ends of what a float holds would be infinite.
+    lows, highs, lasts = (
+        [min(LARGEST, max(-LARGEST, value)) for value in curve[key]] for key in ("low", "high", "last")
+    )
     first, last = steps[0], max(steps[-1], steps[0] + 1)
     bottom, top = _range(min(lows), max(highs))
 
@@ -68,8 +71,7 @@ def _points(places: Sequence[tuple[float, float]]) -> str:
 
 def _range(low: float, high: float) -> tuple[float, float]:
     room = (high - low) * 0.06 if high > low else abs(high) * 0.1 or 1.0
-    # Numbers at the ends of what a float holds are drawn at the edge.
-    return max(low - room, -LARGEST), min(high + room, LARGEST)
+    return low - room, high + room
 
 
 def _ticks(low: float, high: float) -> list[float]:
