@@ -17,6 +17,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
@@ -30,6 +31,7 @@ LOOPBACK = "127.0.0.1"
 ALLOCATED = re.compile(r"Allocated port (\d+) for remote forward")
 PUBLISHED = "gamefleet-viewer-is-published"
 BEAT_INTERVAL_S = 10.0
+LOOK_INTERVAL_S = 0.2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 NO_FOLDER_STATUS = 93
 ASK_TIMEOUT_S = 40.0
@@ -162,8 +164,10 @@ class ReverseTunnel:
             return False
         reader = threading.Thread(target=self._read, args=(process,), name="tunnel-reader", daemon=True)
         reader.start()
-        while process.poll() is None and not self._stop.wait(BEAT_INTERVAL_S if self._state.kind == "open" else 0.1):
-            if self._state.kind == "open":
+        beat_at = time.monotonic() + BEAT_INTERVAL_S
+        while process.poll() is None and not self._stop.wait(LOOK_INTERVAL_S):
+            if time.monotonic() >= beat_at and self._state.kind == "open":
+                beat_at = time.monotonic() + BEAT_INTERVAL_S
                 write_line(process, "beat")
         was_open = self._state.kind == "open"
         _end_input(process)
