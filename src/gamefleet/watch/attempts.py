@@ -20,6 +20,7 @@ from gamefleet.watch.tail import Line, Tail
 
 OPENING = b'"resumed_step"'
 LONGEST_OPENING = 1 << 16
+SEARCHED_BYTES = 16 << 20
 
 Found = Literal["same", "more", "again"]
 """What a look found: nothing, something to read, or that everything must be read from the front."""
@@ -52,20 +53,21 @@ class Openings:
     known: list[Opening] = field(default_factory=list)
     searched: int = 0
 
-    def search(self, tail: Tail, stop: int) -> list[Opening]:
-        """Look at what is new; returns the openings found there."""
-        found = []
-        for line in tail.find_all(OPENING, self.searched, stop):
-            opening = opening_of(line)
-            if opening is not None and self._follows(opening):
-                self.known.append(opening)
-                found.append(opening)
-        self.searched = max(self.searched, stop - LONGEST_OPENING)  # its line may have been half written
+    def search(self, tail: Tail, count: int) -> list[Opening]:
+        """Look at the next `count` bytes of what is new; returns the openings found there."""
+        stop = min(tail.size, self.searched + count)
+        start = max(0, self.searched - LONGEST_OPENING)  # a line may have been half written, or cut by the last piece
+        found = [one for line in tail.find_all(OPENING, start, stop) if (one := opening_of(line)) and self._add(one)]
+        self.searched = stop
         return found
 
-    def _follows(self, opening: Opening) -> bool:
+    def _add(self, opening: Opening) -> bool:
+        """Take in an opening, unless it is known or its attempt was overtaken; returns whether it was."""
         last = self.known[-1] if self.known else None
-        return last is None or (opening.attempt >= last.attempt and opening.offset > last.offset)
+        is_next = last is None or (opening.attempt >= last.attempt and opening.offset > last.offset)
+        if is_next:
+            self.known.append(opening)
+        return is_next
 
     def attempt_at(self, offset: int) -> float:
         """Newest attempt that had begun at an offset."""
@@ -103,28 +105,37 @@ class AttemptFile:
     Args:
         tail: How far it was read.
         openings: Its attempts.
+        searched_bytes: Are searched for openings at a time.
     """
 
     tail: Tail
     openings: Openings = field(default_factory=Openings)
+    searched_bytes: int = SEARCHED_BYTES
 
-    def look(self, taken_step: float) -> Found:
-        """See what is new, without taking it in.
+    def look(self) -> Found:
+        """See what is new, without reading it; `again` when it is another file than before."""
+        before = (self.tail.size, self.tail.trouble)
+        if self.tail.look():
+            self.openings = Openings()
+            return "again"
+        return "same" if (self.tail.size, self.tail.trouble) == before else "more"
+
+    def prepare(self, taken_step: float) -> Found:
+        """Find openings in what is new, before any of it is taken in.
 
         Args:
             taken_step: Highest step of what was taken in.
+
+        Returns:
+            `more` when there is more to search, `again` when an attempt takes back what was taken in, else `same`.
         """
-        before = (self.tail.size, self.tail.trouble)
-        is_other = self.tail.look()
-        if is_other:
-            self.openings = Openings()
-        elif (self.tail.size, self.tail.trouble) == before:
+        if self.openings.searched >= self.tail.size:
             return "same"
-        found = self.openings.search(self.tail, self.tail.size)
-        takes_back = any(one.resumed_step < taken_step for one in found if one.offset >= self.tail.offset)
-        if takes_back:
+        found = self.openings.search(self.tail, self.searched_bytes)
+        if any(one.resumed_step < taken_step for one in found if one.offset >= self.tail.offset):
             self.tail.rewind()
-        return "again" if is_other or takes_back else "more"
+            return "again"
+        return "more"
 
     def piece(self) -> Iterator[tuple[Line, float, float]]:
         """The next piece: each line with the newest attempt there, and the highest step that counts there."""

@@ -93,7 +93,7 @@ class RunMetrics:
 
     def look(self) -> bool:
         """See what is new, without taking it in; returns whether anything changed."""
-        found = self.file.look(self._taken_step)
+        found = self.file.look()
         if found == "again":
             self._forget()
         if found != "same":
@@ -105,6 +105,12 @@ class RunMetrics:
         tail = self.file.tail
         if tail.is_at_end or tail.trouble:
             return False
+        found = self.file.prepare(self._taken_step)
+        if found == "again":
+            self._forget()
+        if found != "same":
+            self._peek()
+            return True
         offset = tail.offset
         for line, newest, limit in self.file.piece():
             row = decoded(line.text) if line.text else None

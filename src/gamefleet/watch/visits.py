@@ -107,7 +107,7 @@ class RunVisits:
 
     def look(self) -> bool:
         """See what is new, without taking it in; returns whether anything changed."""
-        found = self.file.look(self.slices[-1].last_step if self.slices else -1)
+        found = self.file.look()
         if found == "again":
             self._forget()
         return found != "same"
@@ -117,6 +117,11 @@ class RunVisits:
         tail = self.file.tail
         if tail.is_at_end or tail.trouble:
             return False
+        found = self.file.prepare(self.slices[-1].last_step if self.slices else -1)
+        if found == "again":
+            self._forget()
+        if found != "same":
+            return True
         offset = tail.offset
         for line, newest, limit in self.file.piece():
             row = decoded(line.text) if line.text else None

@@ -51,12 +51,13 @@ LINES = st.one_of(
 )
 
 
-@given(st.lists(LINES, max_size=40), st.integers(1, 5))
+@given(st.lists(LINES, max_size=40), st.integers(1, 5), st.sampled_from([150, 1 << 24]))
 def test_it_agrees_with_the_reader_of_whole_files_also_while_the_file_grows(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], pieces: int
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], pieces: int, searched_bytes: int
 ) -> None:
     path = tmp_path_factory.mktemp("metrics") / "train.jsonl"
     metrics = RunMetrics(path)
+    metrics.file.searched_bytes = searched_bytes
 
     for piece in range(pieces):
         begin, end = len(lines) * piece // pieces, len(lines) * (piece + 1) // pieces
@@ -179,4 +180,4 @@ def test_an_empty_or_missing_file_is_nothing_wrong(tmp_path: Path) -> None:
     metrics = read(tmp_path / "train.jsonl")
 
     assert (metrics.problem, metrics.rows, metrics.reading) == ("", 0, 1.0)
-    assert AttemptFile(tail=Tail(path=tmp_path / "none")).look(0) == "same"
+    assert AttemptFile(tail=Tail(path=tmp_path / "none")).look() == "same"
