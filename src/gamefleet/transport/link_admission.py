@@ -46,6 +46,7 @@ class Session:
     Args:
         endpoint: Our end.
         link: The application's view of it.
+        name: Of the caller, as its certificate says.
         scope: Within which its epoch counts; empty for none.
         epoch: See `LinkSettings`.
         is_new: Whether the application has not been given it yet.
@@ -53,6 +54,7 @@ class Session:
 
     endpoint: Endpoint
     link: Link
+    name: str
     scope: str
     epoch: int
     is_new: bool = True
@@ -97,6 +99,8 @@ class Admission:
             self._fence(hello)
             found = self._sessions.get(hello.session)
             if found is not None and not found.endpoint.is_closed:
+                if (found.name, found.link.peer.role) != (proof.name, proof.role):
+                    raise EndedError("this session belongs to another process", is_final=True, is_ours=True)
                 return found
             self._make_room()
             session = self._open(hello, proof)
@@ -211,4 +215,4 @@ class Admission:
         endpoint = Endpoint(
             self._settings, ours, peer_role=proof.role, resume=self._remembered.get(hello.session), clock=time.time
         )
-        return Session(endpoint=endpoint, link=Link(endpoint), scope=hello.scope, epoch=hello.epoch)
+        return Session(endpoint=endpoint, link=Link(endpoint), name=proof.name, scope=hello.scope, epoch=hello.epoch)

@@ -10,6 +10,7 @@ among `most_handshakes`: when there are more, the oldest must go, so that idle s
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import threading
 import time
@@ -27,6 +28,7 @@ from gamefleet.transport.link_admission import Admission, Resume
 from gamefleet.transport.link_connection import Connection, EndedError, work
 from gamefleet.transport.link_endpoint import ENDED, REFUSED, RESTART, Peer
 from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.link_wake import Wake
 from gamefleet.transport.token import Token
 from gamefleet.transport.wire import FrameKind, Goodbye, Hello, WireError, frame, pack, unpack
 
@@ -93,6 +95,7 @@ class Listener:
         self._greeting: OrderedDict[int, Connection] = OrderedDict()
         self._refusals: deque[Refusal] = deque(maxlen=MOST_REFUSALS)
         self._closing: list[bool] = []
+        self._wake = Wake()
         self._socket = listen(host, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         close_in_children(self._socket)
@@ -121,6 +124,7 @@ class Listener:
         with self._admission.changed:
             self._closing.append(True)
             self._admission.changed.notify_all()
+        self._wake.set()
         self._thread.join()
         self._socket.close()
         for endpoint in self._admission.endpoints():
@@ -131,17 +135,25 @@ class Listener:
             connection.cancel("this side is closing")
 
     def _keep_accepting(self) -> None:
-        while not self._closing:
-            self._admission.sweep(time.time())
-            try:
-                plain, address = self._socket.accept()
-            except TimeoutError:
-                continue
-            except OSError:  # too many open files, or a caller that has hung up again
-                time.sleep(LOOK_S)
-                continue
-            where = f"{address[0]}:{address[1]}"
-            threading.Thread(target=self._serve, args=(plain, where), name=f"link-{where}", daemon=True).start()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            while not self._closing:
+                self._admission.sweep(time.time())
+                if selector.select(LOOK_S) and not self._closing:
+                    self._accept()
+        self._wake.close()
+
+    def _accept(self) -> None:
+        try:
+            plain, address = self._socket.accept()
+        except BlockingIOError:  # a caller that has hung up again
+            return
+        except OSError:  # too many open files, for example: it passes
+            time.sleep(LOOK_S)
+            return
+        where = f"{address[0]}:{address[1]}"
+        threading.Thread(target=self._serve, args=(plain, where), name=f"link-{where}", daemon=True).start()
 
     def _serve(self, plain: socket.socket, where: str) -> None:
         """One caller, from beginning to end."""
@@ -222,7 +234,7 @@ def listen(host: str, port: int) -> socket.socket:
             value=f"{host}:{port}",
             remedy="Choose another port, or end the program that uses this one.",
         ) from error
-    made.settimeout(LOOK_S)
+    made.setblocking(False)
     return made
 
 
