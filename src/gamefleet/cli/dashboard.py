@@ -111,7 +111,7 @@ def take_pictures(answers: Answers, port: int, stack: ExitStack) -> None:
 def providers_for(site: Site) -> Providers:
     """What is told besides run folders."""
     from gamefleet.cli.dashboard_chains import Chains
-    from gamefleet.cli.dashboard_checks import DoctorChecks, meanings, panels
+    from gamefleet.cli.dashboard_checks import DoctorChecks, meanings, num_milestones, panels
     from gamefleet.cli.dashboard_fleet import Averaging, Machines
     from gamefleet.watch.providers import Providers
     from gamefleet.watch.site import kind_of
@@ -130,6 +130,7 @@ def providers_for(site: Site) -> Providers:
         checks=None if site.copy else checks,
         meanings=meanings,
         panels=panels,
+        milestones=num_milestones,
     )
 
 

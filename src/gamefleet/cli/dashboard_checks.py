@@ -93,3 +93,11 @@ def config_of(package: Any, folder: Path) -> Any:
     from gamefleet.topologies.config import make_config
 
     return make_config(package, read_resolved(RunPaths(folder))).game
+
+
+def num_milestones(game: str, folder: Path) -> int:
+    """How many milestones a run's game has."""
+    from gamefleet.games import open_game
+
+    package = open_game(game)
+    return len(package.make_spec(config_of(package, folder)).milestones)

@@ -61,6 +61,7 @@ class Answers:
     check_list: Checks = field(init=False)
     meanings: Source | None = field(init=False)
     panels: GamePanels = field(init=False)
+    _counts: dict[str, Source] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         site, providers = self.site, self.providers
@@ -110,6 +111,7 @@ class Answers:
         """`/api/now`."""
         view = self.view(run)
         answer = run_account.now(view, self.chain_of(view), self._members_of(view))
+        answer["milestones"]["total"] = self._num_milestones(view)
         if self.pictures is not None:
             answer["best"]["agent"] = next(iter(self.pictures.best(1)), None)
         return answer
@@ -220,6 +222,16 @@ class Answers:
         outcome = self.machines_source.outcome if self.machines_source and self.site.shared else None
         found = told(outcome, error_of="the shared folder").get("members") or []
         return [row for row in found if len(self.site.views) == 1 or row.get("member") == view.paths.name]
+
+    def _num_milestones(self, view: RunView) -> int | None:
+        count, game = self.providers.milestones, view.facts.game
+        if count is None or not game:
+            return None
+        source = self._counts.setdefault(
+            view.id, Source(read=lambda: count(game, view.folder), interval_s=math.inf, hung_s=math.inf)
+        )
+        outcome = source.latest()
+        return outcome.value if outcome else None
 
     def _meanings(self) -> Mapping[str, tuple[str, str]]:
         outcome = self.meanings.latest(wait_s=FIRST_ANSWER_S) if self.meanings else None

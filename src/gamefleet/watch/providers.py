@@ -51,6 +51,7 @@ class Providers:
         checks: Gives one result after another to its argument.
         meanings: Metric -> (unit, meaning).
         panels: Name of a game -> its panels.
+        milestones: Name of a game and a run folder -> how many milestones there are.
     """
 
     chain: Callable[[Sequence[Path]], Json] | None = None
@@ -59,6 +60,7 @@ class Providers:
     checks: Callable[[Callable[[Json], None]], None] | None = None
     meanings: Callable[[], Mapping[str, tuple[str, str]]] | None = None
     panels: Callable[[str], Sequence[Panel]] | None = None
+    milestones: Callable[[str, Path], int] | None = None
 
 
 @dataclass(slots=True)

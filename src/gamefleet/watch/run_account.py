@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from gamefleet.watch.alarms import Signs, alarms
@@ -17,7 +18,10 @@ from gamefleet.watch.sentence import Situation, sentence, state_of
 SIX = ("start/milestones", "start/return", "run/milestones_reached", "start/cells", "learner/loss", "speed/steps_per_s")
 """Curves that say most; where a run has fewer of them, others take their place."""
 
-PICTURES = frozenset({".png", ".gif", ".webp", ".jpg", ".jpeg"})
+FILMS = frozenset({".mp4", ".webm"})
+MOVING = frozenset({".gif"})
+PICTURES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
+DRAWN_CURVES = "curves.png"
 
 Json = Mapping[str, Any]
 
@@ -114,10 +118,21 @@ def six(view: RunView) -> list[str]:
 
 
 def picture(view: RunView) -> str | None:
-    """Path of the newest picture of the run, as the server knows it."""
-    found = [path for path in view.media() if path.suffix.lower() in PICTURES]
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return f"/media/{view.id}/{newest.name}" if newest else None
+    """Address of what shows the run best: the newest film, else moving picture, else picture but not drawn curves."""
+    found = [path for path in view.media() if path.name != DRAWN_CURVES]
+    for kinds in (FILMS, MOVING, PICTURES):
+        newest = max((path for path in found if path.suffix.lower() in kinds), key=modified, default=None)
+        if newest is not None:
+            return f"/media/{view.id}/{newest.name}"
+    return None
+
+
+def modified(path: Path) -> float:
+    """When a file was changed, seconds since 1970; 0 when it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def signs_of(view: RunView, run: Situation, machines: Sequence[Json]) -> Signs:
