@@ -30,6 +30,7 @@ from gamefleet.cli import (
     runs,
     status,
     sync,
+    token,
     train,
     view,
 )
@@ -64,6 +65,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(sync.app, name="sync")
+app.add_typer(token.app, name="token")
 
 
 def show_version(wanted: bool) -> None:

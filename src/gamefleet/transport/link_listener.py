@@ -95,8 +95,8 @@ class Listener:
         self._greeting: OrderedDict[int, Connection] = OrderedDict()
         self._refusals: deque[Refusal] = deque(maxlen=MOST_REFUSALS)
         self._closing: list[bool] = []
-        self._wake = Wake()
         self._socket = listen(host, port)
+        self._wake = Wake()
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         close_in_children(self._socket)
         self._thread = threading.Thread(target=self._keep_accepting, name=f"listen-{name}", daemon=True)
