@@ -45,6 +45,7 @@ def names_below(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.long
 def test_a_copy_has_what_people_look_at_and_follows_the_run(host: LocalSsh, tmp_path: Path) -> None:
     runs = tmp_path / "it's there" / "runs"
     paths = make_run(runs / "red")
@@ -79,6 +80,7 @@ def test_a_copy_has_what_people_look_at_and_follows_the_run(host: LocalSsh, tmp_
         copying.close()
 
 
+@pytest.mark.long
 def test_a_host_that_is_gone_is_told_and_the_copy_stays(host: LocalSsh, tmp_path: Path) -> None:
     make_run(tmp_path / "runs" / "red")
     copying = copying_of(host, tmp_path / "runs" / "red", tmp_path)
@@ -96,6 +98,7 @@ def test_a_host_that_is_gone_is_told_and_the_copy_stays(host: LocalSsh, tmp_path
         copying.close()
 
 
+@pytest.mark.long
 def test_runs_of_a_fleet_of_several_chains_are_copied_beside_it(host: LocalSsh, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for name in ("red-m0", "red-m1", "other"):

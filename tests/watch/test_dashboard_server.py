@@ -16,7 +16,7 @@ from gamefleet.files import write_json
 from gamefleet.runs.events import EventWriter
 from gamefleet.runs.metrics import MetricsWriter, read_metrics
 from gamefleet.runs.visits import VisitsWriter
-from gamefleet.watch import server
+from gamefleet.watch import live, server
 from gamefleet.watch.providers import Panel, Providers
 
 LIVE_S = 2.0
@@ -81,7 +81,8 @@ def test_browsers_are_told_what_changed(page: Page, tmp_path: Path) -> None:
     wait_until(lambda: page.get("/api/events?run=red")[0]["kind"] == "milestone_reached")
 
 
-def test_a_run_that_appears_later_is_found(page: Page, tmp_path: Path) -> None:
+def test_a_run_that_appears_later_is_found(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SCAN_INTERVAL_S", 0.1)
     make_run(tmp_path / "runs" / "green")
 
     wait_until(lambda: "green" in [run["id"] for run in page.get("/api/site")["runs"]])

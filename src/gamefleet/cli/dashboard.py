@@ -60,8 +60,9 @@ def dashboard(
     from gamefleet.watch.answers import Answers
     from gamefleet.watch.serving import needed_token, take_place
 
-    place = take_place(listen, port, usual_port=PORT, token=needed_token(listen, os.environ))
     with ExitStack() as stack:
+        place = take_place(listen, port, usual_port=PORT, token=needed_token(listen, os.environ))
+        stack.callback(place.socket.close)
         site = site_of(folders or ["runs"], ssh_config, stack)
         answers = Answers(site, providers_for(site))
         if stream_port is not None:

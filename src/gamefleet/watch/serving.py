@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import psutil
+
 from gamefleet.errors import ConfigError
 from gamefleet.watch.security import App, secured
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+EVERYWHERE = frozenset({"0.0.0.0", "::"})
 MOST_CONNECTIONS = 128
 """More at once are told to come back later."""
 
@@ -45,8 +48,9 @@ class Place:
 
     @property
     def address(self) -> str:
-        """To be opened in a browser on this machine."""
-        name = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}.get(self.host, self.host)
+        """To be opened in a browser."""
+        name = socket.gethostname() if self.host in EVERYWHERE else self.host
+        name = f"[{name}]" if ":" in name else name
         return f"http://{name}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
 
@@ -99,6 +103,18 @@ def needed_token(host: str, environment: Mapping[str, str]) -> str | None:
     return secrets.token_urlsafe(24) if host not in LOOPBACK or is_shared else None
 
 
+def names_of(host: str) -> frozenset[str]:
+    """Names and addresses under which browsers may ask for what is served at `host`."""
+    if host in LOOPBACK:
+        return frozenset()
+    if host not in EVERYWHERE:
+        return frozenset({f"[{host}]" if ":" in host else host})
+    every = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries]
+    addresses = {address.partition("%")[0] for address in every}
+    own = {socket.gethostname(), socket.getfqdn()}
+    return frozenset({f"[{name}]" if ":" in name else name for name in addresses | own})
+
+
 @dataclass(slots=True)
 class Serving:
     """A server, to be run in this thread or in one of its own.
@@ -118,7 +134,7 @@ class Serving:
     def __post_init__(self) -> None:
         import uvicorn
 
-        names = self.hosts | ({self.place.host} - {"0.0.0.0", "::"})
+        names = self.hosts | names_of(self.place.host)
         config = uvicorn.Config(
             secured(self.app, hosts=names, token=self.place.token),
             http="h11",  # unlike the faster one it bounds the length of headers

@@ -1,27 +1,25 @@
 """`gamefleet status` says in a terminal what the dashboard says."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.watch.run_folders import make_run
 
-from gamefleet.cli.status import sparkline
-
-COMMAND = [sys.executable, "-m", "gamefleet.cli.main", "status"]
-
-
-def told(*arguments: str, status: int = 0) -> str:
-    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
+from gamefleet.cli.status import sparkline, status
+from gamefleet.errors import RunFolderError
 
 
-def test_one_run_is_told_with_its_sentence_numbers_curves_and_milestones(tmp_path: Path) -> None:
+def told(capsys: pytest.CaptureFixture[str], run: str = "", *, folder: Path, as_json: bool = False) -> str:
+    status(run, watch=False, as_json=as_json, runs_folder=folder)
+    return capsys.readouterr().out
+
+
+def test_one_run_is_told_with_its_sentence_numbers_curves_and_milestones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run(tmp_path / "runs" / "red")
-    text = told("red", "--runs-folder", str(tmp_path / "runs"))
+    text = told(capsys, "red", folder=tmp_path / "runs")
 
     assert "stopped: asked to; saved at step 500 of 10,000" in text
     assert "step 500 of 10,000 (5.0 %)" in text
@@ -30,29 +28,32 @@ def test_one_run_is_told_with_its_sentence_numbers_curves_and_milestones(tmp_pat
     assert "first_door (40)" in text
 
 
-def test_a_folder_of_runs_is_told_in_a_line_each_and_a_damaged_one_kills_nothing(tmp_path: Path) -> None:
+def test_a_folder_of_runs_is_told_in_a_line_each_and_a_damaged_one_kills_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("red", "blue"):
         make_run(tmp_path / name)
     (tmp_path / "red" / "state.json").write_bytes(b"\x00")
     (tmp_path / "red" / "metrics" / "train.jsonl").write_bytes(b"\x00\n" * 5)
-    text = told("--runs-folder", str(tmp_path))
+    text = told(capsys, folder=tmp_path)
 
     assert [line.split()[0] for line in text.splitlines() if not line.startswith("!")] == ["blue", "red"]
 
 
-def test_json_equals_the_files(tmp_path: Path) -> None:
+def test_json_equals_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(tmp_path / "red")
-    found = json.loads(told(str(tmp_path / "red"), "--json"))[0]
+    found = json.loads(told(capsys, str(tmp_path / "red"), folder=tmp_path, as_json=True))[0]
 
     assert (found["step"], found["state"], found["reading"]) == (500, "stopped", 1.0)
     assert found["values"]["start/return"] == 50 / 7
     assert found["events"][0]["kind"] == "attempt_ended"
 
 
-def test_an_unknown_run_is_an_error_with_its_neighbours(tmp_path: Path) -> None:
+def test_an_unknown_run_is_an_error_with_its_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make_run(tmp_path / "red")
 
-    assert "Did you mean 'red'?" in told("redd", "--runs-folder", str(tmp_path), status=4)
+    with pytest.raises(RunFolderError, match="Did you mean 'red'"):
+        told(capsys, "redd", folder=tmp_path)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0], [0.0, 1.0, 0.5]])

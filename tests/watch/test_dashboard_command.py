@@ -1,0 +1,112 @@
+"""The command itself: it says where it serves, serves, and leaves nothing behind."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.watch.run_folders import make_run, wait_until
+
+from gamefleet.cli.dashboard import dashboard
+from gamefleet.errors import GamefleetError
+from gamefleet.transport.rendezvous import rendezvous
+from gamefleet.watch.serving import Serving, names_of, take_place
+
+COMMAND = [sys.executable, "-m", "gamefleet.cli.main", "dashboard"]
+
+
+@contextmanager
+def running(*arguments: str, **variables: str) -> Iterator[str]:
+    """The address that the command prints, until Ctrl-C."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("SSH_CONNECTION", "SLURM_JOB_ID")}
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, "--no-open"], stdout=subprocess.PIPE, text=True, env={**kept, **variables}
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        yield line.split()[4]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) in (0, 130, -signal.SIGINT)
+        process.stdout.close()
+
+
+def ask(address: str, path: str) -> tuple[int, bytes]:
+    host = address.removeprefix("http://").partition("/")[0]
+    connection = http.client.HTTPConnection(host, timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, body
+
+
+def test_it_serves_a_run_on_a_free_port_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    make_run(tmp_path / "red")
+    with running(str(tmp_path / "red")) as address:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        wait_until(lambda: json.loads(ask(address, "/api/now")[1]).get("step") == 500)
+        assert ask(address, "/")[0] == 200
+
+
+def test_on_a_machine_reached_by_ssh_the_address_has_a_token(tmp_path: Path) -> None:
+    make_run(tmp_path / "red")
+    with running(str(tmp_path), "--port", "0", SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22") as address:
+        assert "?token=" in address
+        assert ask(address, "/api/now")[0] == 403
+        assert ask(address, address.partition("/?")[2].join(("/?", "")))[0] == 303
+
+
+def test_players_find_its_port_in_the_run_folder_while_it_runs(tmp_path: Path) -> None:
+    paths = make_run(tmp_path / "red")
+    place = rendezvous(paths.root)
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    with running(str(paths.root), "--stream-port", "0", **home) as address:
+        published = list(place.glob("viewer-*.json"))
+        assert len(published) == 1
+        streaming = json.loads(ask(address, "/api/agents")[1])["streaming"]
+        assert streaming["listening"].endswith(f":{json.loads(published[0].read_text())['port']}")
+        assert streaming["producers"] == 0
+        assert "agents" in json.loads(ask(address, "/api/site")[1])["pages"]
+    assert list(place.glob("viewer-*.json")) == []
+
+
+def test_what_cannot_be_served_is_explained(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for arguments, words in (
+            ({"folders": [str(tmp_path / "none")], "port": 0}, "There is no such folder"),
+            ({"folders": [str(tmp_path)], "port": taken.getsockname()[1]}, "Choose another port"),
+            ({"folders": [str(tmp_path)], "listen": "192.0.2.55"}, "Nothing can be served at this address"),
+            ({"folders": ["host:a", "host:b"], "port": 0}, "Name one"),
+        ):
+            with pytest.raises(GamefleetError, match=words):
+                dashboard(**arguments)
+
+
+def test_beyond_loopback_it_may_be_asked_under_this_machines_names_only() -> None:
+    assert names_of("127.0.0.1") == frozenset()
+    assert names_of("192.0.2.7") == {"192.0.2.7"}
+    assert names_of("fe80::1") == {"[fe80::1]"}
+    assert {"127.0.0.1", socket.gethostname()} <= names_of("0.0.0.0")
+
+
+def test_a_server_in_a_thread_gives_its_port_back() -> None:
+    async def nothing(scope: object, receive: object, send: object) -> None:
+        return None
+
+    place = take_place("127.0.0.1", 0, usual_port=0)
+    serving = Serving(nothing, place)  # type: ignore[arg-type]
+    serving.start()
+    serving.close()
+    take_place("127.0.0.1", place.port, usual_port=0).socket.close()
