@@ -167,9 +167,9 @@ class Link:
         """End the session; the other side still gets what was accepted, as far as it takes it in time.
 
         Args:
-            linger_s: Seconds to wait for acknowledgements at most, and only while connected.
+            linger_s: Seconds to wait for acknowledgements at most.
         """
-        if self.state.kind == CONNECTED:
+        if self.state.kind != REFUSED:
             self.flush(linger_s)
         self._endpoint.leave("ended", "this link was closed")
 

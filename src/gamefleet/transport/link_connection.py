@@ -301,7 +301,7 @@ class Connection:
     def part(self, goodbye: Goodbye) -> None:
         """Say goodbye, and stay until the other side has heard it: closing at once can take it back."""
         deadline = time.monotonic() + GOODBYE_S
-        with suppress(EndedError, WireError):
+        with suppress(EndedError, WireError, OSError):
             self.say(farewell(goodbye), deadline)
             socket.socket.shutdown(self._socket, socket.SHUT_WR)
             while True:

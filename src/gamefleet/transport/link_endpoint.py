@@ -176,7 +176,9 @@ class Endpoint:
             if found[0] is None and self.is_closed:
                 raise ClosedError(self.state.why or "this link was closed")
             if found[0] is not None and not found[0].is_lossy:
-                self._owe_counts()
+                self._owes_counts = True
+                if self._inbox.has_news_of_room():
+                    self._wake_up()
             return found[0]
 
     def wait_for_message(self, streams: Sequence[Stream], timeout_s: float) -> bool:
@@ -330,12 +332,10 @@ class Endpoint:
             counts = b""
             if self._owes_counts:
                 self._owes_counts = False
-                counts = frame(FrameKind.COUNTS, pack_counts(self._inbox.taken(), self._inbox.committed()))
+                counts = frame(FrameKind.COUNTS, pack_counts(self._inbox.tell(), self._inbox.committed()))
             if self._leaving is not None:
                 return counts
             found = self._outbox.next_bytes()
-            if found:
-                self.changed.notify_all()  # a lossy message of the same name has room again
             self._sent_bytes += len(counts) + len(found)
             return counts + found if counts else found
 

@@ -31,6 +31,8 @@ from gamefleet.transport.wire import (
 LAST_BYTES = 2**14
 """Beyond the window, for the few small messages that end something."""
 
+TELL_SHARE = 8
+
 MOST_LOSSY_KEYS = 4096
 MOST_LOSSY_BYTES = 32 * 2**20
 """Of messages that the application did not take yet; older ones make room."""
@@ -140,6 +142,7 @@ class Inbox:
         self._assemblies: dict[Stream, _Assembly] = {}
         self._lossy: dict[str, tuple[Message, int]] = {}
         self._lossy_bytes = 0
+        self._untold_bytes = 0
         self.session = ""
         self.missing = 0
 
@@ -223,6 +226,7 @@ class Inbox:
                 lane = self._lanes[stream]
                 message, num_bytes = lane.whole.popleft()
                 lane.waiting_bytes -= num_bytes
+                self._untold_bytes += num_bytes
                 if message.session == self.session:
                     lane.taken = message.number
                 return message
@@ -251,6 +255,18 @@ class Inbox:
             lane.waiting_bytes = 0
         self._lossy.clear()
         self._lossy_bytes = 0
+
+    def has_news_of_room(self) -> bool:
+        """Whether so much was taken that the sender should know at once; less can wait for the next word to it.
+
+        An application acknowledges most messages right after it took them: one word then says both.
+        """
+        return self._untold_bytes >= self._window_bytes // TELL_SHARE
+
+    def tell(self) -> dict[Stream, int]:
+        """As `taken`, for the other side."""
+        self._untold_bytes = 0
+        return self.taken()
 
     def taken(self) -> dict[Stream, int]:
         """For each lossless stream, the last message that the application took."""

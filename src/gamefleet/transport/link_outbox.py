@@ -180,7 +180,9 @@ class Outbox:
         for stream, number, offset in zip(LOSSLESS, received, begun, strict=True):
             lane = self._lanes[stream]
             if not lane.first - 1 <= number <= lane.last:
-                raise WireError(f"The other side has message {number} of {lane.first} to {lane.last}", where=stream.name)
+                raise WireError(
+                    f"The other side has message {number} of {lane.first} to {lane.last}", where=stream.name
+                )
             following = lane.kept.get(number + 1)
             if offset >= 0 and (following is None or offset >= following.num_bytes - len(following.start)):
                 raise WireError("The other side has more of a message than there is", where=stream.name)
