@@ -27,7 +27,7 @@ from gamefleet.topologies.streaming_settings import DEFAULT_PORT
 if TYPE_CHECKING:
     from gamefleet.cluster.check_host import Host
     from gamefleet.cluster.check_programs import Runner
-    from gamefleet.cluster.checks import Check, Result, Status
+    from gamefleet.cluster.checks import Check, Result
     from gamefleet.cluster.jobs import Resources
 
 WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
@@ -95,15 +95,14 @@ def doctor(
         environment=os.environ,
         stream_port=port,
     )
-    counts = examine(asked, only or [], as_json=as_json)
-    raise typer.Exit(int(bool(counts["failed"] or (strict and counts["warning"]))))
+    raise typer.Exit(examine(asked, only or [], as_json=as_json, strict=strict))
 
 
-def examine(asked: Questions, only: list[str], *, as_json: bool) -> Counter[Status]:
+def examine(asked: Questions, only: list[str], *, as_json: bool, strict: bool) -> int:
     """Run the chosen checks and print what they find.
 
     Returns:
-        How many ended how.
+        The exit code.
     """
     from gamefleet.cluster.check_programs import Programs
     from gamefleet.cluster.checks import choose, run_checks
@@ -112,7 +111,8 @@ def examine(asked: Questions, only: list[str], *, as_json: bool) -> Counter[Stat
     with Programs(environment) as programs:
         checks = choose(every_check(asked, programs, has_slurm=has_slurm(asked, programs, environment)), only)
         results = report(run_checks(checks), as_json=as_json)
-    return Counter(result.status for _, result in results)
+    counts = Counter(result.status for _, result in results)
+    return int(bool(counts["failed"] or (strict and counts["warning"])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.collaboration import member_name
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.transport.frames import Credits, PlayerFacts
 from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.rendezvous import publish_login_host, publish_token, rendezvous
 from gamefleet.transport.token import usual_place
@@ -106,24 +107,29 @@ def streamed(
     from gamefleet.topologies.streaming_sender import Sender
     from gamefleet.topologies.streaming_stage import Stage
     from gamefleet.topologies.streaming_ways import Ways
-    from gamefleet.transport.frames import Credits, PlayerFacts
 
-    spec = actor.vector.spec
-    if not actor.vector.scene.has_pictures or spec.picture_shape is None:
-        log.warning("streaming: %s has no pictures, so there is nothing to show", spec.name)
+    facts = facts_of(actor, member, run)
+    if facts is None:
+        log.warning("streaming: %s has no pictures, so there is nothing to show", actor.vector.spec.name)
         yield
         return
     credits = Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s)
     stage = Stage(actor, credits)
-    facts = PlayerFacts(
-        member=member, run=run, game=spec.name, num_envs=actor.vector.num_envs, picture=spec.picture_shape
-    )
     actor.attach(stage)
     with ExitStack() as stack:
         ways = Ways(places, port=settings.port, environ=environ)
         place = places[0] if leaves_word else None
         stack.callback(Sender(stage, credits, ways, facts=facts, place=place, settings=link).close)
         yield
+
+
+def facts_of(actor: Actor, member: str, run: str) -> PlayerFacts | None:
+    """What an actor's player says of itself; None for a game that shows nothing."""
+    vector = actor.vector
+    shape = vector.spec.picture_shape
+    if not vector.scene.has_pictures or shape is None:
+        return None
+    return PlayerFacts(member=member, run=run, game=vector.spec.name, num_envs=vector.num_envs, picture=shape)
 
 
 def prepare_fleet(folders: Sequence[Path], *, host: str, environ: Mapping[str, str] = os.environ) -> None:

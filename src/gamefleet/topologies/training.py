@@ -143,10 +143,7 @@ def opened_attempt(
         trails, snapshot = Trails(solo.actor.vector.scene), Snapshot(solo.actor)
         for observer in (trails, snapshot):
             solo.actor.attach(observer)
-        if config.streaming.enabled:
-            from gamefleet.topologies.streaming import streamed_run
-
-            stack.enter_context(streamed_run(config, solo.actor))
+        stack.enter_context(shown(config, solo))
         trackers = make_trackers(
             run.paths,
             config.trackers,
@@ -173,6 +170,18 @@ def opened_attempt(
             trails=trails,
             snapshot=snapshot,
         )
+
+
+@contextmanager
+def shown(config: RunConfig, solo: Wiring) -> Iterator[None]:
+    """Show the games to people who watch, if the settings say so; nothing of that is imported otherwise."""
+    if not config.streaming.enabled:
+        yield
+        return
+    from gamefleet.topologies.streaming import streamed_run
+
+    with streamed_run(config, solo.actor):
+        yield
 
 
 def restore(run: OpenRun, solo: Wiring, store: CheckpointStore, events: EventWriter) -> int:

@@ -10,20 +10,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from gamefleet.transport.base import ClosedError
-from gamefleet.transport.frames import GRANT_INTERVAL_S, MalformedMessageError, PlayerFacts, read_facts
+from gamefleet.transport.frames import GRANT_INTERVAL_S, MalformedMessageError, read_facts
 from gamefleet.transport.link import Link, Message
-from gamefleet.watch.players import MOST_MALFORMED, MOST_PLAYERS, Player
-from gamefleet.watch.selection import Selection, Standing
+from gamefleet.watch.crowd import Crowd
+from gamefleet.watch.players import MOST_MALFORMED, Player
+from gamefleet.watch.selection import Selection
 from gamefleet.watch.subscription import Subscription
 
 LISTEN_S = 0.5
-FORGET_AFTER_S = 30.0
-"""A player that is away this long is no longer listed."""
-
 ADVICE = [
     "Train with streaming: `--set streaming.enabled=true`, or `stream: true` in the settings of a cluster's fleet.",
     "Let the viewer make the way to a cluster: `gamefleet view --via USER@login.cluster.example.edu:DIR`.",
@@ -33,6 +31,8 @@ ADVICE = [
 """For people who wait for a picture."""
 
 CHOOSE_INTERVAL_S = 0.25
+GRANT_PAUSE_S = 0.01
+"""Between two looks at what is wanted: every picture that comes or is taken is a reason for one."""
 
 
 class PlayerSource(Protocol):
@@ -64,8 +64,7 @@ class Hub:
         self._clock = clock
         # Shared with every subscription: what they take and what comes for them changes what is granted.
         self._changed = threading.Condition(threading.RLock())
-        self._players: list[Player] = []
-        self._away_since: dict[str, float] = {}
+        self._players = Crowd()
         self._subscriptions: list[Subscription] = []
         self._selections: dict[int, Selection] = {}
         self._best: dict[int, tuple[float, tuple[str, ...]]] = {}
@@ -108,7 +107,7 @@ class Hub:
             now = self._clock()
             at, chosen = self._best.get(k, (-1e9, ()))
             if now - at >= CHOOSE_INTERVAL_S:
-                chosen = self._selections.setdefault(k, Selection(k)).choose(self._standings(), now)
+                chosen = self._selections.setdefault(k, Selection(k)).choose(self._players.standings(), now)
                 self._best[k] = (now, chosen)
             return chosen
 
@@ -116,7 +115,7 @@ class Hub:
         """Numbers for people: who is connected, how much comes."""
         with self._changed:
             now = self._clock()
-            connected = [player for player in self._players if player.is_connected]
+            connected = self._players.connected
             return {
                 "players": len(connected),
                 "agents": sum(len(player.rows) for player in connected),
@@ -130,7 +129,7 @@ class Hub:
     def as_json(self) -> dict[str, Any]:
         """What `/api/agents` says."""
         with self._changed:
-            connected = [player for player in self._players if player.is_connected]
+            connected = self._players.connected
             why = "" if connected else f"No player has found the way to {self._listening or 'this viewer'}."
             streaming = {"listening": self._listening, "producers": len(connected), "why": why, "advice": ADVICE}
             return {"streaming": streaming, "agents": self.agents()}
@@ -154,32 +153,18 @@ class Hub:
             link.close()
             return
         with self._changed:
-            self._drop_replaced(facts)
-            if self._is_closed or len(self._players) >= MOST_PLAYERS:
-                link.close()
-                return
-            player = Player(link, facts, self._free_name(facts.member))
-            self._players.append(player)
+            player = None if self._is_closed else self._players.add(link, facts)
+        if player is None:
+            link.close()
+            return
         self._start(self._hear, f"hub-{player.name}", player)
-
-    def _drop_replaced(self, facts: PlayerFacts) -> None:
-        """Forget a player that came back as another process, such as the next job of a chain."""
-        for player in list(self._players):
-            if player.facts == facts and not player.is_connected:
-                player.link.close()
-                self._players.remove(player)
-
-    def _free_name(self, wanted: str) -> str:
-        taken = {player.name for player in self._players}
-        names = [wanted, *(f"{wanted}~{number}" for number in range(2, MOST_PLAYERS + 2))]
-        return next(name for name in names if name not in taken)
 
     def _hear(self, player: Player) -> None:
         while not self._is_closed and player.link.state.kind != "closed":
             message = heard(player.link)
             with self._changed:
                 now = self._clock()
-                if player not in self._players or self._is_forgotten(player, now):
+                if self._players.is_over(player, now):
                     break
                 frame = player.hear(message, now) if message is not None else None
                 if frame is not None:
@@ -191,41 +176,28 @@ class Hub:
                 player.link.acknowledge(message)
         player.link.close()
         with self._changed:
-            if player in self._players:
-                self._players.remove(player)
-
-    def _is_forgotten(self, player: Player, now: float) -> bool:
-        if player.is_connected:
-            self._away_since.pop(player.name, None)
-            return False
-        return now - self._away_since.setdefault(player.name, now) > FORGET_AFTER_S
+            self._players.remove(player)
 
     def _grant(self) -> None:
         while not self._is_closed:
             with self._changed:
                 self._changed.wait(CHOOSE_INTERVAL_S)
-                now = self._clock()
+                now, demand = self._clock(), self._demand()
                 due = [
                     (player, grants)
-                    for player in self._players
-                    if player.is_connected
-                    and (grants := player.grants(self, now, renew_after_s=GRANT_INTERVAL_S)) is not None
+                    for player in self._players.connected
+                    if (grants := player.grants(demand, now, renew_after_s=GRANT_INTERVAL_S)) is not None
                 ]
             for player, grants in due:
                 player.tell(grants)
+            time.sleep(GRANT_PAUSE_S)
 
-    def speed(self, agent: str) -> float:
-        """Pictures of an agent per second that somebody is ready to take; see `players.Demand`."""
-        with self._changed:
-            return max((watcher.hungry_for(agent) for watcher in self._subscriptions), default=0.0)
-
-    def _standings(self) -> Sequence[Standing]:
-        return [
-            Standing(id=player.agent(env), progress=row.progress, reward=row.reward)
-            for player in self._players
-            if player.is_connected
-            for env, row in player.rows.items()
-        ]
+    def _demand(self) -> dict[str, float]:
+        demand: dict[str, float] = {}
+        for subscription in self._subscriptions:
+            for agent, speed in subscription.demand().items():
+                demand[agent] = max(speed, demand.get(agent, 0.0))
+        return demand
 
 
 def heard(link: Link) -> Message | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Protocol
 
 from gamefleet.transport.frames import (
     FRAME,
@@ -48,14 +47,6 @@ def player_listener(host: str, port: int, token: Token, *, name: str) -> Listene
         message_bytes=2 * FRAME_BYTES, window_bytes=MEBIBYTE, kept_bytes=MEBIBYTE, most_peers=MOST_PLAYERS
     )
     return Listener(host, port, token, name=name, role=VIEWER, peer_role=PLAYER, settings=settings)
-
-
-class Demand(Protocol):
-    """What is wanted of a player's agents."""
-
-    def speed(self, agent: str) -> float:
-        """Pictures per second that somebody is ready to take; 0 for none."""
-        ...
 
 
 class Player:
@@ -125,10 +116,15 @@ class Player:
             arrivals.popleft()
         return arrivals
 
-    def grants(self, demand: Demand, now: float, *, renew_after_s: float) -> Grants | None:
-        """What to grant it now; None when it has enough and was told so not long ago."""
-        speeds = {env: demand.speed(self.agent(env)) for env in self.rows}
-        wanted = {env: speed for env, speed in speeds.items() if speed > 0}
+    def grants(self, demand: Mapping[str, float], now: float, *, renew_after_s: float) -> Grants | None:
+        """What to grant it now; None when it has enough and was told so not long ago.
+
+        Args:
+            demand: Agent -> pictures per second that somebody is ready to take.
+            now: In seconds.
+            renew_after_s: What was granted is said again after so long.
+        """
+        wanted = {env: demand[self.agent(env)] for env in self.rows if self.agent(env) in demand}
         runs_low = any(self._granted.get(env, 0) <= 1 for env in wanted)
         is_due = now - self._granted_at >= renew_after_s and bool(wanted or self._granted)
         if not runs_low and not is_due:

@@ -86,11 +86,11 @@ class Subscription:
             wish = self._wish
             return tuple(self._best(wish.top_k)) if wish.agents == "best" else wish.agents[:MOST_WATCHED]
 
-    def hungry_for(self, agent: str) -> float:
-        """Pictures per second that this watcher is ready to take of an agent."""
+    def demand(self) -> dict[str, float]:
+        """Agent -> pictures per second that this watcher is ready to take; not those of which it has one to take."""
         with self._changed:
-            is_ready = not self.is_closed and agent not in self._waiting and agent in self.agents
-            return self._wish.frames_per_s if is_ready else 0.0
+            ready = [] if self.is_closed else [agent for agent in self.agents if agent not in self._waiting]
+            return dict.fromkeys(ready, self._wish.frames_per_s)
 
     def put(self, agent: str, frame: Frame) -> None:
         """A picture came; the one before, if it still waits, is forgotten."""
