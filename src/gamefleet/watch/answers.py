@@ -24,6 +24,8 @@ from gamefleet.watch.site import Site, as_json
 MOST_CURVES = 400
 MOST_POINTS = 4000
 MOST_EVENTS = 1000
+KINDS = ("facts", "metrics", "events", "visits")
+
 Json = dict[str, Any]
 
 
@@ -200,24 +202,6 @@ class Answers:
                 return dict(chain)
         return None
 
-    def versions(self) -> dict[str, int]:
-        """What changed is seen by these numbers; names as of the addresses below `/api/`."""
-        views = self.site.views
-        total = {kind: sum(view.versions.get(kind, 0) for view in views) for kind in KINDS}
-        every = {
-            "site": self.site.version + self.panels.version,
-            "metrics": total["metrics"],
-            "curves": total["metrics"],
-            "events": total["events"],
-            "visits": total["visits"],
-            "chain": _version(self.chains),
-            "machines": _version(self.machines_source),
-            "averaging": _version(self.averaging_source),
-            "checks": len(self.check_list.results) + len(self.check_list.state),
-        }
-        moved = total["metrics"] + total["events"] + total["facts"] + every["chain"] + every["machines"]
-        return every | {"now": moved, "runs": moved}
-
     def _members_of(self, view: RunView) -> Sequence[Json]:
         outcome = self.machines_source.outcome if self.machines_source and self.site.shared else None
         found = told(outcome, error_of="the shared folder").get("members") or []
@@ -238,7 +222,23 @@ class Answers:
         return outcome.value or {} if outcome else {}
 
 
-KINDS = ("facts", "metrics", "events", "visits")
+def versions(answers: Answers) -> dict[str, int]:
+    """What changed is seen by these numbers; names as of the addresses below `/api/`."""
+    views = answers.site.views
+    total = {kind: sum(view.versions.get(kind, 0) for view in views) for kind in KINDS}
+    every = {
+        "site": answers.site.version + answers.panels.version,
+        "metrics": total["metrics"],
+        "curves": total["metrics"],
+        "events": total["events"],
+        "visits": total["visits"],
+        "chain": _version(answers.chains),
+        "machines": _version(answers.machines_source),
+        "averaging": _version(answers.averaging_source),
+        "checks": len(answers.check_list.results) + len(answers.check_list.state),
+    }
+    moved = total["metrics"] + total["events"] + total["facts"] + every["chain"] + every["machines"]
+    return every | {"now": moved, "runs": moved}
 
 
 def _source(

@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gamefleet.watch.answers import Answers, stamped
+from gamefleet.watch.answers import Answers, stamped, versions
 from gamefleet.watch.contained import UnknownError
 from gamefleet.watch.run_view import is_plain
 
@@ -255,10 +255,10 @@ class Live:
         seen: dict[str, int] = {}
         while not leaving.done() and socket.application_state == WebSocketState.CONNECTED:
             self._answers.freshness.note_asked()
-            versions = await asyncio.to_thread(self._answers.versions)
-            changed = [name for name, number in versions.items() if seen.get(name) != number]
+            numbers = await asyncio.to_thread(versions, self._answers)
+            changed = [name for name, number in numbers.items() if seen.get(name) != number]
             if changed:
-                seen = versions
+                seen = numbers
                 told = {"changed": changed, "at": round(time.time(), 1)}
                 async with asyncio.timeout(SLOWEST_SOCKET_S):
                     await socket.send_text(msgspec.json.encode(told).decode())
