@@ -1,5 +1,6 @@
 """The dashboard says what the files say, soon after they change, whatever lies in them."""
 
+import asyncio
 import json
 import threading
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.websockets import WebSocket
 from tests.watch.run_folders import Page, hold, make_run, served, wait_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -217,7 +219,7 @@ def test_a_panel_is_served_with_its_data(tmp_path: Path) -> None:
         assert page.ask("/panels/other/map.json?run=red")[0] == 404
 
 
-def test_a_slow_browser_is_let_go_and_too_many_are_sent_away(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_browsers_are_sent_away(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_SOCKETS", 2)
     address, origin = f"ws://127.0.0.1:{page.port}/ws/live", f"http://127.0.0.1:{page.port}"
     with (
@@ -230,6 +232,28 @@ def test_a_slow_browser_is_let_go_and_too_many_are_sent_away(page: Page, monkeyp
             three.recv(timeout=10)
         assert three.close_code == server.TRY_LATER
     wait_until(lambda: can_connect(address, origin))  # places are given back
+
+
+def test_a_browser_that_takes_nothing_is_let_go(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SLOWEST_SOCKET_S", 0.05)
+    sent: list[Any] = []
+    incoming = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        if incoming:
+            return incoming.pop()
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+        sent.append(message)
+
+    socket = WebSocket({"type": "websocket", "headers": []}, receive, send)
+    asyncio.run(asyncio.wait_for(server.Live(page.answers).serve(socket), 30))
+
+    assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
+    assert sent[-1]["code"] == server.TOO_SLOW
 
 
 def can_connect(address: str, origin: str) -> bool:

@@ -243,8 +243,9 @@ class Live:
         try:
             await self._tell(socket, leaving)
         except TimeoutError:
-            with suppress(RuntimeError):
-                await socket.close(TOO_SLOW, "too slow")
+            with suppress(RuntimeError, TimeoutError):
+                async with asyncio.timeout(SLOWEST_SOCKET_S):  # it may not take the good-bye either
+                    await socket.close(TOO_SLOW, "too slow")
         except (WebSocketDisconnect, RuntimeError):
             pass  # it left between two words
         finally:
