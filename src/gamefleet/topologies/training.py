@@ -140,9 +140,7 @@ def opened_attempt(
         line: dict[str, Any] = {"attempt": run.attempt, "resumed_step": resumed_step, "fence": run.fence}
         metrics = stack.enter_context(MetricsWriter(run.paths.metrics(WRITER), **line))
         visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
-        trails, snapshot = Trails(solo.actor.vector.scene), Snapshot(solo.actor)
-        for observer in (trails, snapshot):
-            solo.actor.attach(observer)
+        trails, snapshot = observers(solo)
         stack.enter_context(shown(config, solo))
         trackers = make_trackers(
             run.paths,
@@ -170,6 +168,14 @@ def opened_attempt(
             trails=trails,
             snapshot=snapshot,
         )
+
+
+def observers(solo: Wiring) -> tuple[Trails, Snapshot]:
+    """Let what every run writes down about its players look at each step."""
+    trails, snapshot = Trails(solo.actor.vector.scene), Snapshot(solo.actor)
+    for observer in (trails, snapshot):
+        solo.actor.attach(observer)
+    return trails, snapshot
 
 
 @contextmanager
