@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,6 +120,17 @@ def test_runs_of_a_fleet_of_several_chains_are_copied_beside_it(host: LocalSsh, 
         assert not (local.parent / "other").exists()
     finally:
         copying.close()
+
+
+def test_a_run_does_not_look_dead_because_its_copy_is_old(tmp_path: Path) -> None:
+    hold(make_run(tmp_path / "red"))
+    hours = 7200.0
+    later = time.time() + hours
+    for copy, state in ((CopyState(origin="host:runs", copied_at=later - hours), "training"), (None, "interrupted")):
+        answers = Answers(Site(folders=[tmp_path], copy=copy, clock=lambda: later), Providers())
+        answers.site.scan()
+        answers.site.views[0].look()
+        assert answers.now("red")["state"] == state
 
 
 def test_names_in_a_fleets_file_lead_nowhere_else(tmp_path: Path) -> None:

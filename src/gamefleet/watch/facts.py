@@ -7,7 +7,6 @@ to learn a file server's time. Place in the data flow: run folder -> sentence an
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -141,4 +140,4 @@ def is_gone(holder: Any) -> bool:
     if not isinstance(holder, dict) or holder.get("machine") != this_process().machine:
         return False
     pid = holder.get("pid")
-    return isinstance(pid, int) and pid > 0 and (pid != os.getpid()) and not psutil.pid_exists(pid)
+    return isinstance(pid, int) and pid > 0 and not psutil.pid_exists(pid)

@@ -134,7 +134,14 @@ class Site:
         taken = {view.id for view in self._by_folder.values()}
         name = one.folder.resolve().name
         name = next(text for text in _names(name) if text not in taken)
-        return RunView(name, RunPaths(one.folder), one.member, self.clock, is_copy=self.copy is not None)
+        return RunView(name, RunPaths(one.folder), one.member, self.time_of_copy, is_copy=self.copy is not None)
+
+    def time_of_copy(self) -> float:
+        """The moment at which what is shown was true: now, or for a copy when it was last whole.
+
+        A run must not look dead because this machine was away from the other one.
+        """
+        return self.copy.copied_at if self.copy and self.copy.copied_at else self.clock()
 
 
 def _names(name: str) -> Iterator[str]:
