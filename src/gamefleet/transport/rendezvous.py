@@ -34,7 +34,7 @@ FOLDER, TOKEN, STANDING, LOGIN = "stream", "token", "standing.json", "login.json
 ENDPOINT_NAME = re.compile(r"viewer-[A-Za-z0-9._-]{1,64}\.json")
 ENDPOINT_BYTES = 4096
 MOST_ENDPOINTS = 4
-HOST = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$"
+HOST = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}\Z"
 LOOPBACK = "127.0.0.1"
 
 
