@@ -1,8 +1,8 @@
 """What does a link cost, beside plain TCP?
 
-Two processes on this machine, in turns: messages of a size over a plain socket, read into a kept buffer, and over a
-link (mutual TLS 1.3, checksums, acknowledgements). Speed is that of the best round; a round trip is a message of 1 KB
-that the other side takes and acknowledges, against an echo over the plain socket. CPU time is of both processes.
+Two processes on this machine, in turns: messages of a size over a plain socket, read into a kept buffer; the same with
+mutual TLS 1.3; and over a link, which is that with checksums, streams and acknowledgements. Speed is that of the best round; a round trip is a message of 1 KB
+that the other side takes and acknowledges, against an echo over the others. CPU time is of both processes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
+from gamefleet.transport import tls
 from gamefleet.transport.base import ClosedError
 from gamefleet.transport.link import Link, Stream
 from gamefleet.transport.link_dialer import Dialer
@@ -28,8 +30,8 @@ from table import report
 
 MB = 2**20
 SIZES_MB = (1, 16, 100)
-ROUND_BYTES = 200 * MB
-ROUNDS = 5
+ROUND_BYTES = 100 * MB
+ROUNDS = 3
 TRIPS = 400
 PATIENCE_S = 60.0
 
@@ -42,10 +44,12 @@ def exactly(stream: socket.socket, view: memoryview) -> None:
         view = view[count:]
 
 
-def serve_plain(listening: socket.socket) -> None:
+def serve_plain(listening: socket.socket, context: ssl.SSLContext | None) -> None:
     """Reads (size, count) and so many messages; answers each message below 64 KB, and the last one."""
     stream, _ = listening.accept()
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if context is not None:
+        stream = context.wrap_socket(stream, server_side=True)
     kept, head = memoryview(bytearray(max(SIZES_MB) * MB)), memoryview(bytearray(16))
     while True:
         exactly(stream, head)
@@ -60,10 +64,12 @@ def serve_plain(listening: socket.socket) -> None:
 def serve() -> None:
     """The other process: takes and acknowledges whatever comes; says CPU seconds when asked."""
     token = Token(sys.stdin.readline().strip())
-    plain = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=serve_plain, args=(plain,), daemon=True).start()
+    plain, encrypted = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    context = tls.server_context(token, name="bench", role="learner")
+    threading.Thread(target=serve_plain, args=(plain, None), daemon=True).start()
+    threading.Thread(target=serve_plain, args=(encrypted, context), daemon=True).start()
     listener = Listener("127.0.0.1", 0, token, name="bench", role="learner", peer_role="player")
-    print(plain.getsockname()[1], listener.address[1], flush=True)
+    print(plain.getsockname()[1], encrypted.getsockname()[1], listener.address[1], flush=True)
     link = listener.accept(PATIENCE_S)
     assert link is not None
     threading.Thread(target=take, args=(link,), daemon=True).start()
@@ -102,41 +108,56 @@ def trips(act: Callable[[], object]) -> float:
     return statistics.median(found) * 1e6
 
 
-def measure(stream: socket.socket, link: Link, cpu: Callable[[], float]) -> list[dict[str, str | float]]:
-    payload = memoryview(os.urandom(1000))
-    stream.sendall((1000).to_bytes(8, "little") + TRIPS.to_bytes(8, "little"))
-    plain_us = trips(lambda: (stream.sendall(payload), stream.recv(1)))
+def there_and_back(stream: socket.socket, payload: memoryview) -> float:
+    stream.sendall(len(payload).to_bytes(8, "little") + TRIPS.to_bytes(8, "little"))
+    found = trips(lambda: (stream.sendall(payload), stream.recv(1)))
     assert stream.recv(1) == b"!"
-    link_us = trips(lambda: send_linked(link, payload, 1))
+    return found
+
+
+def measure(
+    plain: socket.socket, encrypted: socket.socket, link: Link, cpu: Callable[[], float]
+) -> list[dict[str, str | float]]:
+    payload = memoryview(os.urandom(1000))
+    times = {
+        "TCP": there_and_back(plain, payload),
+        "TLS": there_and_back(encrypted, payload),
+        "link": trips(lambda: send_linked(link, payload, 1)),
+    }
     rows: list[dict[str, str | float]] = [
-        {"what": "1 KB, there and back", "plain": f"{plain_us:.0f} us", "link": f"{link_us:.0f} us",
-         "ratio": link_us / plain_us},
-    ]  # fmt: skip
+        {
+            "what": "1 KB, there and back",
+            "way": name,
+            "measured": f"{found:.0f} us",
+            "ratio to TCP": found / times["TCP"],
+        }
+        for name, found in times.items()
+    ]
     for size in SIZES_MB:
         payload, count = memoryview(os.urandom(size * MB)), max(1, ROUND_BYTES // (size * MB))
-        speeds: dict[str, list[float]] = {"plain": [], "link": []}
-        costs: dict[str, list[float]] = {"plain": [], "link": []}
         ways: dict[str, Callable[[], None]] = {
-            "plain": partial(send_plain, stream, payload, count),
+            "TCP": partial(send_plain, plain, payload, count),
+            "TLS": partial(send_plain, encrypted, payload, count),
             "link": partial(send_linked, link, payload, count),
         }
+        speeds: dict[str, list[float]] = {name: [] for name in ways}
+        costs: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
             for name, act in ways.items():
                 before, spent = time.perf_counter(), cpu()
                 act()
                 speeds[name].append(size * count / (time.perf_counter() - before))
                 costs[name].append((cpu() - spent) * 1000 / (size * count))
-        best = {name: max(found) for name, found in speeds.items()}
-        rows.append(
+        rows += [
             {
                 "what": f"messages of {size} MB",
-                "plain": f"{best['plain']:.0f} MB/s",
-                "link": f"{best['link']:.0f} MB/s",
-                "ratio": best["link"] / best["plain"],
-                "CPU s/GB plain": min(costs["plain"]),
-                "CPU s/GB link": min(costs["link"]),
+                "way": name,
+                "measured": f"{max(speeds[name]):.0f} MB/s",
+                "ratio to TCP": max(speeds[name]) / max(speeds["TCP"]),
+                "CPU s/GB, both ends": min(costs[name]),
             }
-        )
+            for name in ways
+        ]
     return rows
 
 
@@ -154,19 +175,21 @@ def main() -> None:
         assert other.stdin is not None
         assert other.stdout is not None
         print(token.text, file=other.stdin, flush=True)
-        plain, linked = map(int, other.stdout.readline().split())
+        plain, encrypted, linked = map(int, other.stdout.readline().split())
 
         def cpu() -> float:
             print(file=other.stdin, flush=True)
             return time.process_time() + float(other.stdout.readline())
 
-        stream = socket.create_connection(("127.0.0.1", plain))
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        streams = [socket.create_connection(("127.0.0.1", port)) for port in (plain, encrypted)]
+        for stream in streams:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        streams[1] = tls.client_context(token, name="bench", role="player").wrap_socket(streams[1])
         dialer = Dialer(
             lambda timeout_s: socket.create_connection(("127.0.0.1", linked), timeout_s),
             token, name="bench", role="player", peer_role="learner",
         )  # fmt: skip
-        rows = measure(stream, dialer.link, cpu)
+        rows = measure(streams[0], streams[1], dialer.link, cpu)
         dialer.close()
         other.stdin.close()
         other.wait()

@@ -4,9 +4,8 @@ Job: handshake, greeting, and then bytes both ways until something ends it. Plac
 and an `Endpoint`; `link_dialer` and `link_listener` open connections and decide what follows when one ends. Left out:
 what the frames mean to the application.
 
-Only the thread that runs a connection ever touches its TLS object: two threads in one corrupt it, and a `shutdown` from
-another thread takes the encryption off, so that the reader gets ciphertext for data. Whoever wants something of a
-connection sets a `Wake`.
+Only the thread that runs a connection ever touches its TLS object: two threads in one corrupt it. Whoever wants
+something of a connection sets a `Wake`.
 
 Any byte counts as a sign of life: a large message on a slow line is no silence.
 """
@@ -17,12 +16,14 @@ import selectors
 import socket
 import ssl
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from gamefleet.transport import tls
 from gamefleet.transport.link_endpoint import CONNECTING, ENDED, REFUSED, RESTART, Endpoint, farewell
 from gamefleet.transport.link_settings import LinkTimes
 from gamefleet.transport.link_wake import Wake
+from gamefleet.transport.tls_stream import TlsStream
 from gamefleet.transport.wire import (
     CHUNK_BYTES,
     Frame,
@@ -80,22 +81,16 @@ class Connection:
         plain.setblocking(False)
         self._times = times
         self._reader = FrameReader()
-        self._selector = selectors.DefaultSelector()
-        try:
-            plain.getpeername()  # of one that is gone already, the ssl module would leave an open descriptor behind
-            self._socket = context.wrap_socket(plain, server_side=answers, do_handshake_on_connect=False)
-        except (OSError, ValueError) as error:
-            plain.close()
-            self._selector.close()
-            raise EndedError(f"the connection ended at once: {error}") from error
+        self._plain = plain
+        self._stream = TlsStream(plain, context, answers=answers)
         self._interest = selectors.EVENT_READ
-        self._selector.register(self._socket, self._interest)
-        self._wants_read_to_write = False
         self._is_readable = True
+        self._has_unsent = False
         self._heard = self._spoken = 0.0
-        self._rest = memoryview(b"")
         self._cancelled = ""
         self.wake = Wake()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(plain, self._interest)
         self._selector.register(self.wake, selectors.EVENT_READ)
 
     def cancel(self, why: str) -> None:
@@ -112,26 +107,10 @@ class Connection:
         Raises:
             EndedError: They do not, or it takes too long.
         """
-        try:
-            while not self._shake_hands(deadline):
-                pass
-            return tls.peer_of(self._socket)
-        except ssl.SSLError as error:
-            why, is_final = tls.explain(error)
-            raise EndedError(why, is_final=is_final) from error
-        except OSError as error:
-            raise EndedError(f"the connection broke during the handshake: {error.strerror or error}") from error
-
-    def _shake_hands(self, deadline: float) -> bool:
-        try:
-            self._socket.do_handshake()
-        except ssl.SSLWantReadError:
-            self._wait_until(deadline, selectors.EVENT_READ)
-            return False
-        except ssl.SSLWantWriteError:
-            self._wait_until(deadline, selectors.EVENT_WRITE)
-            return False
-        return True
+        with explained():
+            while not self._stream.shake_hands():
+                self._wait_until(deadline, selectors.EVENT_READ)
+            return tls.peer_of(self._stream.tls)
 
     def say(self, data: bytes, deadline: float) -> None:
         """Write one frame before the connection works both ways.
@@ -139,10 +118,9 @@ class Connection:
         Raises:
             EndedError: It broke, or takes too long.
         """
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._write(rest) :]
-            if rest:
+        with explained():
+            self._stream.write(data)
+            while not self._stream.drain():
                 self._wait_until(deadline, selectors.EVENT_WRITE)
 
     def hear(self, deadline: float) -> Frame:
@@ -176,7 +154,7 @@ class Connection:
             has_more = self._is_readable and self._listen(endpoint)
             self._check_alive()
             has_more_to_say = self._speak(endpoint)
-            if not self._rest and (goodbye := endpoint.goodbye()) is not None:
+            if not self._has_unsent and (goodbye := endpoint.goodbye()) is not None:
                 if goodbye.reason != RESTART:
                     self.part(goodbye)
                 raise EndedError(goodbye.why)
@@ -219,33 +197,33 @@ class Connection:
     def _speak(self, endpoint: Endpoint) -> bool:
         """Write for a turn; returns whether there may be more to write at once."""
         for _ in range(0, TURN_BYTES, CHUNK_BYTES):
-            if not self._rest:
-                self._rest = memoryview(endpoint.next_bytes() or self._ping())
-            if not self._rest:
-                return False
-            written = self._write(self._rest)
-            self._rest = self._rest[written:]
-            if not written:
-                return False
+            with explained():
+                self._has_unsent = not self._stream.drain()
+                if self._has_unsent:
+                    return False
+                data = endpoint.next_bytes() or self._ping()
+                if not data:
+                    return False
+                self._stream.write(data)
+                self._has_unsent = not self._stream.drain()
             self._spoken = time.monotonic()
-        return True
+        return not self._has_unsent
 
     def _ping(self) -> bytes:
         return frame(FrameKind.PING) if time.monotonic() - self._spoken >= self._times.ping_s else b""
 
     def _patience_s(self) -> float:
         ends = [self._heard + self._times.dead_s]
-        if not self._rest:
+        if not self._has_unsent:
             ends.append(self._spoken + self._times.ping_s)
         return max(min(ends) - time.monotonic(), 0.0)
 
     def _wait(self, patience_s: float) -> None:
         """Wait for bytes, room or a wake."""
-        wants_room = bool(self._rest) and not self._wants_read_to_write
-        self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if wants_room else 0))
+        self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if self._has_unsent else 0))
         self._is_readable = False
         for key, events in self._selector.select(patience_s):
-            if key.fileobj is self._socket:
+            if key.fileobj is self._plain:
                 self._is_readable = bool(events & selectors.EVENT_READ)
             else:
                 self._answer_wake()
@@ -266,44 +244,22 @@ class Connection:
 
     def _listen_for(self, events: int) -> None:
         if events != self._interest:
-            self._selector.modify(self._socket, events)
+            self._selector.modify(self._plain, events)
             self._interest = events
 
     def _read(self) -> int:
         """Read what is there; 0 when nothing is."""
-        try:
-            num_bytes = self._socket.recv_into(self._reader.room())
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-        except ssl.SSLError as error:
-            why, is_final = tls.explain(error)
-            raise EndedError(why, is_final=is_final) from error
-        except OSError as error:
-            raise EndedError(f"the connection broke: {error.strerror or error}") from error
-        if not num_bytes:
-            raise EndedError("the other side hung up")
+        with explained():
+            num_bytes = self._stream.read_into(self._reader.room())
         self._reader.filled(num_bytes)
         return num_bytes
-
-    def _write(self, data: memoryview) -> int:
-        """Write what fits; 0 when nothing does. Then the same bytes must be tried again: TLS has begun with them."""
-        self._wants_read_to_write = False
-        try:
-            return self._socket.send(data)
-        except ssl.SSLWantReadError:
-            self._wants_read_to_write = True
-            return 0
-        except ssl.SSLWantWriteError:
-            return 0
-        except OSError as error:
-            raise EndedError(f"the connection broke: {error.strerror or error}") from error
 
     def part(self, goodbye: Goodbye) -> None:
         """Say goodbye, and stay until the other side has heard it: closing at once can take it back."""
         deadline = time.monotonic() + GOODBYE_S
         with suppress(EndedError, WireError, OSError):
             self.say(farewell(goodbye), deadline)
-            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+            self._plain.shutdown(socket.SHUT_WR)
             while True:
                 self._reader.discard()
                 if not self._read():
@@ -313,7 +269,25 @@ class Connection:
         """End the connection, from the thread that ran it."""
         self._selector.close()
         self.wake.close()
-        self._socket.close()
+        self._plain.close()
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what a connection can die of inside the block into a sentence.
+
+    Raises:
+        EndedError: It died.
+    """
+    try:
+        yield
+    except ssl.SSLError as error:
+        why, is_final = tls.explain(error)
+        raise EndedError(why, is_final=is_final) from error
+    except EOFError as error:
+        raise EndedError("the other side hung up") from error
+    except OSError as error:
+        raise EndedError(f"the connection broke: {error.strerror or error}") from error
 
 
 def ended_by(goodbye: Goodbye) -> EndedError:

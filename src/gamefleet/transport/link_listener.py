@@ -157,11 +157,7 @@ class Listener:
 
     def _serve(self, plain: socket.socket, where: str) -> None:
         """One caller, from beginning to end."""
-        try:
-            connection = Connection(plain, self._context, answers=True, times=self._settings.times)
-        except EndedError as error:
-            self._note(where, error.why)
-            return
+        connection = Connection(plain, self._context, answers=True, times=self._settings.times)
         try:
             self._make_way(connection)
             self._let_in(connection, where)

@@ -71,7 +71,7 @@ def server_context(token: Token, *, name: str, role: str) -> ssl.SSLContext:
     return context
 
 
-def peer_of(connection: ssl.SSLSocket) -> Proof:
+def peer_of(connection: ssl.SSLObject) -> Proof:
     """What the certificate of the other end says.
 
     Raises:

@@ -281,7 +281,7 @@ class FrameReader:
     """
 
     def __init__(self) -> None:
-        self._memory = memoryview(bytearray(2 * MAX_FRAME_BYTES))
+        self._memory = memoryview(bytearray(4 * MAX_FRAME_BYTES))
         self._begin = 0
         self._end = 0
 
@@ -300,8 +300,8 @@ class FrameReader:
     def compact(self) -> None:
         """Make room again; frames that `next_frame` returned are void."""
         kept = self._end - self._begin
-        if self._begin:
-            self._memory[:kept] = bytes(self._memory[self._begin : self._end])
+        if not kept or len(self._memory) - self._end < MAX_FRAME_BYTES:  # moving bytes for every frame would cost more
+            self._memory[:kept] = self._memory[self._begin : self._end]
             self._begin, self._end = 0, kept
 
     def next_frame(self) -> Frame | None:
