@@ -33,10 +33,12 @@ def situation(view: RunView, chain: Json | None = None) -> Situation:
     process = holder if isinstance(holder, dict) else {}
     began = view.events.last.get("training_began")
     rows = view.metrics.time_s >= number(claim.get("started_at")) > 0
+    # What an earlier attempt said of its end is no news once another one has begun.
+    is_of_newest = "ended_at" in claim or whole(state.get("attempt")) >= facts.attempt or is_finished(state)
     return Situation(
         name=view.paths.name,
         game=facts.game,
-        status=str(state.get("status", "")),
+        status=str(state.get("status", "")) if is_of_newest else "",
         reason=str(state.get("reason") or "")[:500],
         changed_s=number(state.get("updated_at")),
         step=max(view.metrics.step, whole(state.get("step"))),
@@ -154,6 +156,11 @@ def signs_of(view: RunView, run: Situation, machines: Sequence[Json]) -> Signs:
         members=machines,
         is_copy=view.is_copy,
     )
+
+
+def is_finished(state: Json) -> bool:
+    """Whether a run says that all of its steps are done."""
+    return bool(state.get("status") == "finished")
 
 
 def number(value: Any) -> float:
