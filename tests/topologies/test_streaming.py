@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from tests.topologies.fleet_of_toys import wait_until
+from tests.topologies.fleet_of_toys import PATIENCE_S, found_fleet, package_of, wait_until
 from tests.topologies.shown_play import (
     QUICK,
     Play,
@@ -23,6 +25,8 @@ from tests.topologies.shown_play import (
 from tests.topologies.test_solo_resume import fingerprint
 
 from gamefleet.testing.local_ssh import free_port
+from gamefleet.topologies.actors_only import opened
+from gamefleet.topologies.actors_only_plan import ActorsPlan
 from gamefleet.topologies.streaming import streamed
 from gamefleet.topologies.streaming_settings import StreamingSettings
 from gamefleet.transport.rendezvous import Endpoint, publish_endpoint, withdraw_endpoint
@@ -161,8 +165,6 @@ def test_a_viewer_is_found_by_what_it_published_wherever_its_port_is(place: Path
 
 
 def test_a_port_of_somebody_else_is_told_from_a_viewer(place: Path, token: Token) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as stranger, playing(place, stranger.getsockname()[1]) as play:
         connection, _ = stranger.accept()
         connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -204,3 +206,23 @@ def test_two_players_of_one_name_are_told_apart(place: Path, token: Token) -> No
         assert {agent["id"] for agent in hub.agents()} == {"twin/0", "twin/1", "twin~2/0", "twin~2/1"}
         watcher = watching(hub, Wish(agents=("twin/1", "twin~2/0")))
         assert set(pictures(watcher, 12)) == {"twin/1", "twin~2/0"}
+
+
+def test_a_laptop_that_only_plays_shows_its_games_too(place: Path, token: Token, tmp_path: Path) -> None:
+    found_fleet(tmp_path, toy="grid")
+    with viewing(token) as (hub, port):
+        plan = ActorsPlan(
+            shared_dir=tmp_path,
+            member="laptop",
+            state_folder=tmp_path / "members",
+            streaming=StreamingSettings(enabled=True, port=port),
+        )
+        with opened(package_of("grid"), plan) as member:
+            watcher = watching(hub)
+            seen: list[str] = []
+            end = time.monotonic() + PATIENCE_S
+            while len(seen) < 4 and time.monotonic() < end:
+                member.turn()
+                seen += [shown.id for shown in watcher.next(0.01)]
+        assert set(seen) == {"laptop/0", "laptop/1"}
+    assert not (place / "standing.json").exists()
