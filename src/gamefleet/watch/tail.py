@@ -96,7 +96,8 @@ class Tail:
         """The whole lines of the next piece, about `CHUNK_BYTES` of them; none when there is nothing more."""
         if self.is_at_end or self.trouble:
             return
-        data = self._read(self.offset, CHUNK_BYTES + LONGEST_LINE_BYTES)
+        # No further than was looked at: an attempt that began since then might take back what was read with it.
+        data = self._read(self.offset, min(CHUNK_BYTES + LONGEST_LINE_BYTES, self.size - self.offset))
         end = data.rfind(b"\n", 0, CHUNK_BYTES) + 1 or data.find(b"\n") + 1
         if not end:
             yield from self._without_end(data)
