@@ -1,6 +1,5 @@
 """A browser for the pages: one per process, headless, with its console kept."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -53,7 +53,10 @@ class Pages:
         WebDriverWait(self.driver, PATIENCE_S, 0.05).until(lambda _: condition(), f"waited in vain for {what}")
 
     def wait_for_text(self, selector: str, part: str) -> None:
-        self.wait_for(f"{part!r} in {selector}", lambda: part in self.text(selector))
+        try:
+            self.wait_for(f"{part!r} in {selector}", lambda: part in self.text(selector))
+        except TimeoutException as error:
+            raise AssertionError(f"{error.msg}; there was {self.text(selector)[:300]!r}") from error
 
     def press(self, key: str, selector: str = "body") -> None:
         self.driver.find_element(By.CSS_SELECTOR, selector).send_keys(key)
@@ -97,12 +100,11 @@ def pages(driver: Chrome) -> Iterator[Pages]:
 @pytest.fixture(scope="session")
 def short_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """The folder of a real run on the cartridge that took some seconds."""
-    if os.environ.get("DEVRUN"):
-        return Path(os.environ["DEVRUN"])
     folder = tmp_path_factory.mktemp("short")
     command = [sys.executable, "-m", "gamefleet.cli.main", "train", "pokemon_red", "--run", "short"]
-    command += ["--config", str(repository / "configs" / "smoke.toml"), "--set", "run.total_steps=600"]
+    command += ["--config", str(repository / "configs" / "smoke.toml"), "--set", "run.total_steps=400"]
     command += ["--set", "run.metrics_interval_steps=40", "--set", "game.max_episode_steps=50"]
-    result = subprocess.run(command, cwd=folder, env={**os.environ}, capture_output=True, text=True, timeout=240)
+    command += ["--set", "learner.learning_starts_steps=300"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stderr
     return folder / "runs" / "short"

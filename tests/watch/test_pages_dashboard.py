@@ -2,10 +2,12 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from tests.watch.conftest import Pages
 from tests.watch.page_rules import CONTRAST, NAMELESS, WIDER_THAN_THE_WINDOW
@@ -123,6 +125,59 @@ def test_two_runs_lie_on_the_same_axes_and_on_the_same_map(pages: Pages, served:
     pages.wait_for_text(".map .legend", HOSTILE)
 
 
+def test_the_map_can_stand_at_any_moment_of_the_run(pages: Pages, served: Dashboard) -> None:
+    show(pages, served, "map")
+    total = "return [...document.querySelectorAll('.map tbody tr')].reduce((n, row) => n + row.cells[2].textContent"
+    total += ".replaceAll(',', '') * 1, 0)"
+    pages.run("document.querySelector('.map details').open = true")
+    whole = pages.run(total)
+    move = "const r = document.querySelector('.map input[type=range]'); r.value = arguments[0];"
+    move += " r.dispatchEvent(new Event('input'))"
+
+    pages.run(move, "0")
+    pages.wait_for("fewer visits", lambda: 0 < pages.run(total) < whole)
+    pages.run(move, "999")
+    pages.wait_for("all visits", lambda: pages.run(total) == whole)
+
+
+def test_a_long_curve_says_how_many_values_it_puts_together_and_can_be_looked_at_closer(
+    pages: Pages, own: Dashboard
+) -> None:
+    with MetricsWriter(metrics_of(own), attempt=2) as writer:
+        for step in range(2500):
+            writer.write(step, {"learner/loss": 9.0 if step == 1234 else 1.0})
+    show(pages, own, "runs", "?metrics=learner%2Floss")
+    pages.wait_for_text(".chart-note", "2,500 values in ")
+    pages.wait_for("the one spike", lambda: "to 9" in pages.find(".chart-box").get_attribute("aria-label"))
+
+    over = pages.find(".u-over")
+    width = over.size["width"]
+    ActionChains(pages.driver).move_to_element_with_offset(over, 0, 0).click_and_hold().move_by_offset(
+        width // 5, 0
+    ).release().perform()
+    pages.wait_for("the chosen steps", lambda: "Steps 1,2" in pages.text("[role=status]:not(#state)"))
+    pages.run("[...document.querySelectorAll('button')].find((one) => one.textContent === 'All steps').click()")
+    pages.wait_for_text(".chart-note", "2,500 values in ")
+
+
+def test_a_source_that_fails_says_so_in_its_place_and_nowhere_else(
+    pages: Pages, short_run: Path, tmp_path: Path
+) -> None:
+    def fail(folders: Sequence[Path]) -> None:
+        raise OSError(f"the shared folder is gone: {HOSTILE}")
+
+    dashboard = Dashboard(make_site(tmp_path, short_run), replace(providers(), machines=fail))
+    dashboard.start()
+    try:
+        pages.open(dashboard.at("machines"))
+        pages.wait_for_text("main .trouble", f"the shared folder is gone: {HOSTILE}")
+        pages.press("5")
+        pages.find("[data-page=averaging] tbody tr")
+        pages.wait_for("no trouble", lambda: not any(one.is_displayed() for one in pages.all("main .trouble")))
+    finally:
+        dashboard.stop()
+
+
 def test_what_a_run_writes_is_on_the_page_within_two_seconds(pages: Pages, own: Dashboard) -> None:
     show(pages, own, "now")
     waits = []
@@ -173,7 +228,7 @@ def test_fifty_members_are_listed_sorted_and_named_as_they_are(pages: Pages, ser
 def test_everything_can_be_reached_by_keys(pages: Pages, served: Dashboard) -> None:
     show(pages, served, "now")
     pages.press("4")
-    pages.find(".machines, [data-page=machines]")
+    pages.find("[data-page=machines]")
     pages.press(Keys.TAB)
     pages.run("document.querySelector('[role=tab][aria-selected=true]').focus()")
     pages.press(Keys.ARROW_RIGHT, "[role=tab][aria-selected=true]")

@@ -15,6 +15,9 @@ from tests.watch.page_rules import CONTRAST, NAMELESS, WIDER_THAN_THE_WINDOW
 from tests.watch.shown_players import Picture, ShownPlayer, listening_hub, pictures_of_play
 from tests.watch.sites import HOSTILE, NUM_MEMBERS, Dashboard, make_site, providers
 
+from gamefleet.files import write_json
+from gamefleet.runs.metrics import MetricsWriter
+from gamefleet.runs.paths import RunPaths
 from gamefleet.transport.token import new_token
 from gamefleet.watch.hub import Hub
 from gamefleet.watch.serving import Serving, take_place
@@ -35,19 +38,30 @@ def pictures() -> list[Picture]:
 
 
 @pytest.fixture(scope="module")
-def wall(tmp_path_factory: pytest.TempPathFactory, short_run: Path, pictures: list[Picture]) -> Iterator[Dashboard]:
+def wall(tmp_path_factory: pytest.TempPathFactory, pictures: list[Picture]) -> Iterator[Dashboard]:
     """A dashboard with fifty members, two agents each, one of them with a hostile name."""
     token = new_token()
     hub, port = listening_hub(token)
     names = [HOSTILE, *(f"laptop-{number:02d}" for number in range(1, NUM_MEMBERS))]
     players = [ShownPlayer(name, port, token, pictures[:2]) for name in names]
-    dashboard = Dashboard(make_site(tmp_path_factory.mktemp("wall"), short_run), providers(), hub=hub)
+    dashboard = Dashboard(
+        make_site(tmp_path_factory.mktemp("wall"), small_run(tmp_path_factory.mktemp("run"))), providers(), hub=hub
+    )
     dashboard.start()
     yield dashboard
     dashboard.stop()
     for player in players:
         player.close()
     hub.close()
+
+
+def small_run(folder: Path) -> Path:
+    """A run folder with a few metrics; its game shows its pictures elsewhere."""
+    paths = RunPaths(folder)
+    write_json(paths.manifest, {"game": "pokemon_red", "name": folder.name})
+    with MetricsWriter(paths.metrics("train"), attempt=1) as metrics:
+        metrics.write(100, {"speed/steps_per_s": 100.0})
+    return folder
 
 
 def serve_viewer(hub: Hub, port: int = 0) -> Serving:

@@ -384,6 +384,11 @@ function countPicture(world, answers, most) {
   return picture;
 }
 
+/** Whether one can go from one spot to the other in a step: straight, and not through a door. */
+function isOneStep([x, y], [fromX, fromY]) {
+  return (x === fromX || y === fromY) && Math.abs(x - fromX) + Math.abs(y - fromY) <= LONGEST_STEP;
+}
+
 function drawTrails(pen, world, answer, scale) {
   (answer.trails ?? []).forEach((trail, which) => {
     const ink = colour(which);
@@ -395,7 +400,7 @@ function drawTrails(pen, world, answer, scale) {
     for (let k = 0; k + 2 < trail.spots.length; k += 3) {
       const area = world.byId.get(String(trail.spots[k]));
       const spot = area && [area.x + trail.spots[k + 1] + 0.5, area.y + trail.spots[k + 2] + 0.5];
-      const isNear = spot && before && Math.abs(spot[0] - before[0]) + Math.abs(spot[1] - before[1]) <= LONGEST_STEP;
+      const isNear = spot && before && isOneStep(spot, before);
       if (spot) pen[isNear ? "lineTo" : "moveTo"](spot[0], spot[1]);
       before = spot;
     }

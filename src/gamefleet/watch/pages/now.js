@@ -204,7 +204,9 @@ function alarm(one) {
 /** `checkpoint saved at step 400: seconds 0.6`, as much of it as is known. */
 function event(row) {
   const where = typeof row.step === "number" ? ` at step ${number(row.step)}` : "";
-  return `${words(row.kind)}${where}${row.text ? `: ${row.text}` : ""}`;
+  // Moments inside an event are for programs; the event's own time stands beside it.
+  const details = String(row.text ?? "").split(", ").filter((part) => part && !/_at \d/.test(part));
+  return `${words(row.kind)}${where}${details.length ? `: ${words(details.join(", "))}` : ""}`;
 }
 
 function entry(when, text, title) {
