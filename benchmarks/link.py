@@ -1,8 +1,9 @@
 """What does a link cost, beside plain TCP?
 
 Two processes on this machine, in turns: messages of a size over a plain socket, read into a kept buffer; the same with
-mutual TLS 1.3; and over a link, which is that with checksums, streams and acknowledgements. Speed is that of the best round; a round trip is a message of 1 KB
-that the other side takes and acknowledges, against an echo over the others. CPU time is of both processes.
+mutual TLS 1.3; and over a link, which is that with checksums, streams and acknowledgements. Speed is that of the best
+round; a round trip is a message of 1 KB that the other side takes and acknowledges, against an echo over the others.
+CPU time is of both processes.
 """
 
 from __future__ import annotations

@@ -15,18 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gamefleet.transport.link_endpoint import (
-    CLOSED,
-    CONNECTED,
-    CONNECTING,
-    REFUSED,
-    Endpoint,
-    LinkCounts,
-    LinkState,
-    Peer,
-)
-from gamefleet.transport.link_inbox import Message
-from gamefleet.transport.wire import LOSSLESS, Buffer, Stream, encode_message, lossy_name
+from gamefleet.transport.base import ClosedError
+from gamefleet.transport.link_endpoint import Endpoint
+from gamefleet.transport.link_message import Message
+from gamefleet.transport.link_state import CLOSED, CONNECTED, CONNECTING, REFUSED, LinkCounts, LinkState, Peer
+from gamefleet.transport.wire import LOSSLESS, Buffer, Encoded, Stream, encode_message, lossy_name
 
 __all__ = [
     "CLOSED",
@@ -96,8 +89,20 @@ class Link:
         """
         if stream not in LOSSLESS:
             raise ValueError(f"messages of the stream {stream.name} are offered, not sent")
-        encoded = encode_message(kind, header, payload)
-        return self._endpoint.send(stream, encoded, timeout_s, is_last=is_last)
+        encoded = self._checked(encode_message(kind, header, payload))
+        end = self._endpoint
+
+        def has_room() -> bool:
+            return is_last or end.outbox.has_room(stream, encoded.num_bytes)
+
+        with end.changed:
+            end.changed.wait_for(lambda: end.is_closed or has_room(), timeout_s)
+            self._check_open()
+            if not has_room():
+                return False
+            end.outbox.put(stream, encoded)
+            end.wake_up()
+            return True
 
     def offer(self, kind: str, header: Mapping[str, Any], payload: Sequence[Buffer] = (), *, key: str = "") -> bool:
         """Send a message if it can leave at once; never waits, never raises because of the line.
@@ -115,10 +120,16 @@ class Link:
         Raises:
             ValueError: It is larger than a message may be.
         """
-        name = lossy_name(kind, key)
-        if self._endpoint.would_skip(name):
-            return False
-        return self._endpoint.offer(name, encode_message(kind, header, payload, key))
+        name, end = lossy_name(kind, key), self._endpoint
+        with end.changed:
+            if self.state.kind != CONNECTED or end.outbox.has_name(name):
+                return False
+        encoded = self._checked(encode_message(kind, header, payload, key))
+        with end.changed:
+            if self.state.kind != CONNECTED or not end.outbox.offer(name, encoded):
+                return False
+            end.wake_up()
+            return True
 
     def receive(self, timeout_s: float | None, *, streams: Sequence[Stream] = tuple(Stream)) -> Message | None:
         """The next message; urgent streams first.
@@ -133,7 +144,18 @@ class Link:
         Raises:
             ClosedError: The link was closed, and everything was received.
         """
-        return self._endpoint.receive(streams, timeout_s)
+        end = self._endpoint
+        end.check_process()
+        with end.changed:
+            end.changed.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
+            message = end.inbox.take(streams)
+            if message is None:
+                self._check_open()
+            elif not message.is_lossy:
+                end.owes_counts = True
+                if end.inbox.has_news_of_room():
+                    end.wake_up()
+            return message
 
     def acknowledge(self, message: Message) -> None:
         """Say that this message of its stream, and all before it, will never be asked for again.
@@ -141,23 +163,34 @@ class Link:
         Call it when what the message caused can no longer be lost: at once where nothing is kept, after the checkpoint
         where exactly-once must hold over a crash. The sender keeps everything until then. Lossy messages need none.
         """
-        self._endpoint.acknowledge(message.session, message.stream, message.number)
+        self.acknowledge_up_to(message.session, message.stream, message.number)
 
     def acknowledge_up_to(self, session: str, stream: Stream, number: int) -> None:
-        """As `acknowledge`, for a message of which only the numbers are left; others than this session's are let be."""
-        self._endpoint.acknowledge(session, stream, number)
+        """As `acknowledge`, for a message of which only the numbers are left; those of other sessions are let be."""
+        end = self._endpoint
+        with end.changed:
+            if end.inbox.acknowledge(session, stream, number):
+                end.owe_counts()
 
     def wait_for_message(self, timeout_s: float, *, streams: Sequence[Stream] = tuple(Stream)) -> bool:
         """Wait until `receive` would not; returns whether there is something."""
-        return self._endpoint.wait_for_message(streams, timeout_s)
+        end = self._endpoint
+        with end.changed:
+            return end.changed.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
 
     def flush(self, timeout_s: float | None, *, streams: Sequence[Stream] = LOSSLESS) -> bool:
         """Wait until the other side has acknowledged everything that was sent; returns whether it has."""
-        return self._endpoint.flush(streams, timeout_s)
+        end = self._endpoint
+        with end.changed:
+            end.changed.wait_for(lambda: end.is_closed or end.outbox.is_settled(streams), timeout_s)
+            return end.outbox.is_settled(streams)
 
     def wait_for_change(self, seen: LinkState, timeout_s: float | None) -> LinkState:
         """Wait until the state is another one than that seen; returns what it then is."""
-        return self._endpoint.wait_for_change(seen, timeout_s)
+        end = self._endpoint
+        with end.changed:
+            end.changed.wait_for(lambda: end.state != seen, timeout_s)
+            return end.state
 
     def counts(self) -> LinkCounts:
         """What it did so far."""
@@ -180,3 +213,14 @@ class Link:
             why: A sentence that both sides show, without a full stop.
         """
         self._endpoint.leave(REFUSED, why)
+
+    def _checked(self, encoded: Encoded) -> Encoded:
+        self._endpoint.check_process()
+        most = self._endpoint.settings.message_bytes
+        if encoded.num_bytes > most:
+            raise ValueError(f"a message of {encoded.num_bytes} bytes; at most {most} are taken")
+        return encoded
+
+    def _check_open(self) -> None:
+        if self._endpoint.is_closed:
+            raise ClosedError(self.state.why or "this link was closed")

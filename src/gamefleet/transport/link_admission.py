@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from threading import Condition
 
 from gamefleet.transport.link import Link
-from gamefleet.transport.link_connection import EndedError
-from gamefleet.transport.link_endpoint import CONNECTED, REFUSED, Endpoint, Peer
+from gamefleet.transport.link_ending import EndedError
+from gamefleet.transport.link_endpoint import Endpoint
 from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.link_state import CONNECTED, REFUSED, Peer
 from gamefleet.transport.tls import LONGEST_NAME, Proof
 from gamefleet.transport.wire import PROTOCOL, Hello, plain_text
 
@@ -100,7 +101,7 @@ class Admission:
             found = self._sessions.get(hello.session)
             if found is not None and not found.endpoint.is_closed:
                 if (found.name, found.link.peer.role) != (proof.name, proof.role):
-                    raise EndedError("this session belongs to another process", is_final=True, is_ours=True)
+                    raise EndedError("the session belongs to another process", is_final=True, is_ours=True)
                 return found
             self._make_room()
             session = self._open(hello, proof)

@@ -16,25 +16,25 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from gamefleet.transport import tls
-from gamefleet.transport.link_endpoint import CONNECTING, ENDED, REFUSED, RESTART, Endpoint, farewell
+from gamefleet.transport.link_ending import EndedError, ended_by, explained
+from gamefleet.transport.link_endpoint import Endpoint, farewell
 from gamefleet.transport.link_settings import LinkTimes
+from gamefleet.transport.link_state import CONNECTING, RESTART
 from gamefleet.transport.link_wake import Wake
 from gamefleet.transport.tls_stream import TlsStream
 from gamefleet.transport.wire import (
     CHUNK_BYTES,
     Frame,
     FrameKind,
-    FrameReader,
     Goodbye,
     WireError,
     frame,
-    plain_text,
     unpack,
 )
+from gamefleet.transport.wire_reader import FrameReader
 
 TURN_BYTES = 2**20
 """Read or written at most before the other direction has its turn."""
@@ -43,24 +43,6 @@ UNSENT_BYTES = 2**18
 """What the system may hold back of what was written: what is written later cannot overtake it any more."""
 
 GOODBYE_S = 1.0
-
-
-class EndedError(Exception):
-    """A connection ended; the text says why, for people.
-
-    Args:
-        why: A sentence without a full stop.
-        is_final: Whether it would end the same way again until a person does something.
-        is_over: Whether the other side has closed the session.
-        is_ours: Whether this side decided it, and the other one does not know why yet.
-    """
-
-    def __init__(self, why: str, *, is_final: bool = False, is_over: bool = False, is_ours: bool = False) -> None:
-        super().__init__(why)
-        self.why = why
-        self.is_final = is_final
-        self.is_over = is_over
-        self.is_ours = is_ours
 
 
 class Connection:
@@ -270,33 +252,6 @@ class Connection:
         self._selector.close()
         self.wake.close()
         self._plain.close()
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Turn what a connection can die of inside the block into a sentence.
-
-    Raises:
-        EndedError: It died.
-    """
-    try:
-        yield
-    except ssl.SSLError as error:
-        why, is_final = tls.explain(error)
-        raise EndedError(why, is_final=is_final) from error
-    except EOFError as error:
-        raise EndedError("the other side hung up") from error
-    except OSError as error:
-        raise EndedError(f"the connection broke: {error.strerror or error}") from error
-
-
-def ended_by(goodbye: Goodbye) -> EndedError:
-    """What a goodbye of the other side means here."""
-    return EndedError(
-        plain_text(goodbye.why) or "the other side ended the connection",
-        is_final=goodbye.reason == REFUSED,
-        is_over=goodbye.reason == ENDED,
-    )
 
 
 def work(connection: Connection, endpoint: Endpoint) -> None:

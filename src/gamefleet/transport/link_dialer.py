@@ -20,9 +20,11 @@ from typing import Any
 from gamefleet.errors import GamefleetError
 from gamefleet.transport import tls
 from gamefleet.transport.link import Link
-from gamefleet.transport.link_connection import Connection, EndedError, work
-from gamefleet.transport.link_endpoint import CLOSED, CONNECTING, REFUSED, Endpoint, Peer
+from gamefleet.transport.link_connection import Connection, work
+from gamefleet.transport.link_ending import EndedError
+from gamefleet.transport.link_endpoint import Endpoint
 from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.link_state import CLOSED, CONNECTING, REFUSED, Peer
 from gamefleet.transport.token import Token
 from gamefleet.transport.wire import PROTOCOL, FrameKind, Hello, WireError, frame, pack, plain_text, unpack
 

@@ -13,14 +13,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-import xxhash
-
+from gamefleet.transport.link_message import Assembly, Message
 from gamefleet.transport.wire import (
     LOSSLESS,
-    Description,
     Frame,
     Stream,
     WireError,
@@ -36,83 +32,6 @@ TELL_SHARE = 8
 MOST_LOSSY_KEYS = 4096
 MOST_LOSSY_BYTES = 32 * 2**20
 """Of messages that the application did not take yet; older ones make room."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What the other side sent.
-
-    Args:
-        kind: What it is about.
-        header: Its values.
-        payload: Raw bytes, one piece each as they were sent; writable and nobody else's.
-        stream: In which it came.
-        is_lossy: Whether it was offered: others of its kind may have been skipped, and it needs no acknowledgement.
-        number: Within its stream and session, from 1 on: what a checkpoint remembers.
-        session: Of the sender, see `Peer.session`.
-        key: Of a lossy message.
-    """
-
-    kind: str
-    header: Mapping[str, Any]
-    payload: tuple[memoryview, ...]
-    stream: Stream
-    is_lossy: bool
-    number: int
-    session: str
-    key: str = ""
-
-    @property
-    def num_bytes(self) -> int:
-        """Of the payload."""
-        return sum(part.nbytes for part in self.payload)
-
-
-class _Assembly:
-    """A message of which parts have arrived."""
-
-    def __init__(self, number: int, digest: bytes, packed: bytes, description: Description) -> None:
-        self.number = number
-        self.description = description
-        self.num_bytes = len(digest) + len(packed) + sum(description.sizes)
-        self._digest = digest
-        self._found = xxhash.xxh3_128(packed)
-        # Memory that is never touched is never taken: announcing much and sending nothing costs nothing here.
-        self.parts = [np.empty(size, np.uint8).data.cast("B") for size in description.sizes]
-        self.so_far = 0
-        self._part = -1
-        self._offset = 0
-        self._go_on()
-
-    @property
-    def is_done(self) -> bool:
-        return self._part == len(self.parts)
-
-    def add(self, chunk: memoryview) -> None:
-        part = self.parts[self._part]
-        end = self._offset + len(chunk)
-        if end > len(part):
-            raise WireError("A part of a message is longer than announced", value=self.description.kind)
-        part[self._offset : end] = chunk
-        self._found.update(chunk)
-        self._offset = end
-        self.so_far += len(chunk)
-        if end == len(part):
-            self._go_on()
-
-    def check(self) -> None:
-        if self._found.digest() != self._digest:
-            raise WireError(
-                "A message fails its checksum",
-                value=self.description.kind,
-                remedy="Were its arrays changed after it was sent? It is sent again.",
-            )
-
-    def _go_on(self) -> None:
-        self._part += 1
-        self._offset = 0
-        while self._part < len(self.parts) and not len(self.parts[self._part]):
-            self._part += 1
 
 
 @dataclass(slots=True)
@@ -139,7 +58,7 @@ class Inbox:
         self._window_bytes = window_bytes
         self._message_bytes = message_bytes
         self._lanes = {stream: _Lane() for stream in LOSSLESS}
-        self._assemblies: dict[Stream, _Assembly] = {}
+        self._assemblies: dict[Stream, Assembly] = {}
         self._lossy: dict[str, tuple[Message, int]] = {}
         self._lossy_bytes = 0
         self._untold_bytes = 0
@@ -193,7 +112,7 @@ class Inbox:
         digest, packed, description = decode_start(found.body, most_bytes=self._message_bytes)
         if found.stream in self._assemblies:
             raise WireError("A message began before the one before it had ended", where=found.stream.name)
-        assembly = _Assembly(found.number, digest, packed, description)
+        assembly = Assembly(found.number, digest, packed, description)
         if found.stream is not Stream.FRAMES:
             lane = self._lanes[found.stream]
             if found.number != lane.received + 1:

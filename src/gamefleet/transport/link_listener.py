@@ -25,9 +25,10 @@ from gamefleet.errors import ConfigError
 from gamefleet.transport import tls
 from gamefleet.transport.link import Link
 from gamefleet.transport.link_admission import Admission, Resume
-from gamefleet.transport.link_connection import Connection, EndedError, work
-from gamefleet.transport.link_endpoint import ENDED, REFUSED, RESTART, Peer
+from gamefleet.transport.link_connection import Connection, work
+from gamefleet.transport.link_ending import EndedError
 from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.link_state import ENDED, REFUSED, RESTART, Peer
 from gamefleet.transport.link_wake import Wake
 from gamefleet.transport.token import Token
 from gamefleet.transport.wire import FrameKind, Goodbye, Hello, WireError, frame, pack, unpack

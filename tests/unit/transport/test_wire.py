@@ -12,7 +12,6 @@ from gamefleet.transport.wire import (
     CHUNK_BYTES,
     LOSSLESS,
     FrameKind,
-    FrameReader,
     Stream,
     WireError,
     encode_message,
@@ -21,6 +20,7 @@ from gamefleet.transport.wire import (
     plain_text,
     unpack_counts,
 )
+from gamefleet.transport.wire_reader import FrameReader
 
 
 def read_in_pieces(data: bytes, cuts: list[int]) -> list[tuple[FrameKind, Stream, int, bytes]]:
