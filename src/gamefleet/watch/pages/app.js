@@ -157,7 +157,7 @@ const toggleTheme = themeButton(part("theme"), () => open?.recolour?.());
 function keyList() {
   const general = [
     ["1 … 8", "open a page"],
-    ["← →", "go from tab to tab"],
+    ["← →", "go from page to page"],
     ["t", "dark or light"],
     ["?", "this list"],
     ["Esc", "close, or stop following"],
@@ -175,7 +175,9 @@ function neighbour(step) {
 document.addEventListener("keydown", (event) => {
   if (isTyping(event) || part("keys").open) return;
   const pages = shownPages();
-  const inTabs = document.activeElement?.getAttribute("role") === "tab";
+  // Arrows belong to what has the focus: a map, a wall, a list; with none, or a tab's, they change pages.
+  const focused = document.activeElement;
+  const inTabs = !focused || focused === document.body || focused.getAttribute("role") === "tab";
   if (event.key === "?") showKeys(keyList());
   else if (event.key === "t") toggleTheme();
   else if (/^[1-8]$/.test(event.key) && pages[event.key - 1]) turn(event, pages[event.key - 1][0]);
