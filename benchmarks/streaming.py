@@ -35,7 +35,7 @@ from gamefleet.transport.rendezvous import rendezvous
 from gamefleet.transport.token import write_token
 from table import report
 
-PAIRS = 24
+PAIRS = 8
 PART_S = 2.0
 SETTLE_S = 0.4
 

@@ -86,9 +86,9 @@ def test_without_anything_to_look_at_nothing_fails(tmp_path: Path) -> None:
     ]
     results = {check.name: result.status for check, result in run_checks(checks)}
     assert results == {
-        "stream-port": "skipped",
-        "stream-tunnel": "skipped",
-        "stream-token": "ok",
-        "stream-viewer": "skipped",
-        "stream": "skipped",
+        "streaming-port": "skipped",
+        "streaming-tunnel": "skipped",
+        "streaming-token": "ok",
+        "streaming-viewer": "skipped",
+        "streaming-run": "skipped",
     }

@@ -1,6 +1,6 @@
 """Is there a way for pictures: the port here, and the tunnel's end on the host.
 
-Job: the checks of group `stream` that need no token. Place in the data flow: `gamefleet doctor`. Left out: whether a
+Job: the checks of group `streaming` that need no token. Place in the data flow: `gamefleet doctor`. Left out: whether a
 viewer answers and what the run says (`topologies.stream_check`).
 """
 
@@ -13,7 +13,7 @@ from gamefleet.cluster.check_programs import Completed, Runner
 from gamefleet.cluster.checks import Check, Result, ok, skipped, warning
 from gamefleet.cluster.ssh import ssh_words
 
-GROUP = "stream"
+GROUP = "streaming"
 LOOPBACK = "127.0.0.1"
 CONNECT_TIMEOUT_S = 3.0
 
@@ -27,8 +27,8 @@ def stream_checks(port: int, host: Host | None, runner: Runner) -> list[Check]:
         runner: Runs `ssh`.
     """
     return [
-        Check(name="stream-port", group=GROUP, run=lambda: check_port(port)),
-        Check(name="stream-tunnel", group=GROUP, run=lambda: check_tunnel(port, host, runner)),
+        Check(name="streaming-port", group=GROUP, run=lambda: check_port(port)),
+        Check(name="streaming-tunnel", group=GROUP, run=lambda: check_tunnel(port, host, runner)),
     ]
 
 

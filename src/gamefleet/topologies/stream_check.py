@@ -1,6 +1,6 @@
 """Can this be watched: the token, the viewer that answers, and what the run says of its streaming.
 
-Job: the checks of group `stream` that know the link and run folders. Place in the data flow: `gamefleet doctor`. Left
+Job: the checks of group `streaming` that know the link and run folders. Place in the data flow: `gamefleet doctor`. Left
 out: ports and tunnels (`cluster.check_stream`).
 """
 
@@ -18,7 +18,7 @@ from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.rendezvous import LOOPBACK, Standing, read_standing, rendezvous, tokens
 from gamefleet.transport.token import Token, find_token
 
-GROUP = "stream"
+GROUP = "streaming"
 PATIENCE_S = 10.0
 STALE_S = 24 * 3600.0
 
@@ -42,9 +42,9 @@ def checks_of_streaming(
         return tokens(places, environ)
 
     return [
-        Check(name="stream-token", group=GROUP, run=lambda: check_token(places, environ)),
-        Check(name="stream-viewer", group=GROUP, run=lambda: check_viewer(known(), port), needs=("stream-port",)),
-        Check(name="stream", group=GROUP, run=lambda: check_run(paths)),
+        Check(name="streaming-token", group=GROUP, run=lambda: check_token(places, environ)),
+        Check(name="streaming-viewer", group=GROUP, run=lambda: check_viewer(known(), port), needs=("streaming-port",)),
+        Check(name="streaming-run", group=GROUP, run=lambda: check_run(paths)),
     ]
 
 

@@ -26,7 +26,7 @@ ADVICE = [
     "Train with streaming: `--set streaming.enabled=true`, or `stream: true` in the settings of a cluster's fleet.",
     "Let the viewer make the way to a cluster: `gamefleet view --via USER@login.cluster.example.edu:DIR`.",
     "Both sides need one token: `gamefleet token send USER@login.cluster.example.edu`.",
-    "`gamefleet doctor --only stream` looks at each part.",
+    "`gamefleet doctor --only streaming` looks at each part.",
 ]
 """For people who wait for a picture."""
 
