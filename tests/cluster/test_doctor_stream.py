@@ -36,14 +36,19 @@ def test_a_viewer_with_the_same_token_is_told_from_one_with_another_and_from_a_s
     assert check_port(free_port()).status == "skipped"
 
 
-def test_one_token_is_well_two_are_a_warning_none_says_how_to_make_one(tmp_path: Path) -> None:
+def test_one_token_is_well_two_are_a_warning_and_one_that_others_can_read_fails(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path)}
     place = tmp_path / "run" / "stream"
-    with pytest.raises(ConfigError, match="gamefleet token"):
+    assert check_token([place], environ).status == "skipped"
+    own = tmp_path / ".config" / "gamefleet" / "token"
+    write_token(own)
+    own.chmod(0o644)
+    with pytest.raises(ConfigError, match="Others on this machine"):
         check_token([place], environ)
+    own.unlink()
     token = write_token(place / "token")
     assert token.fingerprint in check_token([place], environ).found
-    write_token(tmp_path / ".config" / "gamefleet" / "token")
+    write_token(own)
     assert check_token([place], environ).status == "warning"
 
 

@@ -16,7 +16,7 @@ from gamefleet.runs.folder import is_run, read_resolved
 from gamefleet.runs.paths import RunPaths
 from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.rendezvous import LOOPBACK, Standing, read_standing, rendezvous, tokens
-from gamefleet.transport.token import Token, find_token
+from gamefleet.transport.token import FILE_VARIABLE, TEXT_VARIABLE, Token, find_token, usual_place
 
 GROUP = "streaming"
 PATIENCE_S = 10.0
@@ -52,8 +52,10 @@ def check_token(places: list[Path], environ: Mapping[str, str]) -> Result:
     """Whether there is one, and only one."""
     found = tokens(places, environ)
     if not found:
-        find_token(None, environ)  # says what is wrong with it
-        return warning("there is no token for viewers", "gamefleet token")
+        has_one = bool(environ.get(FILE_VARIABLE) or environ.get(TEXT_VARIABLE)) or usual_place(environ).exists()
+        if has_one:
+            find_token(None, environ)  # says what is wrong with it
+        return skipped("there is no token yet; a run that streams, `gamefleet view` and `gamefleet token` make one")
     marks = ", ".join(token.fingerprint for token in found)
     if len(found) > 1:
         agree = "Make them one: gamefleet token send USER@HOST, or gamefleet token fetch USER@HOST."
