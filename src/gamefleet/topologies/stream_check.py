@@ -1,7 +1,7 @@
 """Can this be watched: the token, the viewer that answers, and what the run says of its streaming.
 
-Job: the checks of group `streaming` that know the link and run folders. Place in the data flow: `gamefleet doctor`. Left
-out: ports and tunnels (`cluster.check_stream`).
+Job: the checks of group `streaming` that know the link and run folders. Place in the data flow: `gamefleet doctor`.
+Left out: ports and tunnels (`cluster.check_stream`).
 """
 
 from __future__ import annotations
