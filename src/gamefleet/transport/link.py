@@ -12,6 +12,7 @@ late.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ class Link:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
+        self._process = os.getpid()
 
     @property
     def peer(self) -> Peer:
@@ -90,19 +92,7 @@ class Link:
         if stream not in LOSSLESS:
             raise ValueError(f"messages of the stream {stream.name} are offered, not sent")
         encoded = self._checked(encode_message(kind, header, payload))
-        end = self._endpoint
-
-        def has_room() -> bool:
-            return is_last or end.outbox.has_room(stream, encoded.num_bytes)
-
-        with end.changed:
-            end.changed.wait_for(lambda: end.is_closed or has_room(), timeout_s)
-            self._check_open()
-            if not has_room():
-                return False
-            end.outbox.put(stream, encoded)
-            end.wake_up()
-            return True
+        return self._put(stream, encoded, timeout_s, is_last=is_last)
 
     def offer(self, kind: str, header: Mapping[str, Any], payload: Sequence[Buffer] = (), *, key: str = "") -> bool:
         """Send a message if it can leave at once; never waits, never raises because of the line.
@@ -145,7 +135,7 @@ class Link:
             ClosedError: The link was closed, and everything was received.
         """
         end = self._endpoint
-        end.check_process()
+        self._check_process()
         with end.changed:
             end.changed.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
             message = end.inbox.take(streams)
@@ -194,7 +184,14 @@ class Link:
 
     def counts(self) -> LinkCounts:
         """What it did so far."""
-        return self._endpoint.counts()
+        end = self._endpoint
+        with end.changed:
+            return LinkCounts(
+                connections=end.connections,
+                sent_bytes=end.sent_bytes,
+                received_bytes=end.received_bytes,
+                missing=end.inbox.missing,
+            )
 
     def close(self, linger_s: float = LINGER_S) -> None:
         """End the session; the other side still gets what was accepted, as far as it takes it in time.
@@ -214,8 +211,23 @@ class Link:
         """
         self._endpoint.leave(REFUSED, why)
 
+    def _put(self, stream: Stream, encoded: Encoded, timeout_s: float | None, *, is_last: bool) -> bool:
+        end = self._endpoint
+
+        def has_room() -> bool:
+            return is_last or end.outbox.has_room(stream, encoded.num_bytes)
+
+        with end.changed:
+            end.changed.wait_for(lambda: end.is_closed or has_room(), timeout_s)
+            self._check_open()
+            if not has_room():
+                return False
+            end.outbox.put(stream, encoded)
+            end.wake_up()
+            return True
+
     def _checked(self, encoded: Encoded) -> Encoded:
-        self._endpoint.check_process()
+        self._check_process()
         most = self._endpoint.settings.message_bytes
         if encoded.num_bytes > most:
             raise ValueError(f"a message of {encoded.num_bytes} bytes; at most {most} are taken")
@@ -224,3 +236,8 @@ class Link:
     def _check_open(self) -> None:
         if self._endpoint.is_closed:
             raise ClosedError(self.state.why or "this link was closed")
+
+    def _check_process(self) -> None:
+        """A process that was forked off has a copy of the link's memory, but none of its threads."""
+        if os.getpid() != self._process:
+            raise RuntimeError("a link was used in a process forked off the one that opened it; open one there")

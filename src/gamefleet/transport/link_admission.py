@@ -202,7 +202,7 @@ class Admission:
     def _forget(self, name: str) -> None:
         """Close a session's books; how far it was is remembered, so that nothing is applied twice if it returns."""
         session = self._sessions.pop(name)
-        self._remembered[name] = session.endpoint.position()
+        self._remembered[name] = position(session.endpoint)
         self._remembered.move_to_end(name)
         while len(self._remembered) > MOST_REMEMBERED:
             self._remembered.popitem(last=False)
@@ -217,3 +217,9 @@ class Admission:
             self._settings, ours, peer_role=proof.role, resume=self._remembered.get(hello.session), clock=time.time
         )
         return Session(endpoint=endpoint, link=Link(endpoint), name=proof.name, scope=hello.scope, epoch=hello.epoch)
+
+
+def position(endpoint: Endpoint) -> dict[int, int]:
+    """For each lossless stream, the last message that the application took."""
+    with endpoint.changed:
+        return {int(stream): number for stream, number in endpoint.inbox.taken().items()}

@@ -24,6 +24,7 @@ from gamefleet.transport.link_endpoint import Endpoint, farewell
 from gamefleet.transport.link_settings import LinkTimes
 from gamefleet.transport.link_state import CONNECTING, RESTART
 from gamefleet.transport.link_wake import Wake
+from gamefleet.transport.link_watch import Watch
 from gamefleet.transport.tls_stream import TlsStream
 from gamefleet.transport.wire import (
     CHUNK_BYTES,
@@ -65,20 +66,19 @@ class Connection:
         self._reader = FrameReader()
         self._plain = plain
         self._stream = TlsStream(plain, context, answers=answers)
-        self._interest = selectors.EVENT_READ
         self._is_readable = True
         self._has_unsent = False
         self._heard = self._spoken = 0.0
-        self._cancelled = ""
-        self.wake = Wake()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(plain, self._interest)
-        self._selector.register(self.wake, selectors.EVENT_READ)
+        self._watch = Watch(plain)
 
     def cancel(self, why: str) -> None:
         """Ask the connection to end; the one method that any thread may call."""
-        self._cancelled = why
-        self.wake.set()
+        self._watch.cancel(why)
+
+    @property
+    def wake(self) -> Wake:
+        """What to set when there is something to write."""
+        return self._watch.wake
 
     def handshake(self, deadline: float) -> tls.Proof:
         """Prove to each other that both hold the token.
@@ -140,8 +140,9 @@ class Connection:
                 if goodbye.reason != RESTART:
                     self.part(goodbye)
                 raise EndedError(goodbye.why)
-            self._wait(0.0 if has_more or has_more_to_say else self._patience_s())
-            self._is_readable = self._is_readable or has_more
+            patience_s = 0.0 if has_more or has_more_to_say else self._patience_s()
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._has_unsent else 0)
+            self._is_readable = bool(self._watch.wait(patience_s, wanted) & selectors.EVENT_READ) or has_more
 
     def _listen(self, endpoint: Endpoint) -> bool:
         """Read for a turn; returns whether there may be more."""
@@ -200,34 +201,10 @@ class Connection:
             ends.append(self._spoken + self._times.ping_s)
         return max(min(ends) - time.monotonic(), 0.0)
 
-    def _wait(self, patience_s: float) -> None:
-        """Wait for bytes, room or a wake."""
-        self._listen_for(selectors.EVENT_READ | (selectors.EVENT_WRITE if self._has_unsent else 0))
-        self._is_readable = False
-        for key, events in self._selector.select(patience_s):
-            if key.fileobj is self._plain:
-                self._is_readable = bool(events & selectors.EVENT_READ)
-            else:
-                self._answer_wake()
-
     def _wait_until(self, deadline: float, events: int) -> None:
-        self._listen_for(events)
         left_s = deadline - time.monotonic()
-        ready = self._selector.select(left_s) if left_s > 0 else []
-        if not ready:
+        if left_s <= 0 or not self._watch.wait(left_s, events):
             raise EndedError("the other side took too long to greet")
-        if any(key.fileobj is self.wake for key, _ in ready):
-            self._answer_wake()
-
-    def _answer_wake(self) -> None:
-        self.wake.clear()
-        if self._cancelled:
-            raise EndedError(self._cancelled, is_ours=True)
-
-    def _listen_for(self, events: int) -> None:
-        if events != self._interest:
-            self._selector.modify(self._plain, events)
-            self._interest = events
 
     def _read(self) -> int:
         """Read what is there; 0 when nothing is."""
@@ -249,8 +226,7 @@ class Connection:
 
     def close(self) -> None:
         """End the connection, from the thread that ran it."""
-        self._selector.close()
-        self.wake.close()
+        self._watch.close()
         self._plain.close()
 
 

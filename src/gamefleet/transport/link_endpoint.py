@@ -6,7 +6,6 @@ application's view, `link_connection` moves its bytes. Left out: sockets, dialli
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from threading import Condition
@@ -14,7 +13,7 @@ from threading import Condition
 from gamefleet.transport.link_inbox import Inbox
 from gamefleet.transport.link_outbox import Outbox
 from gamefleet.transport.link_settings import LinkSettings
-from gamefleet.transport.link_state import CLOSED, CONNECTED, CONNECTING, RESTART, LinkCounts, LinkState, Peer
+from gamefleet.transport.link_state import CLOSED, CONNECTED, CONNECTING, RESTART, LinkState, Peer
 from gamefleet.transport.link_wake import Wake
 from gamefleet.transport.wire import (
     LOSSLESS,
@@ -60,22 +59,12 @@ class Endpoint:
         self.inbox = Inbox(window_bytes=settings.window_bytes, message_bytes=settings.message_bytes)
         self._resume = dict(resume or {})
         self._clock = clock
-        self._process = os.getpid()
         self._wake: Wake | None = None
         self._leaving: Goodbye | None = None
         self._is_claimed = False
         self._must_yield = False
         self.owes_counts = False
-        self._connections = self._sent_bytes = self._received_bytes = 0
-
-    def check_process(self) -> None:
-        """Fail in a process that was forked off: its threads are not there, and its memory of the link is a copy.
-
-        Raises:
-            RuntimeError: This is another process than that which opened the link.
-        """
-        if os.getpid() != self._process:
-            raise RuntimeError("a link was used in a process forked off the one that opened it; open one there")
+        self.connections = self.sent_bytes = self.received_bytes = 0
 
     @property
     def is_closed(self) -> bool:
@@ -99,21 +88,6 @@ class Endpoint:
         """Change the state while there is no connection; a closed link stays closed."""
         with self.changed:
             self._set_state(kind, why)
-
-    def counts(self) -> LinkCounts:
-        """What was done so far."""
-        with self.changed:
-            return LinkCounts(
-                connections=self._connections,
-                sent_bytes=self._sent_bytes,
-                received_bytes=self._received_bytes,
-                missing=self.inbox.missing,
-            )
-
-    def position(self) -> dict[int, int]:
-        """For each lossless stream, the last message that the application took."""
-        with self.changed:
-            return {int(stream): number for stream, number in self.inbox.taken().items()}
 
     def hello(self) -> Hello:
         """What to say first."""
@@ -174,7 +148,7 @@ class Endpoint:
         """A connection works from now on; if the link was closed meanwhile, just to say goodbye."""
         with self.changed:
             self._wake = wake
-            self._connections += 1
+            self.connections += 1
             self.owes_counts = True
             self._set_state(CONNECTED, "")
 
@@ -196,7 +170,7 @@ class Endpoint:
             if self._leaving is not None:
                 return counts
             found = self.outbox.next_bytes()
-            self._sent_bytes += len(counts) + len(found)
+            self.sent_bytes += len(counts) + len(found)
             return counts + found if counts else found
 
     def goodbye(self) -> Goodbye | None:
@@ -213,7 +187,7 @@ class Endpoint:
             WireError: It may not come now, or says what cannot be.
         """
         with self.changed:
-            self._received_bytes += len(found.body)
+            self.received_bytes += len(found.body)
             if found.kind is FrameKind.START:
                 is_news = self.inbox.start(found)
             elif found.kind is FrameKind.DATA:
