@@ -101,7 +101,7 @@ def pages(driver: Chrome) -> Iterator[Pages]:
 def short_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     """The folder of a real run on the cartridge that took some seconds."""
     folder = tmp_path_factory.mktemp("short")
-    command = [sys.executable, "-m", "gamefleet.cli.main", "train", "pokemon_red", "--run", "short"]
+    command = [sys.executable, "-m", "gamefleet.cli.main", "train", "pokemon_red", "--run", "short", "--no-video"]
     command += ["--config", str(repository / "configs" / "smoke.toml"), "--set", "run.total_steps=400"]
     command += ["--set", "run.metrics_interval_steps=40", "--set", "game.max_episode_steps=50"]
     command += ["--set", "learner.learning_starts_steps=300"]
