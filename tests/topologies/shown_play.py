@@ -84,9 +84,11 @@ def toy(name: str = "grid", *, num_workers: int = 0) -> Solo:
 
 
 @contextmanager
-def playing(place: Path, port: int, *, member: str = "m0", environ: Mapping[str, str] | None = None) -> Iterator[Play]:
-    """A toy that plays and is shown to whoever listens on the port."""
-    settings = StreamingSettings(enabled=True, port=port)
+def playing(
+    place: Path, port: int | None, *, member: str = "m0", environ: Mapping[str, str] | None = None
+) -> Iterator[Play]:
+    """A toy that plays and is shown to whoever listens on the port; without one, to who leaves word in the folder."""
+    settings = StreamingSettings() if port is None else StreamingSettings(enabled=True, port=port)
     with (
         toy() as solo,
         streamed(solo.actor, settings, places=[place], member=member, run="run", environ=environ or {}, link=QUICK),

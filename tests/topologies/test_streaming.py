@@ -164,6 +164,20 @@ def test_a_viewer_is_found_by_what_it_published_wherever_its_port_is(place: Path
         withdraw_endpoint(place, "laptop")
 
 
+def test_without_any_settings_a_run_is_shown_to_who_leaves_word_in_its_folder_and_to_nobody_else(
+    place: Path, token: Token
+) -> None:
+    before = threading.active_count()
+    with viewing(token) as (hub, port):
+        around = threading.active_count()
+        with playing(place, None) as play:
+            assert threading.active_count() == around + 2, "one that plays and one that waits, nothing more"
+            publish_endpoint(place, "dashboard", Endpoint(host="localhost", port=port))
+            pictures(watching(hub), 3)
+            assert goes_on(play)
+    assert threading.active_count() == before
+
+
 def test_a_port_of_somebody_else_is_told_from_a_viewer(place: Path, token: Token) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger, playing(place, stranger.getsockname()[1]) as play:
         connection, _ = stranger.accept()

@@ -23,6 +23,13 @@ from gamefleet.watch.serving import Serving, names_of, take_place
 COMMAND = [sys.executable, "-m", "gamefleet.cli.main", "dashboard"]
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home of its own: live pictures make a token there."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
 @contextmanager
 def running(*arguments: str, **variables: str) -> Iterator[str]:
     """The address that the command prints, until Ctrl-C."""
@@ -69,15 +76,24 @@ def test_on_a_machine_reached_by_ssh_the_address_has_a_token(tmp_path: Path) -> 
 def test_players_find_its_port_in_the_run_folder_while_it_runs(tmp_path: Path) -> None:
     paths = make_run(tmp_path / "red")
     place = rendezvous(paths.root)
-    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    with running(str(paths.root), "--stream-port", "0", **home) as address:
+    with running(str(paths.root)) as address:
+        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
         published = list(place.glob("viewer-*.json"))
-        assert len(published) == 1
+        wait_until(lambda: json.loads(ask(address, "/api/agents")[1])["streaming"]["listening"])
         streaming = json.loads(ask(address, "/api/agents")[1])["streaming"]
         assert streaming["listening"].endswith(f":{json.loads(published[0].read_text())['port']}")
         assert streaming["producers"] == 0
         assert "agents" in json.loads(ask(address, "/api/site")[1])["pages"]
     assert list(place.glob("viewer-*.json")) == []
+
+
+def test_without_live_pictures_nothing_at_all_is_written(tmp_path: Path) -> None:
+    paths = make_run(tmp_path / "red")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    with running(str(paths.root), "--no-live") as address:
+        assert json.loads(ask(address, "/api/agents")[1])["streaming"]["listening"] is False
+        assert "agents" not in json.loads(ask(address, "/api/site")[1])["pages"]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_what_cannot_be_served_is_explained(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gamefleet.errors import ConfigError, RunFolderError
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
+    from gamefleet.cli.dashboard_stream import LivePictures
     from gamefleet.watch.answers import Answers
     from gamefleet.watch.providers import Providers
     from gamefleet.watch.serving import Place
@@ -40,8 +41,9 @@ OpenOption = Annotated[
 ]
 StreamOption = Annotated[
     int | None,
-    typer.Option("--stream-port", metavar="N", help="Take live pictures of players on this port; 0 for any."),
+    typer.Option("--stream-port", metavar="N", help="Take live pictures of players on this port; default: any."),
 ]
+LiveOption = Annotated[bool, typer.Option("--live/--no-live", help="Show live pictures of runs that play.")]
 SshOption = Annotated[Path | None, typer.Option("--ssh-config", metavar="FILE", help="As for `ssh -F`.")]
 
 
@@ -51,6 +53,7 @@ def dashboard(
     listen: ListenOption = "127.0.0.1",
     open_browser: OpenOption = None,
     stream_port: StreamOption = None,
+    live: LiveOption = True,
     ssh_config: SshOption = None,
 ) -> None:
     """Show runs in the browser: state, curves, map, jobs, machines, averaging, checks.
@@ -65,8 +68,9 @@ def dashboard(
         stack.callback(place.socket.close)
         site = site_of(folders or ["runs"], ssh_config, stack)
         answers = Answers(site, providers_for(site))
-        if stream_port is not None:
-            take_pictures(answers, stream_port, stack)
+        if live:
+            answers.pictures = pictures = live_pictures_of(folders or ["runs"], stream_port or 0, ssh_config)
+            stack.callback(pictures.close)
         serve(answers, place, opens=open_browser)
 
 
@@ -98,15 +102,17 @@ def site_of(folders: list[str], ssh_config: Path | None, stack: ExitStack) -> Si
     return Site(folders=paths)
 
 
-def take_pictures(answers: Answers, port: int, stack: ExitStack) -> None:
-    """Listen for players until `stack` is left."""
-    from gamefleet.cli.dashboard_stream import live_pictures
+def live_pictures_of(folders: list[str], port: int, ssh_config: Path | None) -> LivePictures:
+    """Live pictures of the runs of some folders; the folders are told where their runs find us."""
+    from gamefleet.cli.dashboard_copy import is_remote
+    from gamefleet.cli.dashboard_stream import LivePictures, live_pictures, pictures_through
+    from gamefleet.cluster.ssh import parse_remote
 
-    answers.site.scan()
-    for view in answers.site.views:
-        view.look()
-    folders = [] if answers.site.copy else [*(view.folder for view in answers.site.views), *answers.site.shared]
-    answers.pictures = stack.enter_context(live_pictures(port, folders))
+    if is_remote(folders[0]):
+        remote = parse_remote(folders[0])
+        return LivePictures(lambda: pictures_through(remote, port, ssh_config))
+    paths = [Path(folder).expanduser() for folder in folders]
+    return LivePictures(lambda: live_pictures(port, paths))
 
 
 def providers_for(site: Site) -> Providers:
@@ -155,6 +161,10 @@ def frames_of(answers: Answers) -> list[BaseRoute]:
     """The address of live pictures, where there are any; without them nothing heavy is imported."""
     if answers.pictures is None:
         return []
+    from gamefleet.cli.dashboard_stream import LivePictures
+
+    if isinstance(answers.pictures, LivePictures):
+        return [answers.pictures.route()]
     from gamefleet.watch.frames_socket import FramesSocket
     from gamefleet.watch.hub import Hub
 

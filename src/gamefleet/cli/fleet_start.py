@@ -155,7 +155,7 @@ def begin(fleet: Fleet, request: FleetRequest) -> None:
 def prepare_streaming(fleet: Fleet, request: FleetRequest) -> None:
     """Put down what jobs need to be watched: a token, and on which machine people log in."""
     streaming = request.config.streaming
-    if not streaming.enabled:
+    if streaming.enabled is not True:
         return
     import socket
 

@@ -241,7 +241,7 @@ def _refuse_foreign_folder(paths: RunPaths) -> None:
     if not paths.root.is_dir():
         raise RunFolderError("This is not a folder", where=paths.root, remedy="Give the run another name with --run.")
     records = (paths.metrics_folder, paths.events_folder, paths.visits_folder)
-    ours = (paths.attempts, paths.checkpoints, *records, paths.media, paths.logs)
+    ours = (paths.attempts, paths.checkpoints, *records, paths.media, paths.logs, paths.stream)
     allowed = {path.name for path in (*ours, paths.fleet, paths.asked, paths.resolved)}
     names = (path.name for path in paths.root.iterdir() if not path.name.startswith(TEMPORARY_PREFIX))
     foreign = sorted(name for name in names if name not in allowed)

@@ -9,6 +9,7 @@ Left out: reading and writing.
     ├─ checkpoints/step-000123456/          model.safetensors optimizer.safetensors ... replay/ state.json MANIFEST.json
     ├─ metrics/<writer>.jsonl  events/<writer>.jsonl  visits/<writer>.jsonl
     ├─ logs/attempt-001/<role>.log
+    ├─ stream/                              where those who watch are found
     ├─ fleet/                               the jobs that carry the run, when a fleet does
     ├─ media/
     └─ trackers/                            ids and files of mirrors such as tensorboard
@@ -73,6 +74,11 @@ class RunPaths:
     def fleet(self) -> Path:
         """Folder of the fleet whose jobs carry the run; `carried` looks into it, the fleet alone writes."""
         return self.root / "fleet"
+
+    @property
+    def stream(self) -> Path:
+        """Folder in which players and viewers find each other; `transport.rendezvous` writes and reads it."""
+        return self.root / "stream"
 
     @property
     def logs(self) -> Path:

@@ -84,7 +84,7 @@ def opened(package: GamePackage, plan: ActorsPlan) -> Iterator[ActorsOnly]:
         config = settings_of(package, fleet.facts, own_settings(plan, fleet.facts, membership.starts))
         player = Player(package, config, chunk_steps=plan.chunk_steps)
         stack.callback(player.close)
-        if plan.streaming.enabled:
+        if plan.streaming.enabled is True:
             from gamefleet.topologies.streaming import streamed_member
 
             stack.enter_context(

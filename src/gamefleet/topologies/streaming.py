@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gamefleet.actors.actor import Actor
 from gamefleet.errors import ConfigError, GamefleetError
@@ -25,17 +26,25 @@ from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.rendezvous import publish_login_host, publish_token, rendezvous
 from gamefleet.transport.token import usual_place
 
+if TYPE_CHECKING:
+    from gamefleet.topologies.streaming_sender import Sender
+
 log = logging.getLogger(__name__)
 
 
 def places_of_run(config: RunConfig) -> list[Path]:
-    """Where this run and its viewers find each other: the run's own place, its fleet's, that of the shared folder."""
+    """Where this run and its viewers find each other: in the run, its fleet, the folder of all runs, the shared folder.
+
+    The last one counts only for those who asked for viewers: others may write there, and each word that they leave is
+    a connection that is tried.
+    """
     paths = RunPaths(Path(config.run.runs_folder) / config.run.name)
     folders = [paths.root]
     carrier = carrying_fleet(paths)
     if carrier is not None:
         folders.append(carrier.parent)
-    if config.collaboration.enabled:
+    folders.append(paths.root.parent)
+    if config.collaboration.enabled and config.streaming.enabled is True:
         folders.append(config.collaboration.folder)
     return list(dict.fromkeys(rendezvous(folder.absolute()) for folder in folders))
 
@@ -55,10 +64,11 @@ def streamed_run(config: RunConfig, actor: Actor, environ: Mapping[str, str] = o
     collaboration = config.collaboration
     member = member_name(collaboration, config.run.name) if collaboration.enabled else config.run.name
     places = places_of_run(config)
-    try:
-        publish_token(places, environ, own_token(environ))
-    except GamefleetError as error:
-        log.warning("streaming: %s", error)
+    if config.streaming.enabled is True:
+        try:
+            publish_token(places, environ, own_token(environ))
+        except GamefleetError as error:
+            log.warning("streaming: %s", error)
     with streamed(actor, config.streaming, places=places, member=member, run=config.run.name, environ=environ):
         yield
 
@@ -104,22 +114,29 @@ def streamed(
         leaves_word: Say in the first place how the streaming goes.
         link: Bounds and times of the link.
     """
-    from gamefleet.topologies.streaming_sender import Sender
     from gamefleet.topologies.streaming_stage import Stage
-    from gamefleet.topologies.streaming_ways import Ways
+    from gamefleet.topologies.streaming_standby import Standby
 
+    is_asked = settings.enabled is True
     facts = facts_of(actor, member, run)
     if facts is None:
-        log.warning("streaming: %s has no pictures, so there is nothing to show", actor.vector.spec.name)
+        if is_asked:
+            log.warning("streaming: %s has no pictures, so there is nothing to show", actor.vector.spec.name)
         yield
         return
     credits = Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s)
     stage = Stage(actor, credits)
     actor.attach(stage)
-    with ExitStack() as stack:
-        ways = Ways(places, port=settings.port, environ=environ)
+
+    def start() -> Sender:
+        from gamefleet.topologies.streaming_sender import Sender
+        from gamefleet.topologies.streaming_ways import Ways
+
+        ways = Ways(places, port=settings.port if is_asked else None, environ=environ)
         place = places[0] if leaves_word else None
-        stack.callback(Sender(stage, credits, ways, facts=facts, place=place, settings=link).close)
+        return Sender(stage, credits, ways, facts=facts, place=place, settings=link)
+
+    with closing(start() if is_asked else Standby(places, start)):
         yield
 
 

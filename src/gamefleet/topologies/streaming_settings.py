@@ -7,6 +7,7 @@ out: the streaming itself (`topologies.streaming`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gamefleet.errors import ConfigError
 
@@ -19,13 +20,15 @@ class StreamingSettings:
     """How a run shows its agents.
 
     Args:
-        enabled: Look for viewers and send them pictures; nothing is drawn while nobody watches.
+        enabled: `auto` shows the run to viewers that leave word in its folder, as `gamefleet dashboard` does; true also
+            looks for viewers at `port`, here and on the machine where the job was submitted; false shows nothing.
+            Nothing is drawn while nobody watches.
         port: Where a viewer, or the tunnel that leads to it, listens.
         top_k: Agents of this run that are shown at most when the viewer names none.
         frames_per_s: Pictures per agent and second at most.
     """
 
-    enabled: bool = False
+    enabled: bool | Literal["auto"] = "auto"
     port: int = DEFAULT_PORT
     top_k: int = 2
     frames_per_s: float = 15.0

@@ -59,7 +59,7 @@ class Ways:
 
     Args:
         places: Rendezvous folders of the run and its fleet.
-        port: The port where nothing was published.
+        port: The port where nothing was published; None goes nowhere else.
         environ: Of this process.
         tunnel: Connects by ssh.
         here: Name of this machine.
@@ -70,7 +70,7 @@ class Ways:
         self,
         places: Sequence[Path],
         *,
-        port: int,
+        port: int | None,
         environ: Mapping[str, str] = os.environ,
         tunnel: StdioTunnel | None = None,
         here: str = "",
@@ -135,6 +135,8 @@ class Ways:
                 found.append(Way(LOOPBACK, endpoint.port, is_known=True))
             else:
                 found += [Way(endpoint.host, endpoint.port), Way(endpoint.host, endpoint.port, True, True)]
+        if self._port is None:
+            return list(dict.fromkeys(found))
         found.append(Way(LOOPBACK, self._port))
         for host in dict.fromkeys([self._environ.get(SUBMIT_HOST, ""), *login_hosts(self._places)]):
             if HOST_PATTERN.fullmatch(host) and not self._is_here(host):

@@ -115,8 +115,17 @@ class Answers:
         answer = run_account.now(view, self.chain_of(view), self._members_of(view))
         answer["milestones"]["total"] = self._num_milestones(view)
         if self.pictures is not None:
-            answer["best"]["agent"] = next(iter(self.pictures.best(1)), None)
+            answer["best"]["agent"] = self._best_of(view if run else None)
         return answer
+
+    def _best_of(self, view: RunView | None) -> str | None:
+        """The id of the best agent that plays, of one run or of all."""
+        assert self.pictures is not None
+        if view is None:
+            return next(iter(self.pictures.best(1)), None)
+        own = [agent for agent in self.pictures.as_json()["agents"] if agent["run"] == view.paths.name]
+        best = max(own, key=lambda agent: (agent["progress"], agent["reward"]), default=None)
+        return None if best is None else str(best["id"])
 
     def runs(self) -> list[Json]:
         """`/api/runs`."""

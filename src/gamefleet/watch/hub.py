@@ -23,7 +23,8 @@ from gamefleet.watch.subscription import Subscription
 
 LISTEN_S = 0.5
 ADVICE = [
-    "Train with streaming: `--set streaming.enabled=true`, or `stream: true` in the settings of a cluster's fleet.",
+    "Runs that play on this machine are found by the dashboard within seconds.",
+    "Other viewers, and those of a cluster's jobs, need `stream: true` in the run's settings.",
     "Let the viewer make the way to a cluster: `gamefleet view --via USER@login.cluster.example.edu:DIR`.",
     "Both sides need one token: `gamefleet token send USER@login.cluster.example.edu`.",
     "`gamefleet doctor --only streaming` looks at each part.",

@@ -254,6 +254,8 @@ def test_a_folder_in_which_only_a_fleet_has_written_is_free(root: Path, facts: R
     (root / "fleet" / "fleet.json").touch()
     (root / "logs").mkdir()
     (root / "logs" / "slurm-1.out").touch()
+    (root / "stream").mkdir()
+    (root / "stream" / "token").touch()
 
     with open_run(root, facts, job="12") as run:
         assert run.attempt == 1

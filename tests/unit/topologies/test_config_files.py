@@ -95,7 +95,7 @@ def test_flat_keys_are_understood(tmp_path: Path) -> None:
 
     assert (config.run.total_steps, config.run.checkpoint_interval_steps) == (5_000_000, 10_000)
     assert (config.actors.num_envs, config.learner.batch_size, config.run.max_runtime_s) == (8, 64, 13_500)
-    assert (config.streaming.enabled, config.streaming.port, config.streaming.top_k) == (False, 9999, 2)
+    assert (config.streaming.enabled, config.streaming.port, config.streaming.top_k) == ("auto", 9999, 2)
 
 
 def test_flat_keys_and_our_sections_may_be_mixed(tmp_path: Path) -> None:

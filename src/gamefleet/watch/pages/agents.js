@@ -110,7 +110,7 @@ export function open(root, context) {
     if (!value) return;
     agents = value.agents;
     why.hidden = agents.length > 0;
-    say(why, sentence(value.streaming?.why) || "No agent is streaming. Runs started with streaming.enabled = true appear here by themselves.");
+    say(why, sentence(value.streaming?.why) || "No agent is streaming. Runs that play appear here by themselves.");
     place();
     followed.update(agents);
   }

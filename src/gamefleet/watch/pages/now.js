@@ -51,7 +51,7 @@ function bestScreen(context) {
     const isFilm = media && /\.(mp4|webm)$/i.test(media);
     film.hidden = !isFilm;
     picture.hidden = !media || isFilm;
-    say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs started with streaming.enabled = true show it here.");
+    say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs that play show it here by themselves.");
     say(line, media ? "The last film of this run; no agent is streaming." : "");
     sleep.hidden = false;
   }
