@@ -52,13 +52,12 @@ class ComputeNode(Ways):
 def job(place: Path, login: LocalSsh, *, port: int) -> Iterator[Play]:
     """A player on a compute node."""
     solo = toy()
-    credits = Credits(top_k=2, frames_per_s=15.0)
-    stage = Stage(solo.actor, credits)
+    stage = Stage(solo.actor, Credits(top_k=2, frames_per_s=15.0))
     solo.actor.attach(stage)
     tunnel = StdioTunnel(lambda host: ssh_words(Host(name=host.name, ssh_config=login.config)))
     ways = ComputeNode([place], port=port, environ={"SLURM_SUBMIT_HOST": login.host}, tunnel=tunnel, here="node-17")
     facts = PlayerFacts(member="job", run="run", game="grid", num_envs=2, picture=(48, 56))
-    sender = Sender(stage, credits, ways, facts=facts, place=place, settings=QUICK)
+    sender = Sender(stage, ways, facts=facts, place=place, settings=QUICK)
     play = Play(solo)
     try:
         yield play

@@ -65,12 +65,6 @@ class Play:
         self._is_over.set()
         self._thread.join()
 
-    def steps_in(self, seconds: float) -> int:
-        """How many steps are made while one waits."""
-        before = self.num_steps
-        time.sleep(seconds)
-        return self.num_steps - before
-
     def _work(self) -> None:
         while not self._is_over.wait(PAUSE_S):
             self.solo.actor.step()

@@ -45,7 +45,10 @@ def token(place: Path) -> Token:
 
 
 def goes_on(play: Play) -> bool:
-    return play.steps_in(0.3) > 10
+    """Whether more steps are made, however busy the machine is."""
+    wanted = play.num_steps + 20
+    wait_until(lambda: play.num_steps >= wanted, "step")
+    return True
 
 
 def test_whoever_watches_sees_the_best_agents_and_what_is_said_of_them(place: Path, token: Token) -> None:
@@ -62,7 +65,7 @@ def test_nothing_is_drawn_while_nobody_watches(place: Path, token: Token) -> Non
     with viewing(token) as (hub, port), playing(place, port) as play:
         wait_until(lambda: hub.agents(), "the player's roster")
         scene = play.solo.actor.vector.scene
-        assert play.steps_in(0.5) > 10
+        assert goes_on(play)
         assert not scene.wanted.any()
         assert not scene.pictures.any()
         watcher = watching(hub)
@@ -70,7 +73,7 @@ def test_nothing_is_drawn_while_nobody_watches(place: Path, token: Token) -> Non
         watcher.close()
         wait_until(lambda: hub.statistics()["frames_per_s"] == 0, "the end of the pictures")
         scene.pictures[:] = 0
-        assert play.steps_in(0.5) > 10
+        assert goes_on(play)
         assert not scene.pictures.any()
 
 
@@ -192,6 +195,7 @@ def test_a_port_of_somebody_else_is_told_from_a_viewer(place: Path, token: Token
 def test_a_game_without_pictures_plays_on_unwatched(
     place: Path, token: Token, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     with (
         toy("chain") as solo,
         streamed(

@@ -28,6 +28,7 @@ from gamefleet.transport.token import usual_place
 
 if TYPE_CHECKING:
     from gamefleet.topologies.streaming_sender import Sender
+    from gamefleet.topologies.streaming_stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -114,30 +115,32 @@ def streamed(
         leaves_word: Say in the first place how the streaming goes.
         link: Bounds and times of the link.
     """
-    from gamefleet.topologies.streaming_stage import Stage
     from gamefleet.topologies.streaming_standby import Standby
 
-    is_asked = settings.enabled is True
-    facts = facts_of(actor, member, run)
+    facts, is_asked = facts_of(actor, member, run), settings.enabled is True
     if facts is None:
-        if is_asked:
-            log.warning("streaming: %s has no pictures, so there is nothing to show", actor.vector.spec.name)
         yield
         return
-    credits = Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s)
-    stage = Stage(actor, credits)
-    actor.attach(stage)
+    stage, place = staged(actor, settings), places[0] if leaves_word else None
 
     def start() -> Sender:
         from gamefleet.topologies.streaming_sender import Sender
         from gamefleet.topologies.streaming_ways import Ways
 
         ways = Ways(places, port=settings.port if is_asked else None, environ=environ)
-        place = places[0] if leaves_word else None
-        return Sender(stage, credits, ways, facts=facts, place=place, settings=link)
+        return Sender(stage, ways, facts=facts, place=place, settings=link)
 
     with closing(start() if is_asked else Standby(places, start)):
         yield
+
+
+def staged(actor: Actor, settings: StreamingSettings) -> Stage:
+    """What looks at an actor's steps for those who watch; it costs next to nothing before anybody does."""
+    from gamefleet.topologies.streaming_stage import Stage
+
+    stage = Stage(actor, Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s))
+    actor.attach(stage)
+    return stage
 
 
 def facts_of(actor: Actor, member: str, run: str) -> PlayerFacts | None:
@@ -145,6 +148,7 @@ def facts_of(actor: Actor, member: str, run: str) -> PlayerFacts | None:
     vector = actor.vector
     shape = vector.spec.picture_shape
     if not vector.scene.has_pictures or shape is None:
+        log.info("streaming: %s has no pictures, so there is nothing to show", vector.spec.name)
         return None
     return PlayerFacts(member=member, run=run, game=vector.spec.name, num_envs=vector.num_envs, picture=shape)
 

@@ -28,7 +28,6 @@ from gamefleet.transport.frames import (
     ROSTER,
     VIEWER,
     AgentRow,
-    Credits,
     Frame,
     MalformedMessageError,
     PlayerFacts,
@@ -51,8 +50,7 @@ class Sender:
     """Shows a player until it is closed; see the module's docstring.
 
     Args:
-        stage: Where pictures come from.
-        credits: Takes what is granted.
+        stage: Where pictures come from; its credits take what is granted.
         ways: To viewers.
         facts: Of the player.
         place: Where it leaves word; None for nowhere but the log.
@@ -62,7 +60,6 @@ class Sender:
     def __init__(
         self,
         stage: Stage,
-        credits: Credits,
         ways: Ways,
         *,
         facts: PlayerFacts,
@@ -70,7 +67,7 @@ class Sender:
         settings: LinkSettings | None = None,
     ) -> None:
         self._stage = stage
-        self._credits = credits
+        self._credits = stage.credits
         self._ways = ways
         self._facts = facts
         self._place = place

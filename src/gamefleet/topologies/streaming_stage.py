@@ -60,7 +60,7 @@ class Stage:
         self.has_news = threading.Event()
         self._actor = actor
         self._scene = actor.vector.scene
-        self._credits = credits
+        self.credits = credits
         self._clock = clock
         self._wall = wall
         self._asked: list[int] = []
@@ -77,7 +77,7 @@ class Stage:
             return
         if self._clock() - self._roster_at >= ROSTER_INTERVAL_S:
             self._call_the_roll()
-        self._asked = [env for env in self._credits.due() if env < self._actor.vector.num_envs]
+        self._asked = [env for env in self.credits.due() if env < self._actor.vector.num_envs]
         for env in self._asked:
             self._scene.wanted[env] = True
 

@@ -65,9 +65,8 @@ class PokemonRed:
         self._terms = _no_terms()
         self._is_over = False
         self._stop_at = _stop_index(config.stop_at_milestone, self.spec.milestones)
-        symbols = tables.symbols()
-        self._joy_ignore = symbols["wJoyIgnore"].address
-        self._grass_rate = symbols["wGrassRate"].address
+        names = ("wJoyIgnore", "wGrassRate")
+        self._joy_ignore, self._grass_rate = (tables.symbols()[name].address for name in names)
         if config.start_state:
             load_start(self._emulator, config.start_state, game_version=VERSION, rom_sha1=profile.sha1)
         else:
@@ -161,18 +160,16 @@ class PokemonRed:
             IncompatibleError: The bytes are not a state of this version and ROM.
         """
         saved = unpack(state, game_version=VERSION, rom_sha1=self._profile.sha1)
+        episode = saved.episode
         self._emulator.load(saved.emulator)
         if new_episode:
             return self._begin()
-        episode = saved.episode
         self._state = self._reader.read()
-        self._num_steps = episode["num_steps"]
-        self._is_over = episode["is_over"]
+        self._num_steps, self._is_over = episode["num_steps"], episode["is_over"]
         self._places.import_state(episode["places"])
         self._ledger.import_state(episode["ledger"], self._state)
         reached = np.unpackbits(np.frombuffer(episode["milestones"], np.uint8), count=len(self._book.reached))
-        self._book.open(self._state)
-        self._book.reached[:] = reached
+        self._book.resume(self._state, reached)
         self._terms = np.frombuffer(episode["terms"], np.float32).copy()
         self._observer.forget()
         return self._show()

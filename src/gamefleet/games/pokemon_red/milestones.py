@@ -84,6 +84,16 @@ class MilestoneBook:
         self._last = None
         self.note(state)
 
+    def resume(self, state: State, reached: NDArray[np.uint8]) -> None:
+        """Go on in an episode.
+
+        Args:
+            state: The present moment.
+            reached: 0 or 1 `[milestone]`, what it had reached by then.
+        """
+        self.open(state)
+        self.reached[:] = reached
+
     def note(self, state: State) -> None:
         """Tick off what a state shows; cheap when nothing changed.
 
