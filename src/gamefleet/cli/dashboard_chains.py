@@ -6,7 +6,8 @@ data flow: `cluster` and run folders -> JSON values for `watch`. Left out: movin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ def chain_json(fleet: Fleet, scheduler: Scheduler, chain: ChainFacts, view: Chai
         "silence": standing.silence,
         "step": view.step,
         "has_place": view.has_place,
-        "legs": legs_json(paths, run_folder),
+        "legs": legs_json(paths, run_folder, {job.id for job in jobs} if standing.answer else None),
         "jobs": [job_json(job, scheduler) for job in sorted(jobs, key=lambda job: job.state != "running")],
     }
 
@@ -161,8 +162,14 @@ def job_json(job: Job, scheduler: Scheduler) -> Json:
     }
 
 
-def legs_json(chain: ChainPaths, run_folder: Path) -> list[Json]:
-    """Every leg with the way to the next; only events are read, which are few, and never the metrics."""
+def legs_json(chain: ChainPaths, run_folder: Path, alive: Set[str] | None) -> list[Json]:
+    """Every leg with the way to the next; only events are read, which are few, and never the metrics.
+
+    Args:
+        chain: Its records.
+        run_folder: Its run.
+        alive: Ids of its jobs that have not ended; None when nobody knows.
+    """
     from itertools import pairwise, zip_longest
 
     from gamefleet.cluster.account import read_legs
@@ -170,12 +177,36 @@ def legs_json(chain: ChainPaths, run_folder: Path) -> list[Json]:
 
     legs = read_legs(chain)
     stretches, saves = stretches_of(run_folder)
+    signs = last_signs(run_folder)
     ways = [handover(one, two, stretches.get(one.number), stretches.get(two.number)) for one, two in pairwise(legs)]
     return [
         leg_json(chain, leg, stretches.get(leg.number), saves.get(leg.number, []))
+        | (killed_json(leg, stretches.get(leg.number), signs) if was_killed(leg, legs[-1].number, alive) else {})
         | {"gap_s": way.gap_s if way else None, "ours_s": way.ours_s if way else None}
         for leg, way in zip_longest(legs, ways)
     ]
+
+
+def was_killed(leg: LegAccount, newest: int, alive: Set[str] | None) -> bool:
+    """Whether a leg is over and could not say so: there is a later one, or its job is gone."""
+    return not leg.outcome and (leg.number < newest or (alive is not None and leg.job not in alive))
+
+
+def killed_json(leg: LegAccount, stretch: Stretch | None, signs: Mapping[int, float]) -> Json:
+    """What is told of a leg that could not account for itself: it ended at its last sign of life."""
+    last = signs.get(stretch.attempt) if stretch else None
+    return {"outcome": "killed", "ended_at": last or leg.began_at or None}
+
+
+def last_signs(run_folder: Path) -> dict[int, float]:
+    """Attempt -> when it last gave a sign of life, seconds since 1970."""
+    from gamefleet.runs.paths import RunPaths
+
+    found = {}
+    with suppress(OSError):
+        for number, path in RunPaths(run_folder).found_attempts():
+            found[number] = path.stat().st_mtime
+    return found
 
 
 def leg_json(chain: ChainPaths, leg: LegAccount, stretch: Stretch | None, saves: Sequence[float]) -> Json:

@@ -6,6 +6,7 @@ Left out: the folder's rules (`weights`).
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NEWEST_VERSIONS = 60
 NEWEST_REJECTIONS = 200
+LONGEST_VERDICT = 1 << 16
 
 Json = dict[str, Any]
 
@@ -51,7 +53,16 @@ class Machines:
     def __call__(self, folders: Sequence[Path]) -> Json:
         """Every member of every fleet."""
         stores = self.stores.of(folders)
-        return {"available": bool(stores), "members": [row for store in stores for row in members_of(store)]}
+        members = [row for store in stores for row in members_of(store)]
+        return {"available": bool(stores), "members": members} | absence(folders, stores)
+
+
+def absence(folders: Sequence[Path], stores: Sequence[SharedStore]) -> Json:
+    """Why nothing is shown of a folder that a run names; a copy of its run may be looked at on another machine."""
+    if stores or not folders:
+        return {}
+    why = f"The run shares its weights through {folders[0]}, which is not on this machine. "
+    return {"why": f"{why}`gamefleet dashboard USER@HOST:{folders[0]}` shows it from another one."}
 
 
 def members_of(store: SharedStore) -> list[Json]:
@@ -71,12 +82,29 @@ def members_of(store: SharedStore) -> list[Json]:
 def member_json(store: SharedStore, row: MemberRow, head: Version | None) -> Json:
     """One member."""
     newest = head.version if head else -1
+    false_play = play_refused(store, row.member)
     return {
         **asdict(row),
+        "is_quarantined": row.is_quarantined or bool(false_play),
         "head_version": newest,
         "lag": newest - row.version if row.version >= 0 and newest >= 0 else None,
-        "reason": reason_of(store, row),
+        "reason": "; ".join(filter(None, (reason_of(store, row), false_play))),
     }
+
+
+def play_refused(store: SharedStore, member: str) -> str:
+    """Why nothing that a member plays is taken in; empty where it is."""
+    from gamefleet.transport.folder_files import read_regular
+
+    found = read_regular(store.paths.experience_quarantine(member), max_bytes=LONGEST_VERDICT)
+    if found.kind == "gone":
+        return ""
+    try:
+        content = json.loads(found.data)
+    except (ValueError, RecursionError):
+        content = {}
+    why = str(content.get("reason") or "") if isinstance(content, dict) else ""
+    return f"its play is refused: {why or 'no reason can be read'}"
 
 
 def reason_of(store: SharedStore, row: MemberRow) -> str:
@@ -108,7 +136,7 @@ class Averaging:
         """The versions of the first fleet, the newest first; a run has one."""
         stores = self.stores.of(folders)
         if not stores:
-            return {"available": False}
+            return {"available": False} | absence(folders, stores)
         from gamefleet.weights.shared_paths import numbered
 
         store = stores[0]
@@ -132,7 +160,7 @@ class Averaging:
         from gamefleet.weights.manifests import Rejection, read
 
         try:
-            paths = sorted(path for path in store.paths.rejected.iterdir() if path.suffix == ".json")
+            paths = sorted(path for path in store.paths.rejected.iterdir() if is_of_weights(path))
         except (FileNotFoundError, NotADirectoryError):
             return []
         newest = sorted(paths, key=modified)[-NEWEST_REJECTIONS:]
@@ -145,6 +173,11 @@ class Averaging:
                     why = f"the record of why is damaged: {error}"
                     self._rejections[path] = Rejection(member=path.stem, seq=0, reason=why)
         return sorted(self._rejections.values(), key=lambda one: one.rejected_at)
+
+
+def is_of_weights(path: Path) -> bool:
+    """Whether a file says why weights were refused; what is said of play has another form."""
+    return path.suffix == ".json" and not path.name.endswith(".experience.json")
 
 
 def modified(path: Path) -> float:

@@ -99,6 +99,15 @@ def refresh(answers: Answers, patience_s: float) -> None:
         answers.machines_source.latest(wait_s=patience_s)
 
 
+def shown(value: Any) -> Any:
+    """JSON values without what a terminal would take for a command: names and reasons are written by others."""
+    if isinstance(value, dict):
+        return {key: shown(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shown(one) for one in value]
+    return "".join(one if one.isprintable() else " " for one in value) if isinstance(value, str) else value
+
+
 def account(answers: Answers, view: RunView) -> Json:
     """One run as JSON values: what the dashboard says, and its newest events."""
     return {"id": view.id, "folder": str(view.folder), **answers.now(view.id), "events": answers.events(view.id, 20)}
@@ -113,7 +122,8 @@ def keep_showing(answers: Answers) -> None:
     if not console.is_terminal or console.is_dumb_terminal:
         while True:
             for view in answers.site.views:
-                print(f"{time.strftime('%H:%M:%S')} {view.paths.name}: {answers.now(view.id)['sentence']}", flush=True)
+                said = shown([view.paths.name, answers.now(view.id)["sentence"]])
+                print(f"{time.strftime('%H:%M:%S')} {said[0]}: {said[1]}", flush=True)
             time.sleep(PLAIN_INTERVAL_S)
             refresh(answers, READING_S)
     with Live(picture(answers), console=console, screen=True, auto_refresh=False) as live:
@@ -140,8 +150,8 @@ def in_short(answers: Answers, view: RunView) -> list[RenderableType]:
     """One of several runs: its sentence, and what is serious."""
     from rich.text import Text
 
-    now = answers.now(view.id)
-    lines: list[RenderableType] = [Text.assemble((view.paths.name, "bold"), f"  {now['sentence']}")]
+    now = shown(answers.now(view.id))
+    lines: list[RenderableType] = [Text.assemble((shown(view.paths.name), "bold"), f"  {now['sentence']}")]
     return [*lines, *(alarm_line(alarm) for alarm in now["alarms"] if alarm["level"] == "serious")]
 
 
@@ -150,12 +160,12 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    now = answers.now(view.id)
+    now = shown(answers.now(view.id))
     total = f" of {now['total_steps']:,}" if now["total_steps"] else ""
     share = f" ({100 * now['step'] / now['total_steps']:.1f} %)" if now["total_steps"] else ""
     speed = f", {now['steps_per_s']:,.0f} steps/s" if now["state"] == "training" else ""
     parts: list[RenderableType] = [
-        Text.assemble((view.paths.name, "bold"), f"  {view.facts.game}"),
+        Text.assemble((shown(view.paths.name), "bold"), f"  {shown(view.facts.game)}"),
         Text(now["sentence"], style="bold"),
         Text(f"step {now['step']:,}{total}{share}{speed}"),
         *(alarm_line(alarm) for alarm in now["alarms"]),
@@ -165,7 +175,7 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
         parts.append(Text(f"The curves hold {100 * now['reading']:.0f} % of the metrics so far.", style="dim"))
     if reached := now["milestones"]["reached"]:
         newest = ", ".join(f"{one['name']} ({one['step']:,})" for one in reached[-SHOWN_MILESTONES:])
-        parts.append(Text(f"{len(reached)} milestones, the last: {newest}"))
+        parts.append(Text(f"{len(reached)} milestone{'' if len(reached) == 1 else 's'}, the last: {newest}"))
     return Group(*parts)
 
 
@@ -195,7 +205,7 @@ def curves(answers: Answers, view: RunView, names: Sequence[str]) -> RenderableT
             number(values[-1]) if values else "",
             f"{number(lows)} to {number(highs)}",
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(cell) for cell in shown(list(cells))))
     return table
 
 

@@ -89,10 +89,7 @@ def alarms(signs: Signs) -> list[Alarm]:
 def _progress(signs: Signs) -> Iterator[Alarm]:
     run, state = signs.run, state_of(signs.run)
     if state == "interrupted":
-        again = (
-            f"`gamefleet train {run.game or 'GAME'} --run {run.name} --auto-resume` goes on from the last checkpoint"
-        )
-        yield Alarm("serious", "The run was interrupted", again)
+        yield _interrupted(run)
     if state == "stopped" and run.status == "failed":
         yield Alarm("serious", f"The run failed: {run.reason or 'see its log'}", "See logs/ in the run folder")
     age = signs.row_age_s
@@ -100,6 +97,15 @@ def _progress(signs: Signs) -> Iterator[Alarm]:
     if state == "training" and run.has_begun and age is not None and age > patience and not signs.is_copy:
         text = f"There has been no progress for {duration(age)}, although the process gives signs of life"
         yield Alarm("serious", text, "See the newest file below logs/, and `gamefleet doctor`")
+
+
+def _interrupted(run: Situation) -> Alarm:
+    """A chain sends its next job by itself; it matters only when none comes."""
+    if run.chain.get("state") in ("between jobs", "unknown", "waiting for a place"):
+        again = f"Its next job goes on from there; `gamefleet fleet status --run {run.chain.get('fleet')}` sends it"
+        return Alarm("warning", "The last job ended without a word", again)
+    again = f"`gamefleet train {run.game or 'GAME'} --run {run.name} --auto-resume` goes on from the last checkpoint"
+    return Alarm("serious", "The run was interrupted", again)
 
 
 def _jobs(run: Situation) -> Iterator[Alarm]:
@@ -119,8 +125,14 @@ def _jobs(run: Situation) -> Iterator[Alarm]:
         if job.get("never_starts"):
             fix = f"Cancel it (`scancel {job['id']}`) and start the fleet again with what the partition grants"
             yield Alarm("serious", f"Job {job['id']} can never start: {job['never_starts']}", fix)
-        elif job.get("state") == "pending" and not run.job("running") and job.get("reason_text"):
+        elif _waits_long(run, job):
             yield Alarm("warning", f"Job {job['id']} waits: {job['reason_text']}", "It starts by itself")
+
+
+def _waits_long(run: Situation, job: Mapping[str, Any]) -> bool:
+    """Whether a job waits while none of the chain is at work; at a hand-over it waits for the one before it."""
+    is_next = job.get("state") == "pending" and all(other.get("state") == "pending" for other in run.jobs)
+    return is_next and bool(job.get("reason_text")) and job.get("reason") not in ("Dependency", "None", "")
 
 
 def _disk(signs: Signs) -> Iterator[Alarm]:

@@ -41,6 +41,15 @@ class Pictures(Protocol):
         ...
 
 
+def best_of(pictures: Pictures, run: str) -> str | None:
+    """The id of the best agent that plays, of one run, or of all when `run` is empty."""
+    if not run:
+        return next(iter(pictures.best(1)), None)
+    own = [agent for agent in pictures.as_json()["agents"] if agent["run"] == run]
+    best = max(own, key=lambda agent: (agent["progress"], agent["reward"]), default=None)
+    return None if best is None else str(best["id"])
+
+
 @dataclass(slots=True)
 class Answers:
     """Everything that can be asked.
@@ -69,6 +78,8 @@ class Answers:
         site, providers = self.site, self.providers
         self.freshness = Freshness(site=site)
         self.chains = _source(providers.chain, lambda: site.fleets, CHAIN_INTERVAL_S)
+        if self.chains:
+            self.chains.news = lambda: tuple(view.facts.holding for view in site.views)
         self.machines_source = _source(providers.machines, lambda: site.shared, FOLDER_INTERVAL_S)
         self.averaging_source = _source(providers.averaging, lambda: site.shared, FOLDER_INTERVAL_S)
         self.check_list = Checks(providers.checks)
@@ -115,17 +126,8 @@ class Answers:
         answer = run_account.now(view, self.chain_of(view), self._members_of(view))
         answer["milestones"]["total"] = self._num_milestones(view)
         if self.pictures is not None:
-            answer["best"]["agent"] = self._best_of(view if run else None)
+            answer["best"]["agent"] = best_of(self.pictures, view.paths.name if run else "")
         return answer
-
-    def _best_of(self, view: RunView | None) -> str | None:
-        """The id of the best agent that plays, of one run or of all."""
-        assert self.pictures is not None
-        if view is None:
-            return next(iter(self.pictures.best(1)), None)
-        own = [agent for agent in self.pictures.as_json()["agents"] if agent["run"] == view.paths.name]
-        best = max(own, key=lambda agent: (agent["progress"], agent["reward"]), default=None)
-        return None if best is None else str(best["id"])
 
     def runs(self) -> list[Json]:
         """`/api/runs`."""

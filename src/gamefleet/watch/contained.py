@@ -9,13 +9,17 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gamefleet.errors import GamefleetError
 
 Clock = Callable[[], float]
+
+EAGER_S = 30.0
+EAGER_INTERVAL_S = 3.0
+"""For so long after news, answers are asked for so often: a job that ends and the next one do it in steps."""
 
 
 class UnknownError(LookupError):
@@ -53,18 +57,24 @@ class Source:
     Args:
         read: Returns JSON values; may take long, hang or raise.
         interval_s: An answer this old is asked for anew, by the next who wants it.
+        retry_s: A failure is asked about again after so long, if that is sooner.
         clock: Seconds that never run backwards.
         hung_s: After so long without an answer, the pages say so.
+        news: Returns something else as soon as the last answer may be wrong.
     """
 
     read: Callable[[], Any]
     interval_s: float = 15.0
+    retry_s: float = 15.0
     clock: Clock = time.monotonic
     hung_s: float = 30.0
+    news: Callable[[], Hashable] | None = None
     outcome: Outcome | None = None
     version: int = 0
     _asked_at: float = field(default=0.0)
     _answered_at: float = field(default=0.0)
+    _news: Hashable = None
+    _news_at: float = -EAGER_S
     _thread: threading.Thread | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -76,7 +86,7 @@ class Source:
         """
         with self._lock:
             thread = self._thread
-            is_old = self.outcome is None or self.clock() - self._answered_at >= self.interval_s
+            is_old = self.outcome is None or self.clock() - self._answered_at >= self._patience_s()
             if is_old and (thread is None or not thread.is_alive()):
                 self._asked_at = self.clock()
                 thread = self._thread = threading.Thread(target=self._ask, name="watch-source", daemon=True)
@@ -84,6 +94,16 @@ class Source:
         if self.outcome is None and thread is not None and wait_s:
             thread.join(wait_s)
         return self._hung() or self.outcome
+
+    def _patience_s(self) -> float:
+        """How old an answer may be now."""
+        news = self.news() if self.news else None
+        if news != self._news:
+            self._news, self._news_at = news, self.clock()
+        is_eager = self.news is not None and self.clock() - self._news_at < EAGER_S
+        has_failed = self.outcome is not None and bool(self.outcome.error)
+        patience_s = min(self.interval_s, self.retry_s) if has_failed else self.interval_s
+        return min(patience_s, EAGER_INTERVAL_S) if is_eager else patience_s
 
     def _ask(self) -> None:
         outcome = contained(self.read)

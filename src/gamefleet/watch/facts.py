@@ -119,6 +119,11 @@ class RunFacts:
         return is_other or self.claim.content != before or self.is_dead != was_dead
 
     @property
+    def holding(self) -> tuple[int, bool, bool]:
+        """The newest attempt, and whether it ended or is gone; a chain's jobs come and go with it."""
+        return self.attempt, "ended_at" in self.claim.content, self.is_dead
+
+    @property
     def game(self) -> str:
         """The game's name, as the run says it."""
         return str(self.manifest.content.get("game", ""))[:100]

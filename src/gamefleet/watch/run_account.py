@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
+from urllib.parse import quote
 
 from gamefleet.watch.alarms import Signs, alarms
 from gamefleet.watch.run_view import RunView
-from gamefleet.watch.sentence import Situation, sentence, state_of
+from gamefleet.watch.sentence import Situation, seconds_left, sentence, state_of
 
 SIX = ("start/milestones", "start/return", "run/milestones_reached", "start/cells", "learner/loss", "speed/steps_per_s")
 """Curves that say most; where a run has fewer of them, others take their place."""
@@ -22,6 +24,12 @@ FILMS = frozenset({".mp4", ".webm"})
 MOVING = frozenset({".gif"})
 PICTURES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
 DRAWN_CURVES = "curves.png"
+
+LARGEST_WHOLE = 2**53
+"""Beyond it a browser cannot count any more, and no run gets there; infinity and NaN are out as well."""
+
+SPEED = "speed/steps_per_s"
+ROWS_OF_PACE = 30
 
 Json = Mapping[str, Any]
 
@@ -44,7 +52,8 @@ def situation(view: RunView, chain: Json | None = None) -> Situation:
         step=max(view.metrics.step, whole(state.get("step"))),
         saved_step=whole(state.get("step")),
         total_steps=whole(state.get("total_steps") or facts.setting("run", "total_steps")),
-        steps_per_s=view.metrics.value("speed/steps_per_s") or 0.0,
+        steps_per_s=view.metrics.value(SPEED) or 0.0,
+        pace=pace(view),
         holder=f"process {process.get('pid')} on {process.get('host')}" if process else "",
         has_ended="ended_at" in claim,
         is_dead=facts.is_dead,
@@ -53,6 +62,12 @@ def situation(view: RunView, chain: Json | None = None) -> Situation:
         chain=chain or {},
         now=view.clock(),
     )
+
+
+def pace(view: RunView) -> float:
+    """Steps per second in the middle of the newest rows; 0 when there are none."""
+    curve = view.metrics.curves.get(SPEED)
+    return median(curve.lasts[-ROWS_OF_PACE:]) if curve else 0.0
 
 
 def now(view: RunView, chain: Json | None = None, machines: Sequence[Json] = ()) -> dict[str, Any]:
@@ -65,6 +80,7 @@ def now(view: RunView, chain: Json | None = None, machines: Sequence[Json] = ())
             "step": run.step,
             "total_steps": run.total_steps,
             "steps_per_s": run.steps_per_s,
+            "seconds_left": seconds_left(run) or None,
             "milestones": {"reached": milestones(view), "total": None},
             "best": {"agent": None, "picture": picture(view)},
             "curves": six(view),
@@ -125,7 +141,7 @@ def picture(view: RunView) -> str | None:
     for kinds in (FILMS, MOVING, PICTURES):
         newest = max((path for path in found if path.suffix.lower() in kinds), key=modified, default=None)
         if newest is not None:
-            return f"/media/{view.id}/{newest.name}"
+            return f"/media/{quote(view.id, safe='')}/{quote(newest.name, safe='')}"
     return None
 
 
@@ -165,9 +181,11 @@ def is_finished(state: Json) -> bool:
 
 def number(value: Any) -> float:
     """A number as it stands in a file that anybody may have written; 0 for anything else."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if -LARGEST_WHOLE <= value <= LARGEST_WHOLE else 0.0
 
 
 def whole(value: Any) -> int:
     """A whole number likewise."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    return int(number(value)) if isinstance(value, int) else 0

@@ -31,6 +31,7 @@ class Situation:
         saved_step: Step of `state.json`.
         total_steps: Where the run ends; 0 when not known.
         steps_per_s: By the newest row.
+        pace: Usual steps per second of late; 0 when not known. Rows differ too much to foretell anything from one.
         holder: Who holds the folder, for people; empty when nobody ever did.
         has_ended: Whether the holder gave the folder back.
         is_dead: Whether the holder is known to be gone.
@@ -49,6 +50,7 @@ class Situation:
     saved_step: int = 0
     total_steps: int = 0
     steps_per_s: float = 0.0
+    pace: float = 0.0
     holder: str = ""
     has_ended: bool = False
     is_dead: bool = False
@@ -183,9 +185,9 @@ def _saved(run: Situation) -> str:
 
 
 def seconds_left(run: Situation) -> float:
-    """Until all steps are done, at the present speed; 0 when that cannot be said."""
-    left = run.total_steps - run.step
-    return left / run.steps_per_s if left > 0 and run.steps_per_s > 0 else 0.0
+    """Until all steps are done, at the usual speed; 0 when that cannot be said."""
+    left, pace = run.total_steps - run.step, run.pace or run.steps_per_s
+    return left / pace if left > 0 and pace > 0 else 0.0
 
 
 def moment(seconds: float, now: float) -> str:

@@ -7,6 +7,7 @@ flow: under `gamefleet dashboard` and `gamefleet view`. Left out: what is served
 from __future__ import annotations
 
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Mapping
@@ -134,10 +135,12 @@ class Serving:
     def __post_init__(self) -> None:
         import uvicorn
 
+        from gamefleet.watch.idling import ImpatientProtocol
+
         names = self.hosts | names_of(self.place.host)
         config = uvicorn.Config(
             secured(self.app, hosts=names, token=self.place.token),
-            http="h11",  # unlike the faster one it bounds the length of headers
+            http=ImpatientProtocol,  # on h11, which unlike the faster one bounds the length of headers
             lifespan="off",
             log_level="warning",
             access_log=False,
@@ -154,8 +157,18 @@ class Serving:
         self._server = uvicorn.Server(config)
 
     def run(self) -> None:
-        """Serve until the process is interrupted."""
-        self._server.run([self.place.socket])
+        """Serve until the process is interrupted, or told to end, which then counts as the same.
+
+        The server raises the signal again when it is done; SIGTERM would end the process without any clearing up.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._server.run([self.place.socket])
+            return
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._server.run([self.place.socket])
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def start(self) -> None:
         """Serve in a thread."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from gamefleet.runs.carried import carrying_fleet
 from gamefleet.runs.paths import RunPaths
 from gamefleet.watch.contained import contained
 from gamefleet.watch.facts import SmallFile
@@ -93,7 +95,7 @@ class Site:
         for view in self.views:
             if view.facts.setting("collaboration", "enabled"):
                 told = view.facts.setting("collaboration", "shared_dir")
-                named += [Path(told).expanduser()] if isinstance(told, str) and told else []
+                named += shared_folder(told)
         return list(dict.fromkeys(named))
 
     def scan(self) -> None:
@@ -126,7 +128,9 @@ class Site:
                     runs.setdefault(one.folder.resolve(), one)
                     if one.member:
                         runs[one.folder.resolve()] = one
-        self.fleets, self._shared = fleets, shared
+            if kinds[-1] == "run" and (carrier := carrying_fleet(RunPaths(folder.absolute()))):
+                fleets.append(carrier.parent)
+        self.fleets, self._shared = list(dict.fromkeys(fleets)), shared
         self.kind = "copy" if self.copy else kinds[0] if len(kinds) == 1 else "runs"
         return list(runs.values())
 
@@ -142,6 +146,14 @@ class Site:
         A run must not look dead because this machine was away from the other one.
         """
         return self.copy.copied_at if self.copy and self.copy.copied_at else self.clock()
+
+
+def shared_folder(told: Any) -> list[Path]:
+    """The folder that a run's settings name; none when it cannot be a folder."""
+    is_path = isinstance(told, str) and bool(told) and "\0" not in told
+    with suppress(RuntimeError):  # `~somebody` whom this machine does not know
+        return [Path(told).expanduser()] if is_path else []
+    return []
 
 
 def _names(name: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import { colour } from "./chart.js";
 import { el, fill, say, trouble } from "./dom.js";
-import { clock, moment, number, percent, words } from "./format.js";
+import { moment, number, percent, second, words } from "./format.js";
 
 const VERSIONS = 60;
 
@@ -51,7 +51,7 @@ function row(version, head, paint, isOpen) {
   const details = inputs.map((input) => el("li", {}, `${input.member} ${percent(input.weight / total)}`, el("span", { class: "quiet" }, describe(input))));
   const refused = (version.rejected ?? []).map((one) => el("li", { class: "warning" }, `${one.member}: ${one.reason}`));
   const name = version.version === head ? el("span", {}, `${number(version.version)} `, el("span", { class: "good" }, "newest")) : number(version.version);
-  return el("tr", {}, el("th", { scope: "row" }, name), el("td", { title: moment(version.at) }, clock(version.at)), el("td", {}, rule(version)), el("td", {}, bar), el("td", {}, details.length ? el("details", { data: { version: version.version }, open: isOpen }, el("summary", {}, `${number(details.length)} ${details.length === 1 ? "member" : "members"}`), el("ul", {}, details)) : "–"), el("td", {}, refused.length ? el("ul", {}, refused) : "–"), el("td", {}, verdict(version.verdict)));
+  return el("tr", {}, el("th", { scope: "row" }, name), el("td", { title: moment(version.at) }, second(version.at)), el("td", { class: "whole" }, rule(version)), el("td", {}, bar), el("td", { class: "whole" }, details.length ? el("details", { data: { version: version.version }, open: isOpen }, el("summary", {}, `${number(details.length)} ${details.length === 1 ? "member" : "members"}`), el("ul", {}, details)) : "–"), el("td", {}, refused.length ? el("ul", {}, refused) : "–"), el("td", {}, verdict(version.verdict)));
 }
 
 function rule(version) {

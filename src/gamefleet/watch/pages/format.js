@@ -37,12 +37,17 @@ export function duration(seconds) {
 }
 
 /** Clock time of a moment: 14:02, with the day when it is not today. */
-export function clock(time, at = Date.now() / 1000) {
+export function clock(time, at = Date.now() / 1000, precision = {}) {
   if (!isNumber(time)) return "–";
   const moment = new Date(time * 1000);
-  const hours = moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const hours = moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", ...precision });
   if (moment.toDateString() === new Date(at * 1000).toDateString()) return hours;
   return `${moment.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ${hours}`;
+}
+
+/** 14:02:31, where things follow each other within a minute. */
+export function second(time, at = Date.now() / 1000) {
+  return clock(time, at, { second: "2-digit" });
 }
 
 /** A moment with seconds, for tooltips and lists. */

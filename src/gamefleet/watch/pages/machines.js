@@ -16,9 +16,9 @@ export function open(root, { live }) {
     { key: "host", title: "Host" },
     { key: "heartbeat_age_s", title: "Heard", number: true, meaning: "Since its last sign of life, by this server's clock", cell: (m) => (m.heartbeat_age_s === null || m.heartbeat_age_s === undefined ? null : `${duration(m.heartbeat_age_s)} ago`), tone: age },
     { key: "steps_per_s", title: "Steps/s", number: true, cell: (m) => number(m.steps_per_s) },
-    { key: "samples", title: "Samples", number: true, meaning: "Recorded steps that it contributed", cell: (m) => number(m.samples) },
-    { key: "updates", title: "Updates", number: true, cell: (m) => number(m.updates) },
-    { key: "merges", title: "Merged", number: true, meaning: "Contributions that went into a merged version", cell: (m) => number(m.merges) },
+    { key: "samples", title: "Samples", number: true, meaning: "Recorded steps that it contributed", cell: (m) => given(m, m.samples) },
+    { key: "updates", title: "Updates", number: true, cell: (m) => given(m, m.updates) },
+    { key: "merges", title: "Merged", number: true, meaning: "Contributions that went into a merged version", cell: (m) => given(m, m.merges) },
     { key: "rejected", title: "Refused", number: true, cell: (m) => number(m.rejected), tone: (m) => (m.rejected ? "warning" : "") },
     { key: "lag", title: "Lag", number: true, meaning: "Merged versions that it is behind the newest", cell: (m) => lag(m) },
     { key: "weight", title: "Weight", number: true, meaning: "Its share of the last merge", cell: (m) => percent(m.weight) },
@@ -40,6 +40,11 @@ export function open(root, { live }) {
     rows.show(members);
   }, { everyMs: 5000 });
   return { close: () => source.close() };
+}
+
+/** Who only plays gives no weights, so nothing is counted of them. */
+function given(member, value) {
+  return member.kind === "actors" && !value ? "–" : number(value);
 }
 
 function age(member) {

@@ -52,7 +52,7 @@ function bestScreen(context) {
     film.hidden = !isFilm;
     picture.hidden = !media || isFilm;
     say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs that play show it here by themselves.");
-    say(line, media ? "The last film of this run; no agent is streaming." : "");
+    say(line, media ? `The last ${isFilm ? "film" : "picture"} of this run; no agent is streaming.` : "");
     sleep.hidden = false;
   }
   const timer = setInterval(rest, 1000);
@@ -104,7 +104,7 @@ export function open(root, context) {
         "div",
         { class: "stack" },
         alarms,
-        el("section", { class: "card", "aria-label": "How far" }, facts, bar),
+        el("section", { class: "card", "aria-label": "How far" }, bar, facts),
         curveTrouble.node,
         curves,
         el("section", { class: "card" }, el("h2", {}, "What happened"), eventTrouble.node, happened),
@@ -123,13 +123,12 @@ export function open(root, context) {
     problem.show(text);
     if (!value) return;
     const total = value.total_steps;
-    const left = total && value.steps_per_s ? (total - value.step) / value.steps_per_s : null;
     const isTraining = value.state === "training";
     fact(facts, [
       ["Steps", number(value.step)],
       ["Done", total ? percent(value.step / total) : "–"],
       ["Steps/s", isTraining ? number(value.steps_per_s) : "–"],
-      ["Time left", isTraining && left !== null ? duration(left) : "–"],
+      ["Time left", isTraining ? duration(value.seconds_left) : "–"],
       ["Milestones", `${value.milestones.reached.length}${value.milestones.total ? ` of ${value.milestones.total}` : ""}`],
     ]);
     bar.hidden = !total;
