@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.topologies.fleet_of_toys import PATIENCE_S, SETTINGS, package_of
+from tests.topologies.fleet_of_toys import PATIENCE_S, SETTINGS, package_of, wait_until
 
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config
@@ -69,6 +69,13 @@ class Play:
         while not self._is_over.wait(PAUSE_S):
             self.solo.actor.step()
             self.num_steps += 1
+
+
+def goes_on(play: Play) -> bool:
+    """Whether more steps are made, however busy the machine is."""
+    wanted = play.num_steps + 20
+    wait_until(lambda: play.num_steps >= wanted, "step")
+    return True
 
 
 def toy(name: str = "grid", *, num_workers: int = 0) -> Solo:

@@ -13,7 +13,7 @@ import pytest
 from tests.topologies.fleet_of_toys import PATIENCE_S, found_fleet, package_of, wait_until
 from tests.topologies.shown_play import (
     QUICK,
-    Play,
+    goes_on,
     pictures,
     playing,
     standing,
@@ -29,6 +29,7 @@ from gamefleet.topologies.actors_only import opened
 from gamefleet.topologies.actors_only_plan import ActorsPlan
 from gamefleet.topologies.streaming import streamed
 from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.topologies.streaming_shows import LOOK_INTERVAL_S
 from gamefleet.transport.rendezvous import Endpoint, publish_endpoint, withdraw_endpoint
 from gamefleet.transport.token import Token, new_token, write_token
 from gamefleet.watch.subscription import Wish
@@ -42,13 +43,6 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def token(place: Path) -> Token:
     return write_token(place / "token")
-
-
-def goes_on(play: Play) -> bool:
-    """Whether more steps are made, however busy the machine is."""
-    wanted = play.num_steps + 20
-    wait_until(lambda: play.num_steps >= wanted, "step")
-    return True
 
 
 def test_whoever_watches_sees_the_best_agents_and_what_is_said_of_them(place: Path, token: Token) -> None:
@@ -179,6 +173,27 @@ def test_without_any_settings_a_run_is_shown_to_who_leaves_word_in_its_folder_an
             pictures(watching(hub), 3)
             assert goes_on(play)
     assert threading.active_count() == before
+
+
+def test_two_viewers_see_the_same_pictures_and_one_that_goes_takes_nothing_from_the_other(
+    place: Path, token: Token
+) -> None:
+    with viewing(token) as (one, first), viewing(token) as (other, second), playing(place, first):
+        publish_endpoint(place, "other", Endpoint(host="localhost", port=second))
+        watchers = [watching(one), watching(other)]
+        assert [set(pictures(watcher, 10)) for watcher in watchers] == [{"m0/0", "m0/1"}] * 2
+
+        withdraw_endpoint(place, "other")
+        wait_until(lambda: other.statistics()["players"] == 0, "end of the second show")
+        pictures(watchers[0], 5)
+
+
+def test_a_viewer_that_is_reached_by_two_ways_shows_each_agent_once(place: Path, token: Token) -> None:
+    with viewing(token) as (hub, port), playing(place, port):
+        pictures(watching(hub), 2)
+        publish_endpoint(place, "again", Endpoint(host="localhost", port=port))
+        time.sleep(2 * LOOK_INTERVAL_S)  # it looks for viewers meanwhile, and finds this one a second time
+        assert [agent["id"] for agent in hub.agents()] == ["m0/0", "m0/1"]
 
 
 def test_a_port_of_somebody_else_is_told_from_a_viewer(place: Path, token: Token) -> None:

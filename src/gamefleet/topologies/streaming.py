@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,14 +22,15 @@ from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.collaboration import member_name
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.topologies.streaming_shows import Board, Shows
+from gamefleet.topologies.streaming_stage import Stage
 from gamefleet.transport.frames import Credits, PlayerFacts
 from gamefleet.transport.link_settings import LinkSettings
-from gamefleet.transport.rendezvous import publish_login_host, publish_token, rendezvous
+from gamefleet.transport.rendezvous import Endpoint, publish_login_host, publish_token, rendezvous
 from gamefleet.transport.token import usual_place
 
 if TYPE_CHECKING:
     from gamefleet.topologies.streaming_sender import Sender
-    from gamefleet.topologies.streaming_stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -115,32 +117,23 @@ def streamed(
         leaves_word: Say in the first place how the streaming goes.
         link: Bounds and times of the link.
     """
-    from gamefleet.topologies.streaming_standby import Standby
-
-    facts, is_asked = facts_of(actor, member, run), settings.enabled is True
+    facts = facts_of(actor, member, run)
     if facts is None:
         yield
         return
-    stage, place = staged(actor, settings), places[0] if leaves_word else None
+    stage, board = Stage(actor), Board(places[0] if leaves_word else None)
+    actor.attach(stage)
 
-    def start() -> Sender:
+    def begin(endpoint: Endpoint | None) -> Sender:
         from gamefleet.topologies.streaming_sender import Sender
         from gamefleet.topologies.streaming_ways import Ways
 
-        ways = Ways(places, port=settings.port if is_asked else None, environ=environ)
-        return Sender(stage, ways, facts=facts, place=place, settings=link)
+        ways = Ways(places, port=settings.port, endpoint=endpoint, environ=environ)
+        credits = Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s)
+        return Sender(stage, credits, ways, facts=facts, board=board, settings=link)
 
-    with closing(start() if is_asked else Standby(places, start)):
+    with closing(Shows(places, begin, seeks=settings.enabled is True)):
         yield
-
-
-def staged(actor: Actor, settings: StreamingSettings) -> Stage:
-    """What looks at an actor's steps for those who watch; it costs next to nothing before anybody does."""
-    from gamefleet.topologies.streaming_stage import Stage
-
-    stage = Stage(actor, Credits(top_k=settings.top_k, frames_per_s=settings.frames_per_s))
-    actor.attach(stage)
-    return stage
 
 
 def facts_of(actor: Actor, member: str, run: str) -> PlayerFacts | None:
@@ -150,7 +143,14 @@ def facts_of(actor: Actor, member: str, run: str) -> PlayerFacts | None:
     if not vector.scene.has_pictures or shape is None:
         log.info("streaming: %s has no pictures, so there is nothing to show", vector.spec.name)
         return None
-    return PlayerFacts(member=member, run=run, game=vector.spec.name, num_envs=vector.num_envs, picture=shape)
+    return PlayerFacts(
+        member=member,
+        run=run,
+        game=vector.spec.name,
+        num_envs=vector.num_envs,
+        picture=shape,
+        process=secrets.token_hex(8),
+    )
 
 
 def prepare_fleet(folders: Sequence[Path], *, host: str, environ: Mapping[str, str] = os.environ) -> None:

@@ -10,14 +10,12 @@ not notice. Everything is tried again for as long as the run lasts.
 from __future__ import annotations
 
 import logging
-import socket
 import threading
-import time
-from pathlib import Path
 
 import msgspec
 
 from gamefleet.errors import MissingDependencyError
+from gamefleet.topologies.streaming_shows import Board
 from gamefleet.topologies.streaming_stage import Stage, Taken
 from gamefleet.topologies.streaming_ways import Ways
 from gamefleet.transport.base import ClosedError
@@ -28,6 +26,7 @@ from gamefleet.transport.frames import (
     ROSTER,
     VIEWER,
     AgentRow,
+    Credits,
     Frame,
     MalformedMessageError,
     PlayerFacts,
@@ -36,8 +35,7 @@ from gamefleet.transport.frames import (
 from gamefleet.transport.link import Link, LinkState, Message
 from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.link_settings import LinkSettings
-from gamefleet.transport.pictures import EncodedPicture, encode
-from gamefleet.transport.rendezvous import Standing, write_standing
+from gamefleet.transport.pictures import EncodedPicture
 
 log = logging.getLogger(__name__)
 
@@ -50,27 +48,30 @@ class Sender:
     """Shows a player until it is closed; see the module's docstring.
 
     Args:
-        stage: Where pictures come from; its credits take what is granted.
-        ways: To viewers.
+        stage: Where pictures come from.
+        credits: Take what is granted.
+        ways: To its viewer.
         facts: Of the player.
-        place: Where it leaves word; None for nowhere but the log.
+        board: Where it says how it goes.
         settings: Bounds and times of the link.
     """
 
     def __init__(
         self,
         stage: Stage,
+        credits: Credits,
         ways: Ways,
         *,
         facts: PlayerFacts,
-        place: Path | None,
+        board: Board,
         settings: LinkSettings | None = None,
     ) -> None:
         self._stage = stage
-        self._credits = stage.credits
+        self._audience = stage.admit(credits)
+        self._credits = credits
         self._ways = ways
         self._facts = facts
-        self._place = place
+        self._board = board
         self._settings = settings
         self._stop = threading.Event()
         self._link: Link | None = None
@@ -86,9 +87,10 @@ class Sender:
     def close(self) -> None:
         """End the link and the threads."""
         self._stop.set()
-        self._stage.has_news.set()
+        self._audience.has_news.set()
         for thread in self._threads:
             thread.join()
+        self._stage.dismiss(self._audience)
         self._tell("ended", "the player ended")
         self._ways.close()
 
@@ -115,14 +117,14 @@ class Sender:
             self._look(link.state)
             if message is not None:
                 self._understand(link, message)
-        self._stage.is_watched = False
+        self._audience.is_there = False
         dialer.close()
 
     def _look(self, state: LinkState) -> None:
         is_connected = state.kind == "connected"
         if not is_connected:
             self._credits.clear()
-        self._stage.is_watched = is_connected
+        self._audience.is_there = is_connected
         self._tell(state.kind, state.why or WORDS.get(state.kind, ""))
 
     def _understand(self, link: Link, message: Message) -> None:
@@ -140,15 +142,14 @@ class Sender:
             return
         self._told = (kind, why if kind == "refused" else "")
         log.info("streaming: %s: %s", kind, why)
-        if self._place is not None:
-            write_standing(self._place, Standing(kind=kind, why=why, at=time.time(), host=socket.gethostname()))
+        self._board.note(self, kind, why)
 
     def _show(self) -> None:
         while not self._stop.is_set():
-            self._stage.has_news.wait()
-            self._stage.has_news.clear()
+            self._audience.has_news.wait()
+            self._audience.has_news.clear()
             link = self._link
-            taken, roster = self._stage.take()
+            taken, roster = self._audience.take()
             if link is None:
                 continue
             if roster:
@@ -161,7 +162,7 @@ class Sender:
 
     def _offer(self, link: Link, taken: Taken) -> None:
         env = taken.row.env
-        frame = frame_of(taken.row, encode(taken.picture), number=self._numbers.get(env, 0) + 1, at=taken.at)
+        frame = frame_of(taken.row, taken.encoded(), number=self._numbers.get(env, 0) + 1, at=taken.at)
         if link.offer(FRAME, frame.header(), [frame.data], key=f"env{env}"):
             self._numbers[env] = frame.number
             self._credits.spend(env)

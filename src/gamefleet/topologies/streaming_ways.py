@@ -4,10 +4,13 @@ Job: find a connection and a token, whatever stands between a compute node and a
 link's dialer asks here each time it connects, so nothing has to be restarted when a viewer, a tunnel or a token comes
 later. Left out: the link, and what is sent.
 
-1. What viewers published in the run's or the fleet's folder: the machine that they named, its own loopback address when
-   that is this machine, `ssh -W` to it otherwise: `sshd` opens forwarded ports on the loopback address only.
-2. The port here: a viewer, or the end of a tunnel, on this machine.
-3. The host from which the job was submitted: there ends the tunnel of `ssh -R 9999:localhost:9999 USER@login...`.
+To a viewer that left word in the run's or the fleet's folder: the machine that it named, its own loopback address when
+that is this machine, `ssh -W` to it otherwise: `sshd` opens forwarded ports on the loopback address only.
+
+To one that did not:
+
+1. The port here: a viewer, or the end of a tunnel, on this machine.
+2. The host from which the job was submitted: there ends the tunnel of `ssh -R 9999:localhost:9999 USER@login...`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from pathlib import Path
 from gamefleet.cluster.ssh import HOST_PATTERN
 from gamefleet.cluster.tunnel import StdioTunnel
 from gamefleet.errors import ConfigError
-from gamefleet.transport.rendezvous import LOOPBACK, endpoints, login_hosts, tokens
+from gamefleet.transport.rendezvous import LOOPBACK, Endpoint, login_hosts, tokens
 from gamefleet.transport.token import Token
 
 DIRECT_TIMEOUT_S = 3.0
@@ -60,6 +63,7 @@ class Ways:
     Args:
         places: Rendezvous folders of the run and its fleet.
         port: The port where nothing was published; None goes nowhere else.
+        endpoint: Go to this viewer only.
         environ: Of this process.
         tunnel: Connects by ssh.
         here: Name of this machine.
@@ -71,6 +75,7 @@ class Ways:
         places: Sequence[Path],
         *,
         port: int | None,
+        endpoint: Endpoint | None = None,
         environ: Mapping[str, str] = os.environ,
         tunnel: StdioTunnel | None = None,
         here: str = "",
@@ -78,6 +83,7 @@ class Ways:
     ) -> None:
         self._places = tuple(places)
         self._port = port
+        self._endpoint = endpoint
         self._environ = environ
         self._tunnel = StdioTunnel() if tunnel is None else tunnel
         self._here = here or socket.gethostname()
@@ -129,19 +135,20 @@ class Ways:
 
     def ways(self) -> list[Way]:
         """What could be tried now, in order."""
-        found = []
-        for endpoint in endpoints(self._places):
-            if self._is_here(endpoint.host):
-                found.append(Way(LOOPBACK, endpoint.port, is_known=True))
-            else:
-                found += [Way(endpoint.host, endpoint.port), Way(endpoint.host, endpoint.port, True, True)]
+        if self._endpoint is not None:
+            return self._to(self._endpoint)
         if self._port is None:
-            return list(dict.fromkeys(found))
-        found.append(Way(LOOPBACK, self._port))
+            return []
+        found = [Way(LOOPBACK, self._port)]
         for host in dict.fromkeys([self._environ.get(SUBMIT_HOST, ""), *login_hosts(self._places)]):
             if HOST_PATTERN.fullmatch(host) and not self._is_here(host):
                 found += [Way(host, self._port), Way(host, self._port, is_login=True)]
-        return list(dict.fromkeys(found))
+        return found
+
+    def _to(self, endpoint: Endpoint) -> list[Way]:
+        if self._is_here(endpoint.host):
+            return [Way(LOOPBACK, endpoint.port, is_known=True)]
+        return [Way(endpoint.host, endpoint.port), Way(endpoint.host, endpoint.port, is_login=True, is_known=True)]
 
     def _in_turn(self) -> Iterator[Way]:
         ways = self.ways()

@@ -67,6 +67,7 @@ class PlayerFacts(msgspec.Struct, frozen=True, kw_only=True):
         game: What it plays.
         num_envs: Agents.
         picture: Height and width in pixels.
+        process: Random word of the process: one that finds a viewer by two ways is shown once.
     """
 
     member: Word
@@ -74,6 +75,7 @@ class PlayerFacts(msgspec.Struct, frozen=True, kw_only=True):
     game: Word
     num_envs: Annotated[int, msgspec.Meta(ge=1, le=MOST_AGENTS)]
     picture: tuple[Side, Side]
+    process: Word = ""
 
 
 class AgentRow(msgspec.Struct, frozen=True, kw_only=True):

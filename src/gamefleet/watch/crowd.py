@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from gamefleet.transport.frames import PlayerFacts
 from gamefleet.transport.link import Link
 from gamefleet.watch.players import MOST_PLAYERS, Player
@@ -38,7 +40,7 @@ class Crowd:
         One that came back as another process, such as the next job of a chain, takes the place and name that it had.
         """
         for known in self:
-            if known.facts == facts and not known.is_connected:
+            if alike(known.facts, facts) and not known.is_connected:
                 known.link.close()
                 self.remove(known)
         if len(self._players) >= MOST_PLAYERS:
@@ -46,6 +48,10 @@ class Crowd:
         player = Player(link, facts, self._free_name(facts.member))
         self._players.append(player)
         return player
+
+    def has(self, facts: PlayerFacts) -> bool:
+        """Whether the same process is here by another way."""
+        return bool(facts.process) and any(known.facts.process == facts.process for known in self.connected)
 
     def remove(self, player: Player) -> None:
         """Forget a player, if it is known."""
@@ -74,3 +80,8 @@ class Crowd:
         taken = {player.name for player in self._players}
         names = [wanted, *(f"{wanted}~{number}" for number in range(2, MOST_PLAYERS + 2))]
         return next(name for name in names if name not in taken)
+
+
+def alike(one: PlayerFacts, other: PlayerFacts) -> bool:
+    """Whether two processes are one player at different times."""
+    return msgspec.structs.replace(one, process="") == msgspec.structs.replace(other, process="")

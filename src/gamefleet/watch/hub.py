@@ -154,6 +154,9 @@ class Hub:
             link.close()
             return
         with self._changed:
+            if self._players.has(facts):
+                link.refuse("this player is here already, by another way")
+                return
             player = None if self._is_closed else self._players.add(link, facts)
         if player is None:
             link.close()

@@ -14,7 +14,7 @@ from gamefleet.cluster.tunnel import StdioTunnel
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
 from gamefleet.topologies.streaming_ways import LOGIN_INTERVAL_S, Ways
-from gamefleet.transport.rendezvous import Endpoint, publish_endpoint
+from gamefleet.transport.rendezvous import Endpoint, publish_login_host
 from gamefleet.transport.token import new_token, write_token
 
 
@@ -41,22 +41,29 @@ def test_a_viewer_on_this_machine_is_reached_directly(tmp_path: Path, listener: 
         assert connection.getpeername() == listener.getsockname()
 
 
-def test_what_a_viewer_published_comes_before_the_usual_port(tmp_path: Path, listener: socket.socket) -> None:
-    publish_endpoint(tmp_path, "v", Endpoint(host="HERE.example.edu", port=number_of(listener)))
-    ways = Ways([tmp_path], port=free_port(), environ={}, here="here")
-    assert str(ways.ways()[0]) == f"127.0.0.1:{number_of(listener)}"
+def test_the_way_to_a_viewer_that_left_word_leads_to_no_other(tmp_path: Path, listener: socket.socket) -> None:
+    viewer = Endpoint(host="HERE.example.edu", port=number_of(listener))
+    ways = Ways([tmp_path], port=free_port(), endpoint=viewer, environ={"SLURM_SUBMIT_HOST": "login"}, here="here")
+    assert [str(way) for way in ways.ways()] == [f"127.0.0.1:{number_of(listener)}"]
     ways.connect(5.0).close()
 
+    far = Ways([tmp_path], port=1, endpoint=viewer, environ={}, here="node")
+    port = number_of(listener)
+    assert [str(way) for way in far.ways()] == [
+        f"HERE.example.edu:{port}",
+        f"ssh HERE.example.edu to port {port} there",
+    ]
 
-def test_of_two_open_ports_each_gets_its_turn(tmp_path: Path, listener: socket.socket) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        publish_endpoint(tmp_path, "v", Endpoint(host="here", port=number_of(other)))
+
+def test_of_two_ways_that_are_open_each_gets_its_turn(tmp_path: Path, listener: socket.socket) -> None:
+    publish_login_host(tmp_path, "127.0.0.2")
+    with socket.create_server(("127.0.0.2", number_of(listener))) as other:
         ways = Ways([tmp_path], port=number_of(listener), environ={}, here="here")
         reached = []
-        for _ in range(4):
+        for _ in range(2):
             with ways.connect(5.0) as connection:
-                reached.append(connection.getpeername()[1])
-        assert reached == [number_of(other), number_of(listener)] * 2
+                reached.append(connection.getpeername())
+        assert reached == [listener.getsockname(), other.getsockname()]
 
 
 def test_where_nothing_listens_the_error_names_what_was_tried(tmp_path: Path) -> None:
