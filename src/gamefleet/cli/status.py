@@ -160,7 +160,8 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    now = shown(answers.now(view.id))
+    answer = answers.now(view.id)
+    now = shown(answer)
     total = f" of {now['total_steps']:,}" if now["total_steps"] else ""
     share = f" ({100 * now['step'] / now['total_steps']:.1f} %)" if now["total_steps"] else ""
     speed = f", {now['steps_per_s']:,.0f} steps/s" if now["state"] == "training" else ""
@@ -169,7 +170,7 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
         Text(now["sentence"], style="bold"),
         Text(f"step {now['step']:,}{total}{share}{speed}"),
         *(alarm_line(alarm) for alarm in now["alarms"]),
-        curves(answers, view, now["curves"]),
+        curves(answers, view, answer["curves"]),
     ]
     if now["reading"] < 1:
         parts.append(Text(f"The curves hold {100 * now['reading']:.0f} % of the metrics so far.", style="dim"))

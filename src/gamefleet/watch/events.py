@@ -18,6 +18,7 @@ from gamefleet.watch.tail import Line, Tail
 KEPT_EVENTS = 1000
 MOST_MILESTONES = 2000
 LONGEST_TEXT = 400
+LARGEST_NUMBER = 2**53
 SAID_ELSEWHERE = frozenset({"time", "kind", "attempt", "step"})
 
 
@@ -117,15 +118,28 @@ def event_of(line: Line) -> Event | None:
     step, time_s, attempt = row.get("step"), row.get("time"), row.get("attempt")
     details = {name: short(value) for name, value in row.items() if name not in SAID_ELSEWHERE}
     return Event(
-        time_s=float(time_s) if isinstance(time_s, int | float) else 0.0,
+        time_s=float(time_s) if is_sane(time_s) else 0.0,
         kind=row["kind"][:LONGEST_TEXT],
-        step=step if isinstance(step, int) else None,
-        attempt=attempt if isinstance(attempt, int) else 0,
+        step=step if isinstance(step, int) and is_sane(step) else None,
+        attempt=attempt if isinstance(attempt, int) and is_sane(attempt) else 0,
         text=", ".join(f"{name} {value}" for name, value in details.items())[:LONGEST_TEXT],
         details=details,
     )
 
 
+def is_sane(value: Any) -> bool:
+    """Whether something from a file is a number that a run may have written."""
+    return isinstance(value, int | float) and -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+
+
 def short(value: Any) -> Any:
     """A detail that takes little memory."""
-    return value if isinstance(value, int | float | None) else str(value)[:LONGEST_TEXT]
+    return value if value is None or is_sane(value) else printed(value)[:LONGEST_TEXT]
+
+
+def printed(value: Any) -> str:
+    """As text, as far as it has one: Python prints no whole number of thousands of digits."""
+    try:
+        return str(value)
+    except ValueError:
+        return "a number beyond all bounds"

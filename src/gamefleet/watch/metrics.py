@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -21,12 +22,15 @@ MOST_NAMES = 512
 
 LONGEST_NAME = 200
 
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""What a curve can hold; Python's own numbers have no end."""
+
 
 class Row(msgspec.Struct):
     """A line of metrics as it is written."""
 
-    step: int
-    attempt: int
+    step: Whole
+    attempt: Whole
     time: float
     values: dict[str, float | None]
 

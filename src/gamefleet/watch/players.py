@@ -100,6 +100,7 @@ class Player:
         self._granted[frame.env] = left - 1
         arrivals = self._arrivals.setdefault(frame.env, deque())
         arrivals.append((now, len(frame.data)))
+        self._recent(frame.env, now)  # nobody may ever ask how fast they come
         return frame
 
     def frames_per_s(self, env: int, now: float) -> float:

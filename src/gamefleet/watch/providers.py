@@ -91,7 +91,7 @@ class Checks:
             return "done"
 
         self.state = "running"
-        self.source = Source(read=work, interval_s=float("inf"), hung_s=600.0)
+        self.source = Source(read=work, interval_s=float("inf"), retry_s=float("inf"), hung_s=600.0)
         self.source.latest()
 
     def as_json(self) -> dict[str, Json]:

@@ -44,6 +44,8 @@ MEDIA_TYPES = {
     ".webm": "video/webm",
 }
 
+LARGEST_INT = 2**63
+
 LIVE_INTERVAL_S = 0.5
 SLOWEST_SOCKET_S = 5.0
 MOST_SOCKETS = 32
@@ -135,7 +137,7 @@ def json_route(answers: Answers, ask: Ask) -> Callable[[Request], Response]:
 
 def as_json(value: Any, *, status: int = 200, request: Request | None = None) -> Response:
     """JSON with the server's time and a mark by which the browser knows that nothing changed."""
-    body = msgspec.json.encode(value)
+    body = encoded(value)
     mark = f'"{xxhash.xxh3_64_hexdigest(body)}"'
     headers = {"cache-control": "no-cache", "etag": mark}
     if request is not None and request.headers.get("if-none-match") == mark:
@@ -144,6 +146,27 @@ def as_json(value: Any, *, status: int = 200, request: Request | None = None) ->
         at = msgspec.json.encode({"at": round(time.time(), 1)})
         body = body[:-1] + (b"," if len(body) > 2 else b"") + at[1:]
     return Response(body, status_code=status, headers=headers, media_type="application/json")
+
+
+def encoded(value: Any) -> bytes:
+    """JSON, also of what a file may hold but no answer: half characters, and whole numbers without bounds."""
+    try:
+        return msgspec.json.encode(value)
+    except (UnicodeEncodeError, OverflowError, ValueError, TypeError):
+        return msgspec.json.encode(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """The same with what JSON cannot hold replaced."""
+    if isinstance(value, Mapping):
+        return {plain(str(key)): plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, int) and abs(value) >= LARGEST_INT:
+        return None
+    return value if isinstance(value, int | float | None) else plain(str(value))
 
 
 def not_found(request: Request, error: Exception) -> Response:
