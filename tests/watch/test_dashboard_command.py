@@ -87,6 +87,20 @@ def test_players_find_its_port_in_the_run_folder_while_it_runs(tmp_path: Path) -
     assert list(place.glob("viewer-*.json")) == []
 
 
+def test_one_that_is_ended_by_its_system_or_killed_leaves_nothing_for_long(tmp_path: Path) -> None:
+    paths = make_run(tmp_path / "red")
+    place = rendezvous(paths.root)
+    for number, is_left in ((signal.SIGTERM, False), (signal.SIGKILL, True)):
+        process = subprocess.Popen([*COMMAND, str(paths.root), "--no-open"], stdout=subprocess.DEVNULL)
+        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
+        process.send_signal(number)
+        process.wait(30)
+        assert bool(list(place.glob("viewer-*.json"))) == is_left
+    with running(str(paths.root)):
+        wait_until(lambda: [json.loads(file.read_text())["port"] for file in place.glob("viewer-*.json")])
+        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
+
+
 def test_without_live_pictures_nothing_at_all_is_written(tmp_path: Path) -> None:
     paths = make_run(tmp_path / "red")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -7,6 +7,8 @@ browser. Left out: reading, and everything that writes.
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -143,6 +145,7 @@ def providers_for(site: Site) -> Providers:
 
 def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
     """Serve until Ctrl-C."""
+    from gamefleet.cli.dashboard_stream import LivePictures
     from gamefleet.watch.server import make_app
     from gamefleet.watch.serving import Serving
 
@@ -151,6 +154,10 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
     print(f"The dashboard is at {place.address} (Ctrl-C ends it; no run notices).", flush=True)
     if opens or (opens is None and has_display(os.environ)):
         show(place.address)
+    if isinstance(answers.pictures, LivePictures):
+        answers.pictures.start()
+    # Else uvicorn, which ends at SIGTERM, would end the process with it, and what was said in folders would stay there.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         serving.run()
     finally:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 RETRY_S = 30.0
+LONGEST_JOIN_S = 10.0
 
 
 class LivePictures:
@@ -49,6 +50,9 @@ class LivePictures:
         self._tried = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="live-pictures", daemon=True)
+
+    def start(self) -> None:
+        """Begin; only once everything else is imported: a Ctrl-C amid imports of two threads can lock both out."""
         self._thread.start()
 
     def as_json(self) -> dict[str, Any]:
@@ -70,7 +74,8 @@ class LivePictures:
     def close(self) -> None:
         """End the hub, and take back what was said in folders."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join(timeout=LONGEST_JOIN_S)
         self._exit.close()
 
     async def _serve(self, socket: WebSocket) -> None:
@@ -163,6 +168,7 @@ def published(place: Path, port: int) -> Iterator[None]:
 
     host = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node())[:40] or "localhost"
     name = f"dashboard-{host}-{os.getpid()}"
+    withdraw_dead(place, f"dashboard-{host}-")
     try:
         publish_endpoint(place, name, Endpoint(host=host, port=port, at=time.time()))
     except (GamefleetError, OSError):
@@ -172,3 +178,15 @@ def published(place: Path, port: int) -> Iterator[None]:
         yield
     finally:
         withdraw_endpoint(place, name)
+
+
+def withdraw_dead(place: Path, prefix: str) -> None:
+    """Take back what dashboards of this machine said that were killed: each word is a connection that is tried."""
+    import psutil
+
+    from gamefleet.transport.rendezvous import withdraw_endpoint
+
+    for path in place.glob(f"viewer-{prefix}*.json"):
+        number = path.stem.rpartition("-")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            withdraw_endpoint(place, path.stem.removeprefix("viewer-"))

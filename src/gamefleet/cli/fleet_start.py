@@ -157,6 +157,7 @@ def prepare_streaming(fleet: Fleet, request: FleetRequest) -> None:
     streaming = request.config.streaming
     if streaming.enabled is not True:
         return
+    import getpass
     import socket
 
     from gamefleet.topologies.streaming import prepare_fleet
@@ -164,7 +165,7 @@ def prepare_streaming(fleet: Fleet, request: FleetRequest) -> None:
     shared = request.config.collaboration.folder.absolute() if request.config.collaboration.enabled else None
     folder = shared or fleet.paths.root
     prepare_fleet([fleet.paths.root, *([shared] if shared else [])], host=socket.gethostname())
-    print(f"Watch it from where you sit: gamefleet view --via USER@{socket.gethostname()}:{folder}")
+    print(f"Watch it from where you sit: gamefleet view --via {getpass.getuser()}@{socket.gethostname()}:{folder}")
 
 
 def forgiven(chain: ChainFacts, request: FleetRequest) -> tuple[str, ...]:
