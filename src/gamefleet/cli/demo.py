@@ -40,6 +40,7 @@ def demo(
     asked, settings = settings_for(package, asked, is_resumed=False)
     started = time.monotonic()
     print(f"Training for {settings.run.total_steps:,} steps on {settings.actors.num_envs} games ...", flush=True)
+    print(f"Watch it, in another terminal: gamefleet dashboard {settings.run.runs_folder}", flush=True)
     outcome = train_run(package, settings, asked, "fresh")
     print(f"{outcome.status} at step {outcome.step:,} after {time.monotonic() - started:.0f} s: {outcome.reason}")
     if outcome.status != "finished":
