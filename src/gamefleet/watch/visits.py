@@ -23,6 +23,9 @@ MOST_TILES = 400_000
 
 LEAST_SLICES = 8
 TRAIL_SPOTS = 200
+OLDER_TRAIL_SPOTS = 60
+"""Of each slice before the last: enough to see where somebody came from."""
+
 MOST_TRAILS = 512
 
 Spot = tuple[int, int, int]
@@ -48,18 +51,20 @@ class Slice:
         last_step: Its end.
         rows: Lines that it holds.
         tiles: Steps spent on each tile.
+        trails: The last spots of each environment at its end; empty while it is the last slice.
     """
 
     last_step: int
     rows: int = 0
     tiles: dict[Spot, int] = field(default_factory=dict)
+    trails: dict[str, list[Spot]] = field(default_factory=dict)
 
     def join(self, other: Slice) -> Slice:
         """This slice and the one after it."""
         tiles = dict(self.tiles)
         for spot, count in other.tiles.items():
             tiles[spot] = tiles.get(spot, 0) + count
-        return Slice(other.last_step, self.rows + other.rows, tiles)
+        return Slice(other.last_step, self.rows + other.rows, tiles, other.trails)
 
 
 @dataclass(slots=True)
@@ -132,7 +137,7 @@ class RunVisits:
         return tail.offset > offset
 
     def view(self, until: int | None = None) -> Mapping[str, Any]:
-        """Tiles up to a step, as JSON values; the trails are those of the end.
+        """Tiles and trails up to a step, as JSON values.
 
         Args:
             until: Slices that end after it are left out; None for all.
@@ -148,13 +153,17 @@ class RunVisits:
             "tiles": tiles,
             "trails": [
                 {"env": env, "spots": [number for spot in spots for number in spot]}
-                for env, spots in self.trails.items()
+                for env, spots in self._trails_at(chosen).items()
             ],
             "slices": [piece.last_step for piece in self.slices],
             "rows": self.rows,
             "reading": self.reading,
             "problem": self.problem,
         }
+
+    def _trails_at(self, chosen: Sequence[Slice]) -> Mapping[str, Sequence[Spot]]:
+        """The trails at the end of some slices."""
+        return self.trails if chosen == self.slices else chosen[-1].trails if chosen else {}
 
     def _forget(self) -> None:
         self.slices.clear()
@@ -177,6 +186,8 @@ class RunVisits:
 
     def _slice(self, step: int) -> Slice:
         if not self.slices or self.slices[-1].rows >= self._width:
+            if self.slices:
+                self.slices[-1].trails = {env: list(spots)[-OLDER_TRAIL_SPOTS:] for env, spots in self.trails.items()}
             if len(self.slices) >= MOST_SLICES or self._num_tiles >= MOST_TILES:
                 self._join()
             self.slices.append(Slice(step))

@@ -52,6 +52,10 @@ def test_the_slider_stands_at_slices_and_shows_what_was_visited_until_then(tmp_p
         view = found.view(until + 1)
         assert view["until"] == until
         assert counted(view["tiles"]) == Counter((1, step % 7, 0) for step in range(1, until + 1))
+        spots = view["trails"][0]["spots"]
+        walked = [number for step in range(1, until + 1) for number in (1, step % 7, 0)]
+        assert spots == walked[-len(spots) :], "the trail ends where the player was then"
+        assert len(spots) >= 3 * min(until, visits.OLDER_TRAIL_SPOTS)
 
 
 def test_visits_that_a_later_attempt_takes_back_do_not_count(tmp_path: Path) -> None:
