@@ -177,11 +177,11 @@ def legs_json(chain: ChainPaths, run_folder: Path, alive: Set[str] | None) -> li
 
     legs = read_legs(chain)
     stretches, saves = stretches_of(run_folder)
-    signs = last_signs(run_folder)
+    signs = last_signs(run_folder, stretches, saves)
     ways = [handover(one, two, stretches.get(one.number), stretches.get(two.number)) for one, two in pairwise(legs)]
     return [
         leg_json(chain, leg, stretches.get(leg.number), saves.get(leg.number, []))
-        | (killed_json(leg, stretches.get(leg.number), signs) if was_killed(leg, legs[-1].number, alive) else {})
+        | (killed_json(leg, signs.get(leg.number, 0.0)) if was_killed(leg, legs[-1].number, alive) else {})
         | {"gap_s": way.gap_s if way else None, "ours_s": way.ours_s if way else None}
         for leg, way in zip_longest(legs, ways)
     ]
@@ -192,21 +192,25 @@ def was_killed(leg: LegAccount, newest: int, alive: Set[str] | None) -> bool:
     return not leg.outcome and (leg.number < newest or (alive is not None and leg.job not in alive))
 
 
-def killed_json(leg: LegAccount, stretch: Stretch | None, signs: Mapping[int, float]) -> Json:
+def killed_json(leg: LegAccount, last_sign: float) -> Json:
     """What is told of a leg that could not account for itself: it ended at its last sign of life."""
-    last = signs.get(stretch.attempt) if stretch else None
-    return {"outcome": "killed", "ended_at": last or leg.began_at or None}
+    return {"outcome": "killed", "ended_at": max(last_sign, leg.began_at) or None}
 
 
-def last_signs(run_folder: Path) -> dict[int, float]:
-    """Attempt -> when it last gave a sign of life, seconds since 1970."""
+def last_signs(
+    run_folder: Path, stretches: Mapping[int, Stretch], saves: Mapping[int, Sequence[float]]
+) -> dict[int, float]:
+    """Leg -> when it last gave a sign of life, or saved, seconds since 1970."""
     from gamefleet.runs.paths import RunPaths
 
-    found = {}
+    touched = {}
     with suppress(OSError):
-        for number, path in RunPaths(run_folder).found_attempts():
-            found[number] = path.stat().st_mtime
-    return found
+        for attempt, path in RunPaths(run_folder).found_attempts():
+            touched[attempt] = path.stat().st_mtime
+    return {
+        leg: max(touched.get(one.attempt, 0.0), one.began_training_at, *saves.get(leg, []))
+        for leg, one in stretches.items()
+    }
 
 
 def leg_json(chain: ChainPaths, leg: LegAccount, stretch: Stretch | None, saves: Sequence[float]) -> Json:

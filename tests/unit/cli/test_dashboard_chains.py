@@ -18,7 +18,7 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> FleetPaths:
-    """A chain of three legs: one saved, one was killed, one is at work; the first hand-over took 9 seconds."""
+    """A chain of three legs: one saved, one was killed, one says nothing yet; the first hand-over took 9 seconds."""
     paths = FleetPaths(tmp_path / "red")
     chain = ChainFacts(member="m0", run_folder=str(paths.root), command=("true",))
     facts = FleetFacts(
@@ -81,8 +81,14 @@ def test_legs_equal_what_jobs_and_runs_wrote_down(fleet: FleetPaths) -> None:
     )
     assert (first["outcome"], first["from_step"], first["to_step"], first["checkpoints"]) == ("saved", 0, 100, [1112.0])
     assert (first["milestones"], first["gap_s"], first["ours_s"]) == (["first_door"], 9.0, 4.0)
-    assert (second["host"], second["outcome"], second["ended_at"], second["to_step"]) == ("n2", "", None, 180)
-    assert (third["number"], third["checkpoints"]) == (3, [])
+    assert (second["host"], second["outcome"], second["ended_at"], second["to_step"]) == ("n2", "killed", 1200.0, 180)
+    assert (third["number"], third["outcome"], third["checkpoints"]) == (3, "killed", []), "its job is gone"
+
+
+def test_in_a_copy_the_newest_leg_counts_as_at_work_until_it_says_otherwise(fleet: FleetPaths) -> None:
+    found = Chains(environment=ENVIRONMENT, is_copy=True)([fleet.root])
+
+    assert [leg["outcome"] for leg in found["chains"][0]["legs"]] == ["saved", "killed", ""]
 
 
 def test_looking_moves_nothing_on_and_writes_nothing(fleet: FleetPaths) -> None:

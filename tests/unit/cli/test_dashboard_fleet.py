@@ -55,6 +55,24 @@ def test_members_are_shown_with_their_lag_their_share_and_what_was_refused(share
     assert sum(row["weight"] or 0.0 for row in rows.values()) == pytest.approx(1.0)
 
 
+def test_a_member_whose_play_is_refused_is_shut_out_with_the_reason_and_its_weights_are_not_meant(
+    shared: SharedPaths,
+) -> None:
+    write_json(shared.experience_quarantine("bob"), {"member": "bob", "reason": "other pictures"})
+    rows = {row["member"]: row for row in Machines()([shared.root])["members"]}
+
+    assert rows["bob"]["is_quarantined"] is True
+    assert rows["bob"]["reason"] == "is not finite; its play is refused: other pictures"
+    assert {one["member"] for one in Averaging()([shared.root])["rejected"]} == {"bob", "eve"}
+
+
+def test_a_shared_folder_of_another_machine_is_named(tmp_path: Path) -> None:
+    found = Machines()([tmp_path / "elsewhere"])
+
+    assert found["available"] is False
+    assert str(tmp_path / "elsewhere") in found["why"]
+
+
 def test_versions_are_shown_with_what_they_were_made_of(shared: SharedPaths) -> None:
     found = Averaging()([shared.root])
     newest, *_, first = found["versions"]

@@ -56,6 +56,18 @@ def test_a_source_is_asked_again_only_when_its_answer_is_old() -> None:
     assert len(asked) == 2
 
 
+def test_news_make_a_source_ask_soon_and_often_for_a_while() -> None:
+    now, asked, attempts = [0.0], [], [1]
+    source = Source(read=lambda: asked.append(now[0]), interval_s=20.0, clock=lambda: now[0], news=lambda: attempts[0])
+    for second in range(120):
+        now[0] = float(second)
+        attempts[0] = 2 if second >= 65 else 1
+        source.latest(wait_s=5.0)
+        wait_for(source)
+
+    assert [at for at in asked if 60 <= at < 100] == [*range(65, 95, 3)]
+
+
 def test_checks_that_break_off_keep_their_results() -> None:
     def run(tell: object) -> None:
         assert callable(tell)

@@ -129,6 +129,27 @@ def test_a_run_that_is_well_has_no_alarms() -> None:
     assert alarms(signs) == []
 
 
+def test_a_hand_over_between_two_jobs_is_no_alarm() -> None:
+    waiting = job("pending", reason="Dependency", reason_text="it waits for another job to end")
+    others = job("pending", reason="Resources", reason_text="nodes are taken")
+    for jobs in ([waiting], [job("ending"), others]):
+        assert alarms(Signs(run=replace(RUN, chain=chain(jobs=jobs)))) == []
+
+
+def test_a_dead_job_of_a_chain_is_not_for_a_person_to_start_again() -> None:
+    run = replace(RUN, is_dead=True, chain=chain(state="between jobs", fleet="red"))
+    [alarm] = alarms(Signs(run=run))
+
+    assert alarm.level == "warning"
+    assert "gamefleet fleet status --run red" in alarm.remedy
+
+
+def test_one_slow_row_does_not_move_the_end_of_the_run() -> None:
+    run = replace(RUN, steps_per_s=0.001, pace=0.1)
+
+    assert sentence(run) == "training; about 83 minutes left"
+
+
 def test_rows_that_were_always_rare_are_no_alarm() -> None:
     assert alarms(Signs(run=RUN, row_age_s=1000.0, row_interval_s=500.0)) == []
 
