@@ -10,6 +10,7 @@ scripts and everything that would be loaded from elsewhere.
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gamefleet.watch.report_curves import draw_curve
 from gamefleet.watch.run_view import RunView
 
 POINTS = 400
+MOMENT = re.compile(r"\w+_at \d")
 """Stretches of a curve; more would be narrower than a pixel."""
 
 FILMS = {".mp4": "video/mp4", ".webm": "video/webm"}
@@ -163,11 +165,16 @@ def _milestones(reached: Sequence[Json]) -> str:
 def _attempts(view: RunView) -> str:
     kinds = ("attempt_started", "attempt_ended", "checkpoint_rejected", "worker_restarted", "sharing_failed")
     rows = [
-        (clock(one.time_s), words(one.kind), _whole(one.step), one.text)
+        (clock(one.time_s), words(one.kind), _whole(one.step), details(one.text))
         for one in view.events.newest
         if one.kind in kinds
     ]
     return "<h3>Starts and ends</h3>" + table(("when", "what", "step", "details"), rows) if rows else ""
+
+
+def details(text: str) -> str:
+    """What an event says, for people; moments in it are for programs, its own time stands beside it."""
+    return words(", ".join(part for part in text.split(", ") if not MOMENT.match(part)))
 
 
 def _settings(view: RunView) -> str:
