@@ -23,8 +23,9 @@ from gamefleet.watch.report_curves import draw_curve
 from gamefleet.watch.run_view import RunView
 
 POINTS = 400
-MOMENT = re.compile(r"\w+_at \d")
 """Stretches of a curve; more would be narrower than a pixel."""
+
+MOMENT = re.compile(r"\w+_at \d")
 
 FILMS = {".mp4": "video/mp4", ".webm": "video/webm"}
 LARGEST_FILM_BYTES = 40 << 20
