@@ -7,8 +7,6 @@ browser. Left out: reading, and everything that writes.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,8 +154,6 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
         show(place.address)
     if isinstance(answers.pictures, LivePictures):
         answers.pictures.start()
-    # Else uvicorn, which ends at SIGTERM, would end the process with it, and what was said in folders would stay there.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         serving.run()
     finally:

@@ -6,7 +6,6 @@ Left out: the folder's rules (`weights`).
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 NEWEST_VERSIONS = 60
 NEWEST_REJECTIONS = 200
-LONGEST_VERDICT = 1 << 16
 
 Json = dict[str, Any]
 
@@ -82,6 +80,8 @@ def members_of(store: SharedStore) -> list[Json]:
 def member_json(store: SharedStore, row: MemberRow, head: Version | None) -> Json:
     """One member."""
     newest = head.version if head else -1
+    from gamefleet.cli.members import play_refused
+
     false_play = play_refused(store, row.member)
     return {
         **asdict(row),
@@ -90,21 +90,6 @@ def member_json(store: SharedStore, row: MemberRow, head: Version | None) -> Jso
         "lag": newest - row.version if row.version >= 0 and newest >= 0 else None,
         "reason": "; ".join(filter(None, (reason_of(store, row), false_play))),
     }
-
-
-def play_refused(store: SharedStore, member: str) -> str:
-    """Why nothing that a member plays is taken in; empty where it is."""
-    from gamefleet.transport.folder_files import read_regular
-
-    found = read_regular(store.paths.experience_quarantine(member), max_bytes=LONGEST_VERDICT)
-    if found.kind == "gone":
-        return ""
-    try:
-        content = json.loads(found.data)
-    except (ValueError, RecursionError):
-        content = {}
-    why = str(content.get("reason") or "") if isinstance(content, dict) else ""
-    return f"its play is refused: {why or 'no reason can be read'}"
 
 
 def reason_of(store: SharedStore, row: MemberRow) -> str:

@@ -17,7 +17,9 @@ import typer
 
 if TYPE_CHECKING:
     from gamefleet.weights.members import MemberRow
+    from gamefleet.weights.store import SharedStore
 
+LONGEST_VERDICT = 1 << 16
 HEADINGS = ("member", "kind", "host", "seen", "version", "steps/s", "samples", "updates", "merges", "rejected")
 
 
@@ -57,7 +59,7 @@ def members(
         print(json.dumps(found, indent=2))
         return
     print(f"{facts.fleet} ({facts.game_name}), merged version {head.version if head else 'none'}")
-    print("\n".join(lines(rows)))
+    print("\n".join([*lines(rows), *refused_play(store, rows)]))
 
 
 def lines(rows: Sequence[MemberRow]) -> Iterator[str]:
@@ -76,6 +78,13 @@ def lines(rows: Sequence[MemberRow]) -> Iterator[str]:
             yield f"{row.member}: the last refused contribution {row.last_reason}."
 
 
+def refused_play(store: SharedStore, rows: Sequence[MemberRow]) -> Iterator[str]:
+    """For people: whose play is not taken in, and why."""
+    for row in rows:
+        if why := play_refused(store, row.member):
+            yield f"{row.member}: {why}."
+
+
 def cells(row: MemberRow) -> tuple[str, ...]:
     """One member as a row of the table."""
     return (
@@ -90,3 +99,18 @@ def cells(row: MemberRow) -> tuple[str, ...]:
         f"{row.merges:,}",
         f"{row.rejected:,}",
     )
+
+
+def play_refused(store: SharedStore, member: str) -> str:
+    """Why nothing that a member plays is taken in; empty where it is."""
+    from gamefleet.transport.folder_files import read_regular
+
+    found = read_regular(store.paths.experience_quarantine(member), max_bytes=LONGEST_VERDICT)
+    if found.kind == "gone":
+        return ""
+    try:
+        content = json.loads(found.data)
+    except (ValueError, RecursionError):
+        content = {}
+    why = str(content.get("reason") or "") if isinstance(content, dict) else ""
+    return f"its play is refused: {why or 'no reason can be read'}"

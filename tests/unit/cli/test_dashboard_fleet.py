@@ -8,6 +8,7 @@ import pytest
 from tests.unit.weights.conftest import Fleet
 
 from gamefleet.cli.dashboard_fleet import Averaging, Machines
+from gamefleet.cli.members import members
 from gamefleet.files import write_json
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Card, Heartbeat, Rejection, as_json
@@ -56,7 +57,7 @@ def test_members_are_shown_with_their_lag_their_share_and_what_was_refused(share
 
 
 def test_a_member_whose_play_is_refused_is_shut_out_with_the_reason_and_its_weights_are_not_meant(
-    shared: SharedPaths,
+    shared: SharedPaths, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_json(shared.experience_quarantine("bob"), {"member": "bob", "reason": "other pictures"})
     rows = {row["member"]: row for row in Machines()([shared.root])["members"]}
@@ -64,6 +65,9 @@ def test_a_member_whose_play_is_refused_is_shut_out_with_the_reason_and_its_weig
     assert rows["bob"]["is_quarantined"] is True
     assert rows["bob"]["reason"] == "is not finite; its play is refused: other pictures"
     assert {one["member"] for one in Averaging()([shared.root])["rejected"]} == {"bob", "eve"}
+
+    members(shared_dir=shared.root)
+    assert "bob: its play is refused: other pictures." in capsys.readouterr().out
 
 
 def test_a_shared_folder_of_another_machine_is_named(tmp_path: Path) -> None:
