@@ -1,8 +1,11 @@
 """Strangers get nothing: other sites, other names, paths out of the folders, oversized requests."""
 
+import http.client
 import json
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from tests.watch.run_folders import Page, make_run, served, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from gamefleet.watch import idling
 from gamefleet.watch.security import HEADERS, LARGEST_BODY_BYTES
 from gamefleet.watch.serving import LONGEST_MESSAGE_BYTES, needed_token
 
@@ -159,6 +163,36 @@ def test_hundreds_of_idle_connections_leave_room_for_none_and_the_server_lives(p
         connection.close()
 
     wait_until(lambda: page.ask("/api/runs")[0] == 200)
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"answered"], ids=["none", "half", "late"]
+)
+def test_connections_that_say_nothing_more_make_room_by_themselves(
+    page: Page, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(idling, "LOOK_S", 0.2)
+    whole = f"GET /api/site HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", page.port), 10.0)) for _ in range(160)]
+        for connection in idle[:100]:
+            connection.sendall(whole + b"GET" if said == b"answered" else said)
+        wait_until(lambda: page.ask("/api/runs")[0] == 200)
+        for connection in idle:
+            while connection.recv(1 << 16):
+                pass
+
+
+def test_who_asks_again_and_again_is_not_hung_up_on(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idling, "LOOK_S", 0.2)
+    with closing(http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)) as browser:
+        browser.connect()
+        own = browser.sock
+        for _ in range(12):
+            browser.request("GET", "/api/runs")
+            assert browser.getresponse().read()
+            time.sleep(0.05)
+        assert browser.sock is own
 
 
 def test_without_the_token_there_is_nothing_where_one_is_needed(locked: Page) -> None:

@@ -43,7 +43,8 @@ def report(
     for view in site.views:
         read_all(view)
     text = page(site.title, site.views, surroundings(site), with_film=video, now=time.time())
-    target = output or Path(f"{site.title}-report.html")
+    usual = Path(f"{site.title}-report.html")
+    target = output / usual if output and output.is_dir() else output or usual
     write_bytes(target, text.encode())
     print(f"{len(text.encode()) / 1e6:.1f} MB: {target}")
 

@@ -179,6 +179,8 @@ def show_window(hub: Hub, tunnel: ReverseTunnel | None, wishes: Wishes, *, opens
     from gamefleet.watch.subscription import Wish
     from gamefleet.watch.window import Window
 
+    if not has_screen(os.environ):
+        raise ConfigError("There is no screen here for a window", value="--window", remedy="Leave it out for a page.")
     subscription = hub.watch()
     subscription.wish(Wish(agents="best", top_k=wishes.top_k, frames_per_s=wishes.frames_per_s))
     window = Window(subscription, size=wishes.size, title="gamefleet: the best agents")
@@ -235,6 +237,15 @@ def report_until(
             who = f"{streaming['producers']} players" if streaming["producers"] else streaming["why"]
             print(f"{who}{state}", file=sys.stderr, flush=True)
         time.sleep(pause_s)
+
+
+def has_screen(environ: Mapping[str, str]) -> bool:
+    """Whether a window could open here, also one that shows itself where the user logged in from.
+
+    SDL draws where nobody sees it when there is none.
+    """
+    names = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in names)
 
 
 def has_display(environ: Mapping[str, str]) -> bool:

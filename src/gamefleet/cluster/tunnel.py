@@ -25,40 +25,15 @@ from typing import IO, Literal
 from gamefleet.cluster.check_host import CONNECT_TIMEOUT_S, Host
 from gamefleet.cluster.check_programs import NEVER_ASK, Completed
 from gamefleet.cluster.ssh import ALIVE_COUNT, ALIVE_INTERVAL_S, Remote, end, ssh_words, text_of
+from gamefleet.cluster.tunnel_scripts import AGREE, NO_FOLDER_STATUS, PUBLISH, PUBLISHED
 from gamefleet.errors import ClusterError
 
 LOOPBACK = "127.0.0.1"
 ALLOCATED = re.compile(r"Allocated port (\d+) for remote forward")
-PUBLISHED = "gamefleet-viewer-is-published"
 BEAT_INTERVAL_S = 10.0
 LOOK_INTERVAL_S = 0.2
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
-NO_FOLDER_STATUS = 93
 ASK_TIMEOUT_S = 40.0
-
-PUBLISH = """
-cd {folder} || exit {no_folder}
-umask 077
-read port || exit 0
-mkdir -p stream
-rm -f stream/viewer-{viewer}-*.json
-file=stream/viewer-{viewer}-$$.json
-printf '{{"host": "%s", "port": %s, "at": %s}}\\n' "$(uname -n)" "$port" "$(date +%s)" > "stream/.tmp-$$" || exit 1
-mv -f "stream/.tmp-$$" "$file" && echo {published}
-while read beat; do touch -c "$file"; done
-rm -f "$file"
-"""
-"""Runs on the login node for as long as the tunnel is up; its input ends with the tunnel."""
-
-AGREE = """
-cd {folder} || exit {no_folder}
-umask 077
-if [ ! -s stream/token ]; then
-  mkdir -p stream && cat > "stream/.tmp-$$" && mv -f "stream/.tmp-$$" stream/token || exit 1
-fi
-cat stream/token
-"""
-"""Prints the token that the folder holds; where there is none, the one that is offered on the input becomes it."""
 
 TunnelKind = Literal["connecting", "open", "down", "closed"]
 

@@ -219,7 +219,7 @@ class Connection:
         with suppress(EndedError, WireError, OSError):
             self.say(farewell(goodbye), deadline)
             self._plain.shutdown(socket.SHUT_WR)
-            while True:
+            while time.monotonic() < deadline:  # whoever goes on talking is not heard out
                 self._reader.discard()
                 if not self._read():
                     self._wait_until(deadline, selectors.EVENT_READ)

@@ -36,6 +36,7 @@ from gamefleet.transport.wire import FrameKind, Goodbye, Hello, WireError, frame
 MOST_REFUSALS = 64
 PATIENCE_S = 5.0
 LOOK_S = 0.25
+HIGHEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +224,8 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ConfigError: The port is taken, or the address is not of this machine.
     """
+    if not 0 <= port <= HIGHEST_PORT:
+        raise ConfigError("This is no port", value=port, remedy=f"Choose 1 to {HIGHEST_PORT}, or 0 for any.")
     try:
         made = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

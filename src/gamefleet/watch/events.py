@@ -118,7 +118,7 @@ def event_of(line: Line) -> Event | None:
     step, time_s, attempt = row.get("step"), row.get("time"), row.get("attempt")
     details = {name: short(value) for name, value in row.items() if name not in SAID_ELSEWHERE}
     return Event(
-        time_s=float(time_s) if is_sane(time_s) else 0.0,
+        time_s=float(time_s or 0.0) if is_sane(time_s) else 0.0,
         kind=row["kind"][:LONGEST_TEXT],
         step=step if isinstance(step, int) and is_sane(step) else None,
         attempt=attempt if isinstance(attempt, int) and is_sane(attempt) else 0,

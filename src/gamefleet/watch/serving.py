@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 EVERYWHERE = frozenset({"0.0.0.0", "::"})
+HIGHEST_PORT = 65_535
 MOST_CONNECTIONS = 128
 """More at once are told to come back later."""
 
@@ -67,6 +68,8 @@ def take_place(host: str, port: int | None, *, usual_port: int, token: str | Non
     Raises:
         ConfigError: The port is taken, or this machine has no such address.
     """
+    if port is not None and not 0 <= port <= HIGHEST_PORT:
+        raise ConfigError("This is no port", value=port, remedy=f"Choose 1 to {HIGHEST_PORT}, or 0 for any.")
     for candidate in (usual_port, 0) if port is None else (port,):
         try:
             listener = _listen(host, candidate)

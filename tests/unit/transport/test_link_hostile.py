@@ -361,3 +361,17 @@ def test_callers_who_hang_up_at_once_are_forgotten(
 
     until_connected(ends.dialer(listener.address).link)
     assert works(honest)
+
+
+def test_whoever_is_sent_away_and_goes_on_talking_is_not_heard_out(
+    ends: LinkedEnds, listener: Listener, honest: tuple[Link, Link], liar: Liar
+) -> None:
+    liar.greet(protocol="another")
+    refusal(listener)
+    began, noise = time.monotonic(), frame(FrameKind.PING) * 4096
+    with suppress(OSError):
+        while time.monotonic() - began < PATIENCE_S:
+            liar.socket.sendall(noise)
+
+    assert time.monotonic() - began < PATIENCE_S
+    assert works(honest)

@@ -11,13 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gamefleet.transport.frames import FRAME, FRAME_BYTES, GRANT, MOST_AGENTS, NAME_CHARACTERS, PLAYER, ROSTER, VIEWER
+from gamefleet.transport.frames import (
+    FRAME,
+    FRAME_BYTES,
+    GRANT,
+    MOST_AGENTS,
+    NAME_CHARACTERS,
+    PLAYER,
+    ROSTER,
+    VIEWER,
+    read_frame,
+)
 from gamefleet.transport.link import Link
 from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.pictures import encode
 from gamefleet.transport.token import Token, new_token
 from gamefleet.watch.hub import Hub
-from gamefleet.watch.players import MOST_MALFORMED, player_listener
+from gamefleet.watch.players import MOST_MALFORMED, SPEED_WINDOW_S, player_listener
 from gamefleet.watch.subscription import MOST_WATCHED, Wish
 
 PATIENCE_S = 30.0
@@ -223,3 +233,15 @@ def test_a_watcher_can_wish_for_no_more_than_fits_on_a_screen(hub: Hub) -> None:
     watcher = hub.watch()
     watcher.wish(Wish(agents=tuple(f"m0/{env}" for env in range(1000))))
     assert len(watcher.agents) == MOST_WATCHED
+
+
+def test_a_viewer_that_nobody_asks_for_numbers_forgets_old_pictures(hub: Hub, token: Token) -> None:
+    with player(hub, token) as link:
+        until(lambda: hub.statistics()["players"], "a player")
+        known = next(iter(hub._players))
+        frame = read_frame(header(0, 1), [memoryview(PNG)])
+        for second in range(1000):
+            known._granted[0] = 1
+            known._take(frame, float(second))
+        assert len(known._arrivals[0]) <= SPEED_WINDOW_S + 1
+        assert link.state.kind == "connected"
