@@ -1,7 +1,8 @@
 """What does it cost a run to be watched?
 
-The cartridge with the demo's settings, in one process that plays, learns and streams: rounds with two agents being
-watched at 15 pictures a second, and rounds with nobody watching, in turn. The viewer is a process of its own that takes
+The cartridge with the demo's settings, in one process that streams: stretches with two agents being watched at 15
+pictures a second, and stretches with nobody watching, in turn; playing alone leaves the viewer one processor of
+two, training leaves it none. The viewer is a process of its own that takes
 only what the run leaves of this machine's processors, since it usually is on another machine. Both wall time and the
 processor time of the run with its workers are compared, because the latter does not depend on what else runs here.
 Bytes are those of the pictures, before encryption, which adds less than a hundredth.
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -35,7 +36,7 @@ from gamefleet.transport.rendezvous import rendezvous
 from gamefleet.transport.token import write_token
 from table import report
 
-PAIRS = 8
+PAIRS = 16
 PART_S = 2.0
 SETTLE_S = 0.4
 
@@ -119,12 +120,13 @@ def main() -> None:
         with streamed(solo.actor, settings, places=[place], member="m0", run="benchmark", environ={}):
             while solo.updates < 20:
                 solo.run_round()
-            pairs = [measure(solo, viewer) for _ in range(PAIRS)]
+            training = [measure(solo, solo.run_round, viewer) for _ in range(PAIRS)]
+            playing = [measure(solo, solo.actor.step, viewer) for _ in range(PAIRS)]
         viewer.close()
     report(
         "streaming",
         f"What does it cost to be watched? {PAIRS} pairs of {PART_S:.0f} s each, in turn; medians.",
-        rows(pairs),
+        [*rows("playing", playing), *rows("training", training)],
         write,
     )
 
@@ -147,26 +149,26 @@ class Part:
         return Part(steps=self.steps + other.steps, wall_s=self.wall_s + other.wall_s, cpu_s=self.cpu_s + other.cpu_s)
 
 
-def measure(solo: Solo, viewer: Viewer) -> tuple[Part, Part, dict[str, Any]]:
+def measure(solo: Solo, turn: Callable[[], object], viewer: Viewer) -> tuple[Part, Part, dict[str, Any]]:
     """Nobody watching, two agents watched, and nobody again; and what came of the pictures."""
     viewer.say("rest")
-    alone = play(solo)
+    alone = play(solo, turn)
     viewer.say("watch")
-    watched = play(solo) + play(solo)
+    watched = play(solo, turn) + play(solo, turn)
     numbers = viewer.say("numbers")
     viewer.say("rest")
-    return alone + play(solo), watched, numbers
+    return alone + play(solo, turn), watched, numbers
 
 
-def play(solo: Solo) -> Part:
-    """Rounds, once what was said to the viewer has had time to arrive."""
+def play(solo: Solo, turn: Callable[[], object]) -> Part:
+    """Rounds or steps, once what was said to the viewer has had time to arrive."""
     settled = time.perf_counter() + SETTLE_S
     while time.perf_counter() < settled:
-        solo.run_round()
+        turn()
     processes = [psutil.Process(), *(child for child in psutil.Process().children() if child.nice() < 19)]
     steps, started, cpu = solo.steps, time.perf_counter(), cpu_s(processes)
     while time.perf_counter() - started < PART_S / 2:
-        solo.run_round()
+        turn()
     return Part(steps=solo.steps - steps, wall_s=time.perf_counter() - started, cpu_s=cpu_s(processes) - cpu)
 
 
@@ -175,7 +177,7 @@ def cpu_s(processes: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in processes)
 
 
-def rows(pairs: list[tuple[Part, Part, dict[str, Any]]]) -> list[dict[str, str | float]]:
+def rows(name: str, pairs: list[tuple[Part, Part, dict[str, Any]]]) -> list[dict[str, str | float]]:
     """The table."""
     speed = median(watched.steps / watched.wall_s * alone.wall_s / alone.steps for alone, watched, _ in pairs)
     alone, watched = (sum_of(column) for column in list(zip(*pairs, strict=True))[:2])
@@ -183,11 +185,11 @@ def rows(pairs: list[tuple[Part, Part, dict[str, Any]]]) -> list[dict[str, str |
     frames = median(numbers["frames_per_s"] for _, _, numbers in pairs)
     sent = median(numbers["bytes_per_s"] for _, _, numbers in pairs)
     return [
-        {"what": "steps a second, two agents watched / nobody watching (goal 0.98)", "value": f"{speed:.3f}"},
-        {"what": "steps a processor second, likewise", "value": f"{cpu:.3f}"},
-        {"what": "pictures/s of the two agents together", "value": f"{frames:.1f}"},
-        {"what": "kB/s of the two agents together (goal 60)", "value": f"{sent / 1000:.1f}"},
-        {"what": "bytes a picture", "value": f"{sent / max(frames, 1e-9):.0f}"},
+        {"what": f"{name}: steps a second, two agents watched / nobody watching (goal 0.98)", "value": f"{speed:.3f}"},
+        {"what": f"{name}: steps a processor second, likewise", "value": f"{cpu:.3f}"},
+        {"what": f"{name}: pictures/s of the two agents together", "value": f"{frames:.1f}"},
+        {"what": f"{name}: kB/s of the two agents together (goal 60)", "value": f"{sent / 1000:.1f}"},
+        {"what": f"{name}: bytes a picture", "value": f"{sent / max(frames, 1e-9):.0f}"},
     ]
 
 

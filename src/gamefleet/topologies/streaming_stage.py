@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,7 @@ class Stage:
         self._audiences: tuple[Audience, ...] = ()
         self._doors = threading.Lock()
         self._asked: dict[int, list[Audience]] = {}
+        self._last: dict[int, Taken] = {}
         self._roster_at = -float("inf")
 
     def admit(self, credits: Credits) -> Audience:
@@ -133,12 +134,18 @@ class Stage:
 
     def _collect(self) -> None:
         for env, audiences in self._asked.items():
-            row = row_of(self._actor.standing(env))
-            taken = Taken(row=row, picture=self._scene.pictures[env].copy(), at=self._wall())
+            taken = self._last[env] = self._taken_of(env)
             for audience in audiences:
                 audience.put(taken=taken)
         self._scene.wanted[list(self._asked)] = False
         self._asked = {}
+
+    def _taken_of(self, env: int) -> Taken:
+        """The picture of one agent; one that has not changed, as when it walks against a wall, is not encoded again."""
+        row, picture, last = row_of(self._actor.standing(env)), self._scene.pictures[env], self._last.get(env)
+        if last is not None and np.array_equal(picture, last.picture):
+            return replace(last, row=row, at=self._wall())
+        return Taken(row=row, picture=picture.copy(), at=self._wall())
 
     def _call_the_roll(self, present: list[Audience]) -> None:
         self._roster_at = self._clock()
