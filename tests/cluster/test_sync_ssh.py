@@ -80,7 +80,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
     yield make
     for folder in mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # a server's child may still stand in it
 
 
 def put(path: Path, text: str) -> None:

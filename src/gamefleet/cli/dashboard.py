@@ -37,7 +37,10 @@ FoldersArgument = Annotated[
 PortOption = Annotated[int | None, typer.Option("--port", help="Of the pages; default: 8080, or any that is free.")]
 ListenOption = Annotated[str, typer.Option("--listen", metavar="HOST", help="Address of this machine to serve on.")]
 OpenOption = Annotated[
-    bool | None, typer.Option("--open/--no-open", help="Open a browser; default: where there is one.")
+    bool | None,
+    typer.Option(
+        "--open/--no-open", help="Open a browser; default: where there is one and the address holds no token."
+    ),
 ]
 StreamOption = Annotated[
     int | None,
@@ -150,7 +153,8 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
     serving = Serving(make_app(answers, more=frames_of(answers)), place)
     answers.freshness.start()
     print(f"The dashboard is at {place.address} (Ctrl-C ends it; no run notices).", flush=True)
-    if opens or (opens is None and has_display(os.environ)):
+    # A token in the browser's arguments could be read by everybody on this machine.
+    if place.token is None and (opens or (opens is None and has_display(os.environ))):
         show(place.address)
     if isinstance(answers.pictures, LivePictures):
         answers.pictures.start()

@@ -166,7 +166,7 @@ def show_page(hub: Hub, tunnel: ReverseTunnel | None, wishes: Wishes, *, opens: 
     serving = Serving(viewer_app(hub, view=look, extra=more), place)
     serving.start()
     print(f"the best agents: {place.address}", flush=True)
-    if opens and has_display(os.environ):
+    if opens and place.token is None and has_display(os.environ):
         webbrowser.open(place.address)
     try:
         report_until(lambda: False, hub, tunnel)

@@ -65,7 +65,7 @@ def test_a_browser_is_opened_only_where_somebody_sits() -> None:
 
 
 def test_a_laptop_streams_only_if_it_was_told_so_itself() -> None:
-    assert not streaming_of({}).enabled
+    assert streaming_of({}).enabled is not True
     assert streaming_of({"streaming": {"enabled": True, "port": 9000}}).port == 9000
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from tests.unit.watch.test_hub import PNG, facts, granted, header, offer, player, row, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -141,7 +141,7 @@ def test_pages_of_other_sites_see_nothing(site: Site, origin: str) -> None:
 
 def test_another_name_for_this_machine_is_refused_and_paths_lead_nowhere_else(site: Site) -> None:
     address = f"http://127.0.0.1:{site.port}"
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         assert client.get(f"{address}/", headers={"host": "evil.example"}).status_code == 421
         assert "screens" in client.get(f"{address}/").text
         for path in (
@@ -155,7 +155,7 @@ def test_another_name_for_this_machine_is_refused_and_paths_lead_nowhere_else(si
 
 def test_the_page_is_told_who_plays_and_why_nothing_comes(site: Site) -> None:
     address = f"http://127.0.0.1:{site.port}/api/agents"
-    with httpx.Client(trust_env=False) as client:
+    with httpx2.Client(trust_env=False) as client:
         answer = client.get(address).json()
         assert answer["view"] == LOOK
         assert answer["agents"] == []
