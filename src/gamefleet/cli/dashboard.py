@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamefleet.cli.watching import has_display, open_page
 from gamefleet.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def serve(answers: Answers, place: Place, *, opens: bool | None) -> None:
     print(f"The dashboard is at {place.address} (Ctrl-C ends it; no run notices).", flush=True)
     # A token in the browser's arguments could be read by everybody on this machine.
     if place.token is None and (opens or (opens is None and has_display(os.environ))):
-        show(place.address)
+        open_page(place.address)
     if isinstance(answers.pictures, LivePictures):
         answers.pictures.start()
     try:
@@ -176,18 +177,3 @@ def frames_of(answers: Answers) -> list[BaseRoute]:
     from gamefleet.watch.hub import Hub
 
     return [FramesSocket(answers.pictures).route()] if isinstance(answers.pictures, Hub) else []
-
-
-def has_display(environment: os._Environ[str] | dict[str, str]) -> bool:
-    """Whether a browser can be opened for the person who typed the command."""
-    return (
-        bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")) and "SSH_CONNECTION" not in environment
-    )
-
-
-def show(address: str) -> None:
-    """Open the browser; it starts in its own time."""
-    import threading
-    import webbrowser
-
-    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

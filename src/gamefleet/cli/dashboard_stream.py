@@ -7,8 +7,6 @@ players -> hub -> pages. Left out: pictures (`watch.hub`), and the way from a co
 from __future__ import annotations
 
 import os
-import platform
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gamefleet.cli.watching import listening, machine_label
 from gamefleet.errors import GamefleetError
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from gamefleet.watch.frames_socket import FramesSocket
     from gamefleet.watch.hub import Hub
 
-LOOPBACK = "127.0.0.1"
 RETRY_S = 30.0
 LONGEST_JOIN_S = 10.0
 
@@ -119,7 +117,7 @@ def pictures_through(remote: Remote, port: int, ssh_config: Path | None) -> Iter
     Raises:
         ClusterError: The machine or the folder cannot be reached.
     """
-    from gamefleet.cli.view import held_tunnel, listening, token_for
+    from gamefleet.cli.view import held_tunnel, token_for
 
     token, _ = token_for(str(remote), None, ssh_config)
     with listening(port, token) as (hub, actual), held_tunnel(remote, actual, ssh_config):
@@ -135,15 +133,10 @@ def live_pictures(port: int, folders: Sequence[Path]) -> Iterator[Hub]:
         folders: Run folders and shared folders; each is told where the hub is while the block lasts.
     """
     from gamefleet.transport.rendezvous import rendezvous
-    from gamefleet.watch.hub import Hub
-    from gamefleet.watch.players import player_listener
 
     places = [rendezvous(folder) for folder in folders]
-    listener = player_listener(LOOPBACK, port, token_for(places), name=platform.node() or "dashboard")
-    actual = int(listener.address[1])
-    hub = Hub(listener, listening=f"{LOOPBACK}:{actual}")
     with ExitStack() as stack:
-        stack.callback(hub.close)
+        hub, actual = stack.enter_context(listening(port, token_for(places)))
         for place in places:
             stack.enter_context(published(place, actual))
         yield hub
@@ -166,7 +159,7 @@ def published(place: Path, port: int) -> Iterator[None]:
     """
     from gamefleet.transport.rendezvous import Endpoint, publish_endpoint, withdraw_endpoint
 
-    host = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node())[:40] or "localhost"
+    host = machine_label("localhost")
     name = f"dashboard-{host}-{os.getpid()}"
     withdraw_dead(place, f"dashboard-{host}-")
     try:

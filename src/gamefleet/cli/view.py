@@ -7,10 +7,8 @@ Place in the data flow: a person's own machine. Left out: everything that shows 
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import time
-import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gamefleet.cli.watching import LOOPBACK, has_display, listening, machine_label, open_page
 from gamefleet.errors import ConfigError
 from gamefleet.topologies.streaming_settings import DEFAULT_PORT
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 REPORT_INTERVAL_S = 5.0
 LOOK_INTERVAL_S = 0.5
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,33 +115,12 @@ TOKEN_VARIABLES = ("GAMEFLEET_AUTH_TOKEN_FILE", "GAMEFLEET_AUTH_TOKEN")
 
 
 @contextmanager
-def listening(port: int, token: Token) -> Iterator[tuple[Hub, int]]:
-    """A hub for players on this machine's loopback address.
-
-    Yields:
-        The hub, and its port.
-    """
-    from gamefleet.watch.hub import Hub
-    from gamefleet.watch.players import player_listener
-
-    listener = player_listener(LOOPBACK, port, token, name=platform.node() or "viewer")
-    actual = listener.address[1]
-    hub = Hub(listener, listening=f"{LOOPBACK}:{actual}")
-    try:
-        yield hub, actual
-    finally:
-        hub.close()
-
-
-@contextmanager
 def held_tunnel(remote: Remote, port: int, ssh_config: Path | None) -> Iterator[ReverseTunnel]:
     """A tunnel that leads from the login node to the hub."""
-    import re
-
     from gamefleet.cluster.check_host import Host
     from gamefleet.cluster.tunnel import ReverseTunnel, tunnel_words
 
-    name = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node())[:40] or "viewer"
+    name = machine_label("viewer")
     ssh = tunnel_words(Host(name=remote.login, ssh_config=ssh_config))
     tunnel = ReverseTunnel(remote, port=port, viewer=name, ssh=ssh)
     try:
@@ -167,7 +144,7 @@ def show_page(hub: Hub, tunnel: ReverseTunnel | None, wishes: Wishes, *, opens: 
     serving.start()
     print(f"the best agents: {place.address}", flush=True)
     if opens and place.token is None and has_display(os.environ):
-        webbrowser.open(place.address)
+        open_page(place.address)
     try:
         report_until(lambda: False, hub, tunnel)
     finally:
@@ -246,10 +223,3 @@ def has_screen(environ: Mapping[str, str]) -> bool:
     """
     names = ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
     return sys.platform in ("darwin", "win32") or any(environ.get(name) for name in names)
-
-
-def has_display(environ: Mapping[str, str]) -> bool:
-    """Whether a browser could show itself here; not through a login from elsewhere."""
-    if environ.get("SSH_CONNECTION"):
-        return False
-    return sys.platform in ("darwin", "win32") or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

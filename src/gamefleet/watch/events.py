@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gamefleet.watch.attempts import parsed
-from gamefleet.watch.tail import Line, Tail
+from gamefleet.watch.tail import Line, Tail, unreadable
 
 KEPT_EVENTS = 1000
 MOST_MILESTONES = 2000
@@ -72,7 +72,7 @@ class RunEvents:
         """What is wrong with the file, for people; empty when nothing is."""
         found = [self.tail.trouble] if self.tail.trouble else []
         if self.ignored:
-            found.append(f"{self.ignored} line{'s' if self.ignored > 1 else ''} could not be read")
+            found.append(unreadable(self.ignored))
         return "; ".join(found)
 
     def look(self) -> bool:

@@ -15,7 +15,7 @@ import msgspec
 
 from gamefleet.watch.attempts import AttemptFile, kind_of, parsed
 from gamefleet.watch.curves import Curve
-from gamefleet.watch.tail import Line, Tail
+from gamefleet.watch.tail import Line, Tail, unreadable
 
 MOST_NAMES = 512
 """Metrics of one run; what has other names is counted as left out."""
@@ -82,7 +82,7 @@ class RunMetrics:
         tail = self.file.tail
         found = [tail.trouble] if tail.trouble else []
         if self.ignored:
-            found.append(f"{self.ignored} line{'s' if self.ignored > 1 else ''} could not be read")
+            found.append(unreadable(self.ignored))
         if tail.cut and tail.is_at_end:
             found.append("the last line is not whole")
         if self.crowded_out:

@@ -170,3 +170,8 @@ def _lines_with(data: bytes, needle: bytes, offset: int) -> Iterator[Line]:
         begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
         yield Line(offset + begin, data[begin:end])
         at = data.find(needle, end)
+
+
+def unreadable(count: int) -> str:
+    """That so many lines of a file could not be read, for people."""
+    return f"{count} line{'s' if count > 1 else ''} could not be read"

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gamefleet.watch.attempts import AttemptFile, kind_of
-from gamefleet.watch.tail import Tail
+from gamefleet.watch.tail import Tail, unreadable
 
 MOST_SLICES = 64
 MOST_TILES = 400_000
@@ -105,7 +105,7 @@ class RunVisits:
         """What is wrong with the file, for people; empty when nothing is."""
         found = [self.file.tail.trouble] if self.file.tail.trouble else []
         if self.ignored:
-            found.append(f"{self.ignored} line{'s' if self.ignored > 1 else ''} could not be read")
+            found.append(unreadable(self.ignored))
         if self.crowded_out:
             found.append(f"{self.crowded_out} visits were left out: there are too many different tiles")
         return "; ".join(found)

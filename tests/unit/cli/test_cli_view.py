@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gamefleet.cli.actors import streaming_of
-from gamefleet.cli.view import has_display
+from gamefleet.cli.watching import has_display
 from gamefleet.topologies.streaming import prepare_fleet
 from gamefleet.transport.rendezvous import login_hosts, rendezvous, tokens
 
