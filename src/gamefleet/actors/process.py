@@ -180,7 +180,10 @@ def start_failed(worker: WorkerProcess, gone: WorkerGoneError) -> WorkerError:
 def _environment() -> dict[str, str]:
     # Workers find what this process finds. One thread each: they share the CPUs, and there is one worker per CPU.
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # They sleep while they wait: going round in circles instead, they would take the cores from each other.
+    waiting = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": waiting}
+    return {**os.environ, "PYTHONPATH": path, **alone}
 
 
 def _open_log(number: int, folder: Path | None) -> IO[bytes]:

@@ -7,6 +7,7 @@ every run begins. Left out: everything else; sub-commands import what they need 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -35,6 +36,7 @@ from gamefleet.cli import (
     view,
 )
 from gamefleet.cli.errors import run_and_explain
+from gamefleet.cli.threads import settle_threads
 
 DEBUG_FLAG = "--debug"
 
@@ -89,6 +91,7 @@ def options(
 
 def main() -> None:
     """Run the command line and exit."""
+    settle_threads(os.environ)
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) < len(sys.argv) - 1
     sys.exit(run_and_explain(lambda: app(args=arguments, prog_name="gamefleet", standalone_mode=False), debug=debug))
