@@ -17,7 +17,9 @@ from gamefleet.models.rescaling import unscale
 
 
 def double_q_values(
-    online: Float[Tensor, "batch time heads actions"], target: Float[Tensor, "batch time heads actions"]
+    online: Float[Tensor, "batch time heads actions"],
+    target: Float[Tensor, "batch time heads actions"],
+    legal: Bool[Tensor, "batch time actions"] | None = None,
 ) -> Float[Tensor, "batch time heads"]:
     """Bootstrap values: the online network chooses the action, the target network says what it is worth.
 
@@ -28,12 +30,16 @@ def double_q_values(
     Args:
         online: Squashed values of the online network.
         target: Squashed values of the target network.
+        legal: Actions to choose from; all when None. Where none is legal, which a game only says where nothing follows,
+            the value means nothing.
 
     Returns:
         Values in units of reward.
 
     Source: van Hasselt et al. 2016, equation 4; one argmax per head as in Agent57 (Badia et al. 2020), section 3.1.
     """
+    if legal is not None:
+        online = online.masked_fill(~legal.unsqueeze(-2), -torch.inf)
     best = online.argmax(dim=-1, keepdim=True)
     return unscale(target.gather(-1, best).squeeze(-1))
 
@@ -61,6 +67,16 @@ def squared_loss(
     Source: R2D2 (Kapturowski et al. 2019); the sum as in dqn_zoo's r2d2 agent.
     """
     return 0.5 * torch.einsum("bth,b->h", errors.square(), weights) / errors.shape[0]
+
+
+def weighted_mean(losses: Float[Tensor, "batch time"], weights: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """Losses summed over time and averaged over sequences, as `squared_loss` does.
+
+    Args:
+        losses: Zero where nothing is to be learned.
+        weights: Importance weight of each sequence.
+    """
+    return torch.einsum("bt,b->", losses, weights) / losses.shape[0]
 
 
 def window_priorities(

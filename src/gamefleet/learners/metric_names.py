@@ -13,6 +13,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "learner/q_mean": ("squashed reward", "Mean extrinsic value of the actions taken"),
     "learner/q_max": ("squashed reward", "Largest extrinsic value of the actions taken"),
     "learner/target_mean": ("squashed reward", "Mean extrinsic target"),
+    "learner/auxiliary_loss": ("nats", "Mean auxiliary loss of the trained slots, not weighted; only with its weight"),
     "learner/gradient_norm": ("1", "Global norm of the network's gradient before clipping"),
     "learner/priority_mean": ("squashed reward", "Mean priority of the batch's windows"),
     "learner/priority_max": ("squashed reward", "Largest priority of the batch's windows"),

@@ -28,6 +28,8 @@ def summary(evaluation: Evaluation, losses: Float[Tensor, " heads"]) -> dict[str
         "learner/q_max": values[..., 0].max(),
         "learner/target_mean": targets.sum() / count,
     }
+    if evaluation.auxiliary is not None:
+        scalars |= {"learner/auxiliary_loss": evaluation.auxiliary.detach().sum() / count}
     novelty = evaluation.novelty
     if novelty is None:
         return scalars

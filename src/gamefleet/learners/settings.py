@@ -14,6 +14,10 @@ from gamefleet.errors import ConfigError
 
 Precision = Literal["float32", "bfloat16"]
 
+USUAL_REPLAY_RATIO = 4.0
+"""More trained slots per recorded one get a warning. The README of off-belief learning (Hu et al. 2021) calls a ratio
+below 4 fine and expects significantly worse final play above 10; benchmarks/results/hanabi_learning.md has our own."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueSettings:
@@ -34,7 +38,10 @@ class ValueSettings:
         max_skipped_updates: This many updates in a row without a finite gradient end the run.
         replay_ratio: Trained slots per recorded step; 1 trains on each step once on average. More learns more from the
             same games, until the values overfit to what is remembered.
+        max_replay_ratio: A larger `replay_ratio` is refused.
         learning_starts_steps: Recorded steps before the first update.
+        auxiliary_weight: What the encoder's auxiliary loss counts beside the TD loss; 0 leaves it out.
+        augment: Learn from every window as the game's symmetries change it, another way each time.
     """
 
     batch_size: int = 32
@@ -50,7 +57,10 @@ class ValueSettings:
     precision: Precision = "float32"
     max_skipped_updates: int = 10
     replay_ratio: float = 1.0
+    max_replay_ratio: float = 64.0
     learning_starts_steps: int = 5000
+    auxiliary_weight: float = 0.0
+    augment: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values outside their range.
@@ -63,8 +73,10 @@ class ValueSettings:
         for name in ("discount", "target_mix", "importance_exponent", "priority_max_share"):
             check_range(f"learner.{name}", getattr(self, name), 0.0, 1.0)
         check_range("learner.learning_starts_steps", self.learning_starts_steps, 0, float("inf"))
-        for name in ("learning_rate", "adam_epsilon", "max_gradient_norm", "replay_ratio"):
+        check_range("learner.auxiliary_weight", self.auxiliary_weight, 0.0, float("inf"))
+        for name in ("learning_rate", "adam_epsilon", "max_gradient_norm", "replay_ratio", "max_replay_ratio"):
             check_range(f"learner.{name}", getattr(self, name), 1e-12, float("inf"))
+        check_replay_ratio(self.replay_ratio, self.max_replay_ratio)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,29 @@ class CuriositySettings:
         check_range("curiosity.train_share", self.train_share, 1e-6, 1.0)
         for name in ("learning_rate", "clip"):
             check_range(f"curiosity.{name}", getattr(self, name), 1e-12, float("inf"))
+
+
+def check_replay_ratio(ratio: float, most: float) -> None:
+    """Raise `ConfigError` when the ratio is above what is allowed."""
+    if ratio > most:
+        raise ConfigError(
+            f"Each step would be trained on {ratio:g} times on average, and {most:g} times are allowed",
+            value=ratio,
+            where="learner.replay_ratio",
+            remedy="Play more games per update (more is better than more updates, see docs/guides), or raise "
+            "learner.max_replay_ratio if games are what is scarce.",
+        )
+
+
+def replay_ratio_warning(ratio: float) -> str:
+    """What to tell somebody who trains on each step so often; empty when that is usual."""
+    if ratio <= USUAL_REPLAY_RATIO:
+        return ""
+    return (
+        f"learner.replay_ratio is {ratio:g}: each step is trained on so many times on average. Above "
+        f"{USUAL_REPLAY_RATIO:g} the values overfit to what is remembered; more games per update reach more in the "
+        "same computing time (benchmarks/results/hanabi_learning.md)."
+    )
 
 
 def check_range(name: str, value: int | float, low: int | float, high: int | float) -> None:

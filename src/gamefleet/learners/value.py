@@ -20,15 +20,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from gamefleet.errors import ConfigError, DeviceMemoryError, GamefleetError
+from gamefleet.errors import GamefleetError
 from gamefleet.experience.types import SequenceBatch
+from gamefleet.learners.augmenting import Augmentation, Augmenter
 from gamefleet.learners.curiosity import Curiosity, Novelty
 from gamefleet.learners.evaluation import Evaluation, Evaluator
-from gamefleet.learners.losses import importance_weights, squared_loss, window_priorities
+from gamefleet.learners.losses import importance_weights, squared_loss, weighted_mean, window_priorities
 from gamefleet.learners.metrics import summary
 from gamefleet.learners.optimizer import ClippedAdam
+from gamefleet.learners.refusals import check_fit, out_of_memory
 from gamefleet.learners.settings import ValueSettings
 from gamefleet.learners.tensors import to_device
 from gamefleet.models.arrays import Arrays, load_arrays, module_arrays
@@ -57,9 +59,12 @@ class ValueLearner:
         burn_in: Slots at a window's start that only warm the recurrent state up.
         curiosity: Gives intrinsic rewards to the network's second head; None without one.
         device: Where it computes.
+        augmentation: Changes batches by the game's symmetries; used when the settings say so.
+        seed: Of the augmentation's choices.
 
     Raises:
-        ConfigError: The number of heads does not fit curiosity.
+        ConfigError: The number of heads does not fit curiosity, or the game has no augmentation and the settings ask
+            for one.
     """
 
     def __init__(
@@ -70,13 +75,10 @@ class ValueLearner:
         burn_in: int,
         curiosity: Curiosity | None = None,
         device: torch.device | str = "cpu",
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
     ) -> None:
-        if network.num_heads != (2 if curiosity else 1):
-            raise ConfigError(
-                "The network's heads do not fit curiosity",
-                value=network.num_heads,
-                remedy="It needs 2 heads with curiosity and 1 without.",
-            )
+        check_fit(network, settings, is_curious=curiosity is not None, is_symmetric=augmentation is not None)
         self.device = torch.device(device)
         self.network = network.to(self.device)
         self.curiosity = curiosity
@@ -84,6 +86,7 @@ class ValueLearner:
         self.num_skipped = 0
         self._skipped_in_a_row = 0
         self._settings = settings
+        self._augmenter = Augmenter(augmentation if settings.augment else None, seed=seed)
         # The second .to() lays the copy's recurrent weights out in one block again, which CUDA kernels want.
         self._target = copy.deepcopy(self.network).requires_grad_(False).to(self.device)
         self._optimizer = ClippedAdam(
@@ -111,17 +114,22 @@ class ValueLearner:
             GamefleetError: Too many updates in a row had no finite gradient.
         """
         random_state = self.curiosity.random_state if self.curiosity else None
+        draws = self._augmenter.random_state
         try:
             return self._update(batch)
         except torch.OutOfMemoryError as error:
             self._forget(random_state)
+            self._augmenter.random_state = draws
             raise out_of_memory(self.device, batch) from error
 
     def _update(self, batch: SequenceBatch) -> UpdateResult:
-        evaluation = self._evaluator.evaluate(to_device(batch, self.device))
-        losses = squared_loss(evaluation.errors, self._importance_weights(batch))
+        evaluation = self._evaluator.evaluate(to_device(self._augmenter(batch), self.device))
+        weights = self._importance_weights(batch)
+        losses = squared_loss(evaluation.errors, weights)
         novelty = evaluation.novelty
         total = losses.sum() if novelty is None else losses.sum() + novelty.loss
+        if evaluation.auxiliary is not None:
+            total = total + self._settings.auxiliary_weight * weighted_mean(evaluation.auxiliary, weights)
         total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         norms = [self._optimizer.clip(), *([self.curiosity.clip()] if self.curiosity else [])]
         report = self._report(evaluation, losses, norms)
@@ -161,19 +169,9 @@ class ValueLearner:
         self._skipped_in_a_row = 0
         settings = self._settings
         if settings.target_mix > 0:
-            self._move_target(settings.target_mix)
+            follow(self._target, self.network, settings.target_mix)
         elif self.num_updates % settings.target_update_interval_updates == 0:
-            self._move_target(1.0)
-
-    def _move_target(self, fraction: float) -> None:
-        """Move the target network by a fraction of its distance to the online one; 1 copies it."""
-        with torch.no_grad():
-            if fraction == 1.0:
-                torch._foreach_copy_(list(self._target.parameters()), list(self.network.parameters()))
-            else:
-                torch._foreach_lerp_(list(self._target.parameters()), list(self.network.parameters()), fraction)
-            for mine, theirs in zip(self._target.buffers(), self.network.buffers(), strict=True):
-                mine.copy_(theirs)
+            follow(self._target, self.network, 1.0)
 
     def _skip(self, report: UpdateResult) -> None:
         """Count an update without finite numbers; drop its gradients.
@@ -220,7 +218,7 @@ class ValueLearner:
             IncompatibleError: They belong to another architecture.
         """
         load_arrays(self.network, network)
-        self._move_target(1.0)
+        follow(self._target, self.network, 1.0)
         if self.curiosity is not None and curiosity is not None:
             self.curiosity.adopt(curiosity)
 
@@ -234,6 +232,7 @@ class ValueLearner:
             "num_updates": self.num_updates,
             "num_skipped": self.num_skipped,
             "skipped_in_a_row": self._skipped_in_a_row,
+            "augmentation": self._augmenter.random_state,
         }
 
     def import_state(self, state: Mapping[str, Any]) -> None:
@@ -250,17 +249,16 @@ class ValueLearner:
         self.num_updates = int(state["num_updates"])
         self.num_skipped = int(state["num_skipped"])
         self._skipped_in_a_row = int(state["skipped_in_a_row"])
+        if "augmentation" in state:  # checkpoints of earlier versions have none
+            self._augmenter.random_state = state["augmentation"]
 
 
-def out_of_memory(device: torch.device, batch: SequenceBatch) -> DeviceMemoryError:
-    """The error for an accelerator without room for an update, with the numbers that help."""
-    peak_bytes = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    batch_size, num_slots = batch.action.shape
-    return DeviceMemoryError(
-        f"The update needs more memory than {device} has: peak {peak_bytes / 2**30:.2f} GiB in PyTorch at "
-        f"{batch_size} sequences of {num_slots} slots",
-        value=batch_size,
-        where="learner.batch_size",
-        remedy=f"Lower learner.batch_size (to {max(1, batch_size // 2)}, say) or replay.unroll. "
-        "The weights are as they were before; a run resumes from its last checkpoint.",
-    )
+def follow(target: nn.Module, network: nn.Module, fraction: float) -> None:
+    """Move the target network by a fraction of its distance to the online one; 1 copies it."""
+    with torch.no_grad():
+        if fraction == 1.0:
+            torch._foreach_copy_(list(target.parameters()), list(network.parameters()))
+        else:
+            torch._foreach_lerp_(list(target.parameters()), list(network.parameters()), fraction)
+        for mine, theirs in zip(target.buffers(), network.buffers(), strict=True):
+            mine.copy_(theirs)

@@ -1,4 +1,4 @@
-"""The Q-network that remembers: encoder, recurrent core with resets, heads.
+"""The Q-network: encoder, core (recurrent with resets, or none), heads.
 
 Job: observations, the previous action and reward, and a recurrent state in; action values of each head and the next
 state out. Place in the data flow: actors run it one slot at a time, the learner over whole windows. Left out: the
@@ -7,7 +7,10 @@ encoder itself (each game brings its own), exploration (`actors`) and training (
 Axes: `batch`, `time`, `features`, `state` (packed), `heads` (0 extrinsic, 1 intrinsic), `actions`.
 
 The state of any core is one float32 row per sequence, so that replay and actors can store it without knowing the core:
-a GRU's hidden state, an LSTM's hidden state followed by its cell state, nothing for `none`.
+a GRU's hidden state, an LSTM's hidden state followed by its cell state, nothing for `none` and `identity`.
+
+An encoder may bring heads of its own (`make_heads`), for games whose actions belong to parts of the observation: the
+value of playing a card is then read from that card. Such an encoder is meant for the core `identity`.
 
 Source: R2D2 (Kapturowski et al. 2019), section 2.3 and appendix: encoder, one-hot previous action and previous reward
 into an LSTM, then dueling heads.
@@ -21,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor, nn
 
 from gamefleet.models.heads import QHeads
@@ -39,28 +42,27 @@ class RecurrentQNetwork(nn.Module):
         num_actions: Number of actions.
         num_heads: 1 (extrinsic), or 2 with an intrinsic head.
         settings: Core and widths.
+        legal: Name of the array that says which actions are legal, bit-packed; empty when all are, always.
     """
 
-    def __init__(self, encoder: nn.Module, *, num_actions: int, num_heads: int, settings: NetworkSettings) -> None:
+    def __init__(
+        self, encoder: nn.Module, *, num_actions: int, num_heads: int, settings: NetworkSettings, legal: str = ""
+    ) -> None:
         super().__init__()
         self.num_actions = num_actions
         self.num_heads = num_heads
         self.settings = settings
+        self.legal = legal
         self.encoder = encoder
-        num_inputs = int(encoder.output_size) + num_actions + 1  # type: ignore[arg-type]  # the encoder's contract
-        self.core = make_core(settings, num_inputs)
-        self.heads = QHeads(
-            settings.hidden_size,
-            num_actions,
-            num_heads=num_heads,
-            hidden_size=settings.head_size,
-            dueling=settings.dueling,
-        )
+        num_features = int(encoder.output_size)  # type: ignore[arg-type]  # the encoder's contract
+        is_identity = settings.core == "identity"
+        self.core = make_core(settings, num_features if is_identity else num_features + num_actions + 1)
+        self.heads = make_heads(self, num_features if is_identity else settings.hidden_size)
 
     @property
     def state_size(self) -> int:
-        """Numbers in one packed state."""
-        return {"gru": 1, "lstm": 2, "none": 0}[self.settings.core] * self.settings.hidden_size
+        """Numbers in one packed state; 0 for a network without memory."""
+        return {"gru": 1, "lstm": 2}.get(self.settings.core, 0) * self.settings.hidden_size
 
     @property
     def architecture_json(self) -> dict[str, Any]:
@@ -101,9 +103,14 @@ class RecurrentQNetwork(nn.Module):
         previous_action: Int64[Tensor, "batch time"],
         previous_reward: Float[Tensor, "batch time"],
     ) -> Float[Tensor, "batch time features"]:
-        """What enters the core: encoded observations, one-hot previous action, squashed previous reward."""
+        """What enters the core: encoded observations, one-hot previous action, squashed previous reward.
+
+        The core `identity` gets the encoded observations only.
+        """
         batch_size, num_slots = previous_action.shape
-        encoded = self.encoder({name: array.flatten(0, 1) for name, array in obs.items()})
+        encoded: Tensor = self.encoder({name: array.flatten(0, 1) for name, array in obs.items()})
+        if self.settings.core == "identity":
+            return encoded.view(batch_size, num_slots, -1)
         actions = torch.arange(self.num_actions, device=previous_action.device)
         one_hot = (previous_action.unsqueeze(-1) == actions).to(encoded.dtype)  # all zeros for -1
         reward = rescale(previous_reward).unsqueeze(-1).to(encoded.dtype)
@@ -120,6 +127,8 @@ class RecurrentQNetwork(nn.Module):
         The fused kernels know no resets, so time is cut where any sequence of the batch resets and each piece is one
         call. That is exact, and close to one call where episodes are longer than windows.
         """
+        if self.settings.core == "identity":
+            return features, state
         if self.settings.core == "none":
             return torch.relu(self.core(features)), state
         pieces = []
@@ -137,6 +146,16 @@ class RecurrentQNetwork(nn.Module):
         hidden, cell = (part.unsqueeze(0).contiguous() for part in state.chunk(2, dim=1))
         output, (hidden, cell) = self.core(features, (hidden, cell))
         return output, torch.cat([hidden, cell], dim=2).squeeze(0).float()
+
+    def legal_actions(self, obs: Observations) -> Bool[Tensor, "*axes actions"] | None:
+        """Which actions are legal in each observation, None when all are.
+
+        Args:
+            obs: Named arrays `[*axes, ...]`.
+        """
+        if not self.legal:
+            return None
+        return unpacked(obs[self.legal], self.num_actions)
 
     def action_values(
         self, q: Float[Tensor, "*axes heads actions"], intrinsic_weight: float | Tensor
@@ -163,11 +182,41 @@ class RecurrentQNetwork(nn.Module):
 
 def make_core(settings: NetworkSettings, num_inputs: int) -> nn.Module:
     """The core that the settings name; `none` is a layer of the same width without memory."""
+    if settings.core == "identity":
+        return nn.Identity()
     if settings.core == "gru":
         return nn.GRU(num_inputs, settings.hidden_size, batch_first=True)
     if settings.core == "lstm":
         return nn.LSTM(num_inputs, settings.hidden_size, batch_first=True)
     return nn.Linear(num_inputs, settings.hidden_size)
+
+
+def make_heads(network: RecurrentQNetwork, num_features: int) -> nn.Module:
+    """The encoder's own heads, or general ones on `num_features` features."""
+    own = getattr(network.encoder, "make_heads", None)
+    if own is not None:
+        heads: nn.Module = own(network.num_heads)
+        return heads
+    settings = network.settings
+    return QHeads(
+        num_features,
+        network.num_actions,
+        num_heads=network.num_heads,
+        hidden_size=settings.head_size,
+        dueling=settings.dueling,
+    )
+
+
+def unpacked(packed: UInt8[Tensor, "*axes bytes"], count: int) -> Bool[Tensor, "*axes count"]:
+    """The first `count` bits of each row, as `numpy.packbits` packed them (the highest bit of a byte is the first).
+
+    Args:
+        packed: Bytes.
+        count: Bits that mean something; the rest is padding.
+    """
+    shifts = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
+    bits = (packed.unsqueeze(-1) >> shifts) & 1
+    return bits.flatten(-2)[..., :count].bool()
 
 
 def segments(is_first: Bool[Tensor, "batch time"]) -> list[tuple[int, int]]:

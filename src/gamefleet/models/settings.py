@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gamefleet.errors import ConfigError
 
-Core = Literal["gru", "lstm", "none"]
+Core = Literal["gru", "lstm", "none", "identity"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,9 @@ class NetworkSettings:
     """Shape of the Q-network.
 
     Args:
-        core: `gru` or `lstm` remember; `none` is the feed-forward baseline of the same width.
-        hidden_size: Units of the core.
+        core: `gru` or `lstm` remember; `none` is the feed-forward baseline of the same width; `identity` hands the
+            encoder's features to the heads as they are, without the previous action and reward.
+        hidden_size: Units of the core; without meaning for `identity`.
         dueling: Split each head into value and advantages (Wang et al. 2016).
         head_size: Hidden units of each stream of a head; 0 makes the heads linear.
         encoder: Settings of the game's encoder, for example its channels; the game defines the keys.

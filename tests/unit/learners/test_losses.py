@@ -54,3 +54,11 @@ def test_importance_weights_undo_the_sampling() -> None:
     np.testing.assert_allclose(importance_weights(probability, 10, 1.0), [1.0, 0.5, 0.25])
     np.testing.assert_allclose(importance_weights(probability, 10, 0.5), [1.0, 0.5**0.5, 0.5])
     assert importance_weights(probability, 10, 0.0).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_online_network_chooses_among_legal_actions() -> None:
+    online = torch.tensor([[[[1.0, 3.0, 2.0]]]])
+    target = torch.tensor([[[[0.1, 0.2, 0.3]]]])
+    legal = torch.tensor([[[True, False, True]]])
+    torch.testing.assert_close(double_q_values(online, target, legal), unscale(torch.tensor([[[0.3]]])))
+    assert torch.isfinite(double_q_values(online, target, torch.zeros_like(legal))).all()

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 
 from gamefleet.errors import ConfigError, DeviceMemoryError, GamefleetError, IncompatibleError
 from gamefleet.experience.types import SequenceBatch
+from gamefleet.learners.augmenting import Augmentation
 from gamefleet.learners.curiosity import Curiosity
 from gamefleet.learners.metrics import METRICS
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
@@ -104,8 +106,10 @@ def test_every_metric_is_in_the_table_and_finite() -> None:
     curious, plain = make(), make(curious=False)
     with_curiosity = curious.update(batches(curious, 1)[0]).metrics
     without = plain.update(batches(plain, 1)[0]).metrics
-    assert set(with_curiosity) == set(METRICS)
-    assert set(without) == {name for name in METRICS if "curiosity" not in name and "intrinsic" not in name}
+    assert set(with_curiosity) == set(METRICS) - {"learner/auxiliary_loss"}
+    assert set(without) == {
+        name for name in METRICS if not any(word in name for word in ("curiosity", "intrinsic", "auxiliary"))
+    }
     assert all(np.isfinite(value) for value in with_curiosity.values())
     assert all(unit and meaning for unit, meaning in METRICS.values())
 
@@ -253,3 +257,58 @@ def test_weights_are_copies_that_later_updates_leave_alone() -> None:
     assert fingerprint(weights) == before
     assert fingerprint(learner.weights()) != before
     assert set(weights) == set(learner.network.state_dict())
+
+
+class Symmetric(Fragile):
+    """An encoder with something else to learn besides."""
+
+    def auxiliary_loss(self, features: torch.Tensor, obs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        assert features.shape[:2] == obs["view"].shape[:2]
+        return features.square().mean(dim=-1)
+
+
+def make_symmetric(settings: ValueSettings, augmentation: Augmentation | None = None, seed: int = 0) -> ValueLearner:
+    torch.manual_seed(0)
+    network = RecurrentQNetwork(
+        Symmetric(), num_actions=SPEC.num_actions, num_heads=1, settings=NetworkSettings(core="identity", head_size=4)
+    )
+    return ValueLearner(network, settings, burn_in=0, augmentation=augmentation, seed=seed)
+
+
+def louder(batch: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
+    return replace(batch, reward=batch.reward * np.float32(rng.random()))
+
+
+def test_an_auxiliary_loss_is_reported_and_shapes_the_encoder() -> None:
+    plain = make_symmetric(ValueSettings(num_steps=2))
+    helped = make_symmetric(ValueSettings(num_steps=2, auxiliary_weight=0.5))
+    (batch,) = batches(plain, 1)
+    assert "learner/auxiliary_loss" not in plain.update(batch).metrics
+    assert helped.update(batch).metrics["learner/auxiliary_loss"] > 0
+    plain_weights, helped_weights = plain.weights(), helped.weights()
+    differs = {name for name in plain_weights if (plain_weights[name] != helped_weights[name]).any()}
+    assert any(name.startswith("encoder") for name in differs)
+
+
+def test_augmentation_changes_batches_only_when_the_settings_say_so_and_goes_on_after_a_resume() -> None:
+    settings = ValueSettings(num_steps=2)
+    work = batches(make_symmetric(settings), 4)
+    ignoring, plain = make_symmetric(settings, louder), make_symmetric(settings)
+    as_they_are = [plain.update(batch).metrics for batch in work]
+    assert [ignoring.update(batch).metrics for batch in work] == as_they_are
+    augmented = replace(settings, augment=True)
+    first, second = make_symmetric(augmented, louder), make_symmetric(augmented, louder, seed=7)
+    assert first.update(work[0]).metrics != as_they_are[0]
+    first.update(work[1])
+    second.import_state(first.export_state())
+    assert first.update(work[2]).metrics == second.update(work[2]).metrics
+    assert fingerprint(first.export_state()) == fingerprint(second.export_state())
+
+
+def test_what_a_game_does_not_have_is_refused_before_the_first_update() -> None:
+    with pytest.raises(ConfigError, match="no symmetries"):
+        make_symmetric(ValueSettings(augment=True))
+    torch.manual_seed(0)
+    plain = RecurrentQNetwork(Fragile(), num_actions=SPEC.num_actions, num_heads=1, settings=NetworkSettings())
+    with pytest.raises(ConfigError, match="no auxiliary loss"):
+        ValueLearner(plain, ValueSettings(auxiliary_weight=0.1), burn_in=0)

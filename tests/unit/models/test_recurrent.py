@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gamefleet.models.recurrent import RecurrentQNetwork, segments
 from gamefleet.models.rescaling import rescale, unscale
@@ -8,7 +10,7 @@ from gamefleet.testing.toys import corridor
 from gamefleet.testing.toys.encoders import make_encoder
 
 SPEC = corridor.make_spec(corridor.CorridorConfig())
-CORES: list[Core] = ["gru", "lstm", "none"]
+CORES: list[Core] = ["gru", "lstm", "none", "identity"]
 each_core = pytest.mark.parametrize("core", CORES)
 Inputs = tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -141,3 +143,45 @@ def test_one_head_ignores_the_weight_of_curiosity() -> None:
     network = make("gru")
     q = torch.randn(5, 1, 3)
     torch.testing.assert_close(network.action_values(q, 0.5), unscale(q[:, 0]))
+
+
+def test_the_identity_core_hands_the_encoders_features_to_the_heads_alone() -> None:
+    network = make("identity")
+    obs, action, reward, is_first = inputs(2, 3)
+    q, _ = network(obs, action, reward, is_first, network.initial_state(2))
+    torch.testing.assert_close(q, network.heads(network.encoder({"view": obs["view"].flatten(0, 1)}).view(2, 3, -1)))
+    other, _ = network(obs, (action + 1) % 3, reward + 1.0, ~is_first, network.initial_state(2))
+    torch.testing.assert_close(q, other)
+    assert network.state_size == 0
+
+
+class OwnHeads(nn.Module):
+    """An encoder whose features are the action values."""
+
+    output_size = 3
+
+    def forward(self, obs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return obs["view"][..., :3].float()
+
+    def make_heads(self, num_heads: int) -> nn.Module:
+        return nn.Unflatten(-1, (num_heads, 3))
+
+
+def test_an_encoder_may_bring_its_own_heads() -> None:
+    settings = NetworkSettings(core="identity", hidden_size=1)
+    network = RecurrentQNetwork(OwnHeads(), num_actions=3, num_heads=1, settings=settings)
+    network.anchor = nn.Parameter(torch.zeros(1))
+    obs, *others = inputs(2, 5)
+    q, _ = network(obs, *others, network.initial_state(2))
+    assert (q[:, :, 0] == obs["view"][..., :3]).all()
+
+
+def test_legal_actions_are_the_bits_that_numpy_packed() -> None:
+    legal = np.random.default_rng(0).random((4, 6, 11)) < 0.5
+    settings = NetworkSettings(core="identity")
+    encoder = make_encoder(SPEC, {}, "policy")
+    network = RecurrentQNetwork(encoder, num_actions=11, num_heads=1, settings=settings, legal="mask")
+    unpacked = network.legal_actions({"mask": torch.from_numpy(np.packbits(legal, axis=-1))})
+    assert unpacked is not None
+    assert (unpacked.numpy() == legal).all()
+    assert make("none").legal_actions({}) is None
