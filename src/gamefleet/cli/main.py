@@ -29,6 +29,7 @@ from gamefleet.cli import (
     report,
     rollout,
     runs,
+    service,
     status,
     sync,
     token,
@@ -68,6 +69,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(sync.app, name="sync")
 app.add_typer(token.app, name="token")
+app.add_typer(service.app, name="service")
 
 
 def show_version(wanted: bool) -> None:

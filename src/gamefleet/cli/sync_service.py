@@ -59,21 +59,23 @@ def install(
 ) -> None:
     """Write the service's file, and start it now and at each login."""
     from gamefleet.cluster.check_programs import Programs
-    from gamefleet.cluster.services import flavour_of, install
+    from gamefleet.cluster.services import Place, flavour_of, install
 
     wanted = service(mode, remote, local, interval, ssh_config=ssh_config)
+    place = Place(flavour=flavour_of(sys.platform), environment=os.environ)
     with Programs(os.environ) as programs:
-        print("\n".join(install(wanted, flavour_of(sys.platform), os.environ, programs)))
+        print("\n".join(install(wanted, place, programs)))
 
 
 @app.command()
 def uninstall() -> None:
     """Stop the service, and remove its file."""
     from gamefleet.cluster.check_programs import Programs
-    from gamefleet.cluster.services import flavour_of, uninstall
+    from gamefleet.cluster.services import Place, flavour_of, uninstall
 
+    place = Place(flavour=flavour_of(sys.platform), environment=os.environ)
     with Programs(os.environ) as programs:
-        print("\n".join(uninstall(described([]), flavour_of(sys.platform), os.environ, programs)))
+        print("\n".join(uninstall(described([]), place, programs)))
 
 
 def service(mode: str, remote: str, local: str, interval: str, *, ssh_config: Path | None) -> Service:

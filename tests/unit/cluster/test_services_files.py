@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gamefleet.cluster.check_programs import Completed
-from gamefleet.cluster.services import Flavour, Service, flavour_of, install, render, uninstall
+from gamefleet.cluster.services import Flavour, Place, Service, flavour_of, install, render, uninstall
 from gamefleet.errors import ClusterError
 
 SERVICE = Service(
@@ -79,20 +79,20 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
 def test_a_service_is_written_started_stopped_and_removed(tmp_path: Path, flavour: Flavour, program: str) -> None:
     service = Service(name="gamefleet-sync", description="x", command=("/x",), environment={}, log=tmp_path / "a" / "l")
     script = Script()
-    home = {"HOME": str(tmp_path)}
-    told = install(service, flavour, home, script)
+    place = Place(flavour=flavour, environment={"HOME": str(tmp_path)})
+    told = install(service, place, script)
     path = next(path for path in tmp_path.rglob("*") if path.name == FILES[flavour])
     assert told[0] == f"wrote {path}"
     assert f"{program}: done" in told
-    assert uninstall(service, flavour, home, script)[-1] == f"removed {path}"
+    assert uninstall(service, place, script)[-1] == f"removed {path}"
     assert not path.exists()
     assert {words[0] for words in script.asked} == {program}
-    assert "nothing to do" in uninstall(service, flavour, home, script)[0]
+    assert "nothing to do" in uninstall(service, place, script)[0]
 
 
 def test_where_systemctl_does_not_work_the_user_is_told_what_to_type(tmp_path: Path) -> None:
     service = Service(name="gamefleet-sync", description="x", command=("/x",), environment={}, log=tmp_path / "l")
-    told = install(service, "systemd", {"HOME": str(tmp_path)}, Script(systemctl=1))
+    told = install(service, Place(flavour="systemd", environment={"HOME": str(tmp_path)}), Script(systemctl=1))
     assert "by hand" in told[1]
     assert told[2:5] == [
         "  systemctl --user daemon-reload",
@@ -107,7 +107,7 @@ def test_an_agent_that_was_not_loaded_yet_is_loaded(tmp_path: Path) -> None:
     def run(words: Sequence[str], timeout_s: float) -> Completed:
         return Completed(status=int("unload" in words), out="", err="Could not find specified service")
 
-    assert "launchctl: done" in install(service, "launchd", {"HOME": str(tmp_path)}, run)
+    assert "launchctl: done" in install(service, Place(flavour="launchd", environment={"HOME": str(tmp_path)}), run)
 
 
 def test_a_system_without_services_says_what_to_do_instead() -> None:
