@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from gamefleet.actors.evaluate import evaluate
-from gamefleet.actors.policy import RecurrentPolicy
+from gamefleet.actors.policy import network_policy
 from gamefleet.actors.vector import make_vector
 from gamefleet.games import open_game
 from gamefleet.games.base import GamePackage
@@ -245,7 +245,7 @@ def score(task: Task, wiring: Wiring) -> float:
     config = make_config(task.package, task.settings)
     vector = make_vector(task.package, config.game, num_envs=min(task.episodes, 8), num_workers=0)
     solo = getattr(wiring, "solo", wiring)
-    policy = RecurrentPolicy(solo.learner.network, epsilons=np.full(vector.num_envs, task.epsilon), seed=1)
+    policy = network_policy(solo.learner.network, epsilons=np.full(vector.num_envs, task.epsilon), seed=1)
     seeds = list(range(10_000, 10_000 + task.episodes))
     results = evaluate(vector, policy, seeds=seeds, max_steps=task.max_steps)
     vector.close()

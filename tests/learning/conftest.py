@@ -11,7 +11,7 @@ import torch
 from gamefleet.actors.actor import Actor
 from gamefleet.actors.curriculum import Beginning
 from gamefleet.actors.evaluate import evaluate
-from gamefleet.actors.policy import RecurrentPolicy
+from gamefleet.actors.policy import network_policy
 from gamefleet.actors.vector import make_vector
 from gamefleet.experience.replay import Replay
 from gamefleet.experience.settings import ReplaySettings
@@ -69,7 +69,7 @@ class Experiment:
             settings=self.network,
         )
         weight = self.curiosity.weight if self.curiosity else 0.0
-        policy = RecurrentPolicy(
+        policy = network_policy(
             network,
             epsilons=np.array(self.epsilons),
             seed=self.seed,
@@ -120,7 +120,7 @@ class Experiment:
     def greedy_returns(self, solo: Solo, num_episodes: int) -> list[float]:
         """Returns of episodes without exploration and without curiosity."""
         vector = make_vector(self.package, self.game, num_envs=self.num_envs, num_workers=0)
-        policy = RecurrentPolicy(solo.learner.network, epsilons=np.zeros(self.num_envs), seed=1)
+        policy = network_policy(solo.learner.network, epsilons=np.zeros(self.num_envs), seed=1)
         seeds = range(10_000, 10_000 + num_episodes)
         results = evaluate(vector, policy, seeds=list(seeds), max_steps=vector.spec.max_episode_steps)
         return [result.summary.total_return for result in results]

@@ -119,7 +119,7 @@ class Actor:
             restarts=restarts,
             interrupted=interrupted,
         )
-        self.vector.send(decision.actions, restarts)
+        self.vector.send(decision.sent, restarts)
 
     def collect(self) -> Moment:
         """Wait for the step and record it."""

@@ -122,7 +122,7 @@ class _Evaluation:
         actions = np.full(self._vector.num_envs, LEAVE_ALONE, np.int16)
         playing = [env for env in self._turns if env not in self._restarts]
         if view is not None:
-            actions[playing] = self._policy.act(view).actions[playing]
+            actions[playing] = self._policy.act(view).sent[playing]
         return actions
 
     def _play(self, actions: NDArray[np.int16]) -> VectorStep:

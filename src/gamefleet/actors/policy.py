@@ -1,31 +1,25 @@
 """Choosing actions for all games at once.
 
-Job: the random policy and the recurrent Q-network's epsilon-greedy policy. Place in the data flow: view -> actions, and
-the recurrent state that the replay stores. Left out: learning (the weights come from outside through `refresh`) and
-scripted players (`evaluate`).
+Job: the random policy and the epsilon-greedy one. Place in the data flow: view -> actions, and the recurrent state that
+the replay stores. Left out: who knows the best action (`mind`), learning (the weights come from outside through
+`refresh`) and scripted players (`evaluate`).
 
 Axes: `env` (one game each), `state` (units of the recurrent state).
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.actors.steps import VectorStep
-from gamefleet.errors import IncompatibleError
+from gamefleet.actors.mind import NO_ACTION, Mind, NetworkMind, Situation
+from gamefleet.actors.steps import Vector, VectorStep
+from gamefleet.games.batch import with_intent
 from gamefleet.identity import derive_seed
-
-if TYPE_CHECKING:
-    import torch
-
-NO_ACTION = -1
-"""The previous action at an episode's first observation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +29,21 @@ class Decision:
     Args:
         actions: int16 `[env]`.
         state: float32 `[env, state]`, the recurrent state before this view, as the replay stores it.
+        intents: int16 `[env]`, what it would have done without exploring; None where the game does not hear of it.
+        num_actions: Of the game, where there are intents.
     """
 
     actions: NDArray[np.int16]
     state: NDArray[np.float32]
+    intents: NDArray[np.int16] | None = None
+    num_actions: int = 0
+
+    @property
+    def sent(self) -> NDArray[np.int16]:
+        """What the games get, int16 `[env]`: the actions, with the intents where the game hears of them."""
+        if self.intents is None:
+            return self.actions
+        return with_intent(self.actions, self.intents, self.num_actions)
 
 
 class Policy(Protocol):
@@ -58,23 +63,36 @@ class Policy(Protocol):
 
 
 class RandomPolicy:
-    """Uniformly random actions; each game has its own stream.
+    """Uniformly random legal actions; each game has its own stream.
 
     Args:
         num_actions: Actions of the game.
         num_envs: Number of games.
         seed: Of the run.
+        legal: See `GameSpec.legal`.
+        hears_intent: See `GameSpec.hears_intent`; whoever plays at random means what it does.
     """
 
-    def __init__(self, *, num_actions: int, num_envs: int, seed: int) -> None:
+    def __init__(
+        self, *, num_actions: int, num_envs: int, seed: int, legal: str = "", hears_intent: bool = False
+    ) -> None:
         self._num_actions = num_actions
+        self._legal = legal
+        self._hears_intent = hears_intent
         self._rngs = [make_rng(seed, purpose="random-policy", environment=str(env)) for env in range(num_envs)]
         self._state = np.zeros((num_envs, 0), np.float32)
 
     def act(self, view: VectorStep) -> Decision:
         """See `Policy.act`."""
-        actions = [rng.integers(self._num_actions) for rng in self._rngs]
-        return Decision(actions=np.array(actions, np.int16), state=self._state)
+        actions = np.array([self._draw(rng, view, env) for env, rng in enumerate(self._rngs)], np.int16)
+        intents = actions if self._hears_intent else None
+        return Decision(actions=actions, state=self._state, intents=intents, num_actions=self._num_actions)
+
+    def _draw(self, rng: np.random.Generator, view: VectorStep, env: int) -> int:
+        if not self._legal:
+            return int(rng.integers(self._num_actions))
+        choices = np.flatnonzero(legal_actions(view.obs[self._legal][env], self._num_actions))
+        return int(choices[rng.integers(len(choices))]) if len(choices) else 0
 
     def export_state(self) -> dict[str, Any]:
         """See `Policy.export_state`."""
@@ -86,50 +104,57 @@ class RandomPolicy:
             rng.bit_generator.state = state["rngs"][str(env)]
 
 
-class RecurrentPolicy:
-    """Epsilon-greedy actions of a recurrent Q-network, for all games in one batch.
-
-    The policy has its own copy of the network, so that a learner may change the original at any time.
+class EpsilonGreedyPolicy:
+    """The best actions, and now and then random ones, for all games in one batch.
 
     Args:
-        network: `RecurrentQNetwork` of `models`; typed loosely because actors know no models.
+        mind: Knows the best actions.
         epsilons: float `[env]`, probability of a random action; zeros play greedily. See `epsilon_ladder`.
+        num_actions: Actions of the game.
         seed: Of the run.
-        intrinsic_weights: float `[env]`, weight of the intrinsic head in the choice (beta of NGU); zeros when None.
-        device: Where the copy lives.
+        legal: See `GameSpec.legal`.
+        hears_intent: See `GameSpec.hears_intent`.
     """
 
     def __init__(
         self,
-        network: Any,
+        mind: Mind,
         *,
         epsilons: NDArray[np.floating[Any]],
+        num_actions: int,
         seed: int,
-        intrinsic_weights: NDArray[np.floating[Any]] | None = None,
-        device: str = "cpu",
+        legal: str = "",
+        hears_intent: bool = False,
     ) -> None:
-        import torch
-
+        self.mind = mind
         self.version = 0
-        self._device = torch.device(device)
-        self._network = copy.deepcopy(network).to(self._device).requires_grad_(False).eval()
         self._epsilons = np.asarray(epsilons, np.float64)
-        num_envs = len(self._epsilons)
-        weights = np.zeros(num_envs) if intrinsic_weights is None else intrinsic_weights
-        self._intrinsic_weights = torch.as_tensor(np.asarray(weights, np.float32), device=self._device)
+        self._num_actions = num_actions
+        self._legal = legal
+        self._hears_intent = hears_intent
         self._rng = make_rng(seed, purpose="exploration")
-        self._state = np.zeros((num_envs, network.state_size), np.float32)
-        self._previous_action = np.full(num_envs, NO_ACTION, np.int16)
+        self._state = np.zeros((len(self._epsilons), mind.state_size), np.float32)
+        self._previous_action = np.full(len(self._epsilons), NO_ACTION, np.int16)
 
     def act(self, view: VectorStep) -> Decision:
         """See `Policy.act`; the state of a game that starts an episode is zeroed first."""
         self._state[view.is_first] = 0.0
         self._previous_action[view.is_first] = NO_ACTION
         before = self._state
-        values, self._state = self._values(view, before)
-        actions = self._explore(values)
+        reward = np.where(view.is_first, np.float32(0.0), view.reward)
+        greedy, self._state = self.mind.greedy(
+            Situation(
+                obs=view.obs,
+                previous_action=self._previous_action,
+                reward=reward,
+                is_first=view.is_first,
+                state=before,
+            )
+        )
+        actions = self._explore(greedy, view)
         self._previous_action = actions.copy()
-        return Decision(actions=actions, state=before)
+        intents = greedy if self._hears_intent else None
+        return Decision(actions=actions, state=before, intents=intents, num_actions=self._num_actions)
 
     def refresh(self, weights: Mapping[str, NDArray[Any]], *, version: int) -> None:
         """Take newer weights.
@@ -141,23 +166,14 @@ class RecurrentPolicy:
         Raises:
             IncompatibleError: The weights are of another network.
         """
-        import torch
-
-        try:
-            self._network.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
-        except RuntimeError as error:
-            raise IncompatibleError(
-                f"The weights do not fit the policy's network: {error}",
-                remedy="Use the settings that the weights were trained with.",
-            ) from error
+        self.mind.refresh(weights, version=version)
         self.version = version
 
     def export_state(self) -> dict[str, Any]:
         """See `Policy.export_state`."""
-        weights = {name: tensor.cpu().numpy().copy() for name, tensor in self._network.state_dict().items()}
         return {
             "version": self.version,
-            "weights": weights,
+            "weights": self.mind.weights(),
             "state": self._state.copy(),
             "previous_action": self._previous_action.copy(),
             "rng": self._rng.bit_generator.state,
@@ -170,32 +186,62 @@ class RecurrentPolicy:
         self._previous_action = np.array(state["previous_action"], np.int16)
         self._rng.bit_generator.state = state["rng"]
 
-    def _values(self, view: VectorStep, state: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        import torch
-
-        with torch.inference_mode():
-            q, after = self._network(
-                {name: self._moment(array) for name, array in view.obs.items()},
-                self._moment(self._previous_action).long(),
-                self._moment(np.where(view.is_first, np.float32(0.0), view.reward)),
-                self._moment(view.is_first),
-                torch.tensor(state, device=self._device),  # a copy: results may depend on how memory is aligned
-            )
-            values = self._network.action_values(q[:, 0], self._intrinsic_weights[:, None])
-            # The copy matters: without it the next forward pass would share memory with what the replay is given.
-            return values.float().cpu().numpy(), after.cpu().numpy().copy()
-
-    def _moment(self, array: NDArray[Any]) -> torch.Tensor:
-        import torch
-
-        return torch.as_tensor(array, device=self._device).unsqueeze(1)
-
-    def _explore(self, values: NDArray[np.float32]) -> NDArray[np.int16]:
-        num_envs, num_actions = values.shape
+    def _explore(self, greedy: NDArray[np.int16], view: VectorStep) -> NDArray[np.int16]:
+        num_envs = len(greedy)
         # Both draws are always made, so that the stream does not depend on the epsilons.
         explores = self._rng.random(num_envs) < self._epsilons
-        random_actions = self._rng.integers(num_actions, size=num_envs)
-        return np.where(explores, random_actions, values.argmax(axis=1)).astype(np.int16)
+        if not self._legal:
+            random_actions = self._rng.integers(self._num_actions, size=num_envs)
+        else:
+            chances = self._rng.random((num_envs, self._num_actions))
+            random_actions = (chances * legal_actions(view.obs[self._legal], self._num_actions)).argmax(axis=1)
+        return np.where(explores, random_actions, greedy).astype(np.int16)
+
+
+def random_policy(vector: Vector, *, seed: int) -> RandomPolicy:
+    """Random play of all games of a vector."""
+    spec = vector.spec
+    return RandomPolicy(
+        num_actions=spec.num_actions,
+        num_envs=vector.num_envs,
+        seed=seed,
+        legal=spec.legal,
+        hears_intent=spec.hears_intent,
+    )
+
+
+def network_policy(
+    network: Any,
+    *,
+    epsilons: NDArray[np.floating[Any]],
+    seed: int,
+    intrinsic_weights: NDArray[np.floating[Any]] | None = None,
+    device: str = "cpu",
+    hears_intent: bool = False,
+) -> EpsilonGreedyPolicy:
+    """The epsilon-greedy policy of a network in this process; see `NetworkMind` and `EpsilonGreedyPolicy`."""
+    mind = NetworkMind(network, intrinsic_weights=intrinsic_weights, device=device)
+    return EpsilonGreedyPolicy(
+        mind,
+        epsilons=epsilons,
+        num_actions=network.num_actions,
+        seed=seed,
+        legal=network.legal,
+        hears_intent=hears_intent,
+    )
+
+
+def legal_actions(packed: NDArray[np.uint8], num_actions: int) -> NDArray[np.bool_]:
+    """Unpack what `GameSpec.legal` names.
+
+    Args:
+        packed: uint8 `[..., ceil(num_actions / 8)]`.
+        num_actions: Actions of the game.
+
+    Returns:
+        bool `[..., num_actions]`.
+    """
+    return np.unpackbits(packed, axis=-1, count=num_actions).view(np.bool_)
 
 
 def epsilon_ladder(num_envs: int, *, base: float = 0.4, alpha: float = 7.0) -> NDArray[np.float64]:

@@ -65,11 +65,11 @@ def record(
     action = ""
     for frame in range(max_frames):
         if frame > 0:
-            chosen = policy.act(view).actions
-            vector.send(chosen, {})
+            decision = policy.act(view)
+            vector.send(decision.sent, {})
             view = vector.receive()
             accounts.add(view, np.ones(1, np.bool_))
-            action = spec.actions[int(chosen[0])]
+            action = spec.actions[int(decision.actions[0])]
         yield Frame(picture=rendered.frame().copy(), caption=_caption(accounts), num_steps=frame, action=action)
         if view.ended[0]:
             return

@@ -10,14 +10,15 @@ Axes: `env` (one game each), `term` (reward terms), `milestone`; in the order of
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.games.base import Game, GameSpec, Step
+from gamefleet.games.base import GameSpec
+from gamefleet.games.batch import StepRows
 
 LEAVE_ALONE = -1
 """The action of a game that shall not move in this step; its view stays as it is."""
@@ -205,6 +206,20 @@ def over(buffer: bytearray | mmap.mmap, spec: GameSpec, num_envs: int) -> StepAr
     return StepArrays(actions=arrays["actions"], step=VectorStep(obs=obs, **fields), scene=scene)
 
 
+def rows_of(arrays: StepArrays, first: int, count: int) -> StepRows:
+    """The rows of some neighbouring games, for a batch that plays them."""
+    step, rows = arrays.step, slice(first, first + count)
+    return StepRows(
+        obs={name: array[rows] for name, array in step.obs.items()},
+        terms=step.terms[rows],
+        terminated=step.terminated[rows],
+        truncated=step.truncated[rows],
+        milestones=step.milestones[rows],
+        cell=step.cell[rows],
+        progress=step.progress[rows],
+    )
+
+
 def _layout(spec: GameSpec, num_envs: int) -> Iterator[tuple[str, tuple[int, ...], str, int, int]]:
     widths = {"terms": (len(spec.reward_terms),), "milestones": (len(spec.milestones),)}
     arrays: list[tuple[str, tuple[int, ...], str]] = [("actions", (), "int16")]
@@ -219,56 +234,3 @@ def _layout(spec: GameSpec, num_envs: int) -> Iterator[tuple[str, tuple[int, ...
         end = start + int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
         yield name, shape, dtype, start, end
         start = -(-end // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-
-class Seat:
-    """One game and its row in the arrays.
-
-    Args:
-        game: Plays.
-        arrays: Receive what it plays.
-        env: The row.
-    """
-
-    def __init__(self, game: Game, arrays: StepArrays, env: int) -> None:
-        self.game = game
-        self._arrays = arrays.step
-        self._actions = arrays.actions
-        self._env = env
-        self._obs = [(name, array[env, ...]) for name, array in arrays.step.obs.items()]
-        self._terms = arrays.step.terms[env]
-        self._milestones = arrays.step.milestones[env]
-        self._scene = arrays.scene
-        self._spot: Callable[[], tuple[int, int, int]] | None = getattr(game, "spot", None)
-        self._picture: Callable[[], NDArray[np.uint8]] | None = getattr(game, "frame", None)
-
-    def play(self) -> None:
-        """Step the game with its action, unless it shall be left alone."""
-        action = int(self._actions[self._env])
-        if action != LEAVE_ALONE:
-            self._write(self.game.step(action), is_first=False)
-
-    def restart(self, restart: Restart) -> None:
-        """Go where `restart` says; the view then has no reward."""
-        if restart.state is None:
-            step = self.game.reset(restart.seed)
-        else:
-            step = self.game.restore_state(restart.state, new_episode=restart.new_episode)
-        self._write(step, is_first=restart.state is None or restart.new_episode)
-
-    def _write(self, step: Step, *, is_first: bool) -> None:
-        env, arrays, obs = self._env, self._arrays, step.obs
-        for name, target in self._obs:
-            target[...] = obs[name]
-        self._terms[...] = step.terms
-        self._milestones[...] = step.milestones
-        arrays.reward[env] = step.terms.sum()
-        arrays.terminated[env] = step.terminated
-        arrays.truncated[env] = step.truncated
-        arrays.is_first[env] = is_first
-        arrays.cell[env] = step.cell
-        arrays.progress[env] = step.progress
-        if self._spot is not None:
-            self._scene.spots[env] = self._spot()
-        if self._scene.wanted[env] and self._picture is not None and self._scene.has_pictures:
-            self._scene.pictures[env] = self._picture()

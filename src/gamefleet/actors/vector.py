@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gamefleet.actors.steps import LEAVE_ALONE, NOWHERE, Restart, Seat, StepArrays, Vector, VectorStep, num_bytes, over
+from gamefleet.actors.seats import Games, make_games, single_games
+from gamefleet.actors.steps import LEAVE_ALONE, NOWHERE, Restart, StepArrays, Vector, VectorStep, num_bytes, over
 from gamefleet.games.base import Game, GamePackage
 
 
@@ -24,15 +25,16 @@ class InlineVector:
         games: At least one, all of one kind.
     """
 
-    def __init__(self, games: Sequence[Game]) -> None:
-        self.games = tuple(games)
-        self.spec = self.games[0].spec
-        self.num_envs = len(self.games)
+    def __init__(self, games: Games | Sequence[Game]) -> None:
+        games = games if isinstance(games, Games) else single_games(games)
+        self.games = games.singles
+        self.spec = games.spec
+        self.num_envs = games.num_envs
         self._arrays = over(bytearray(num_bytes(self.spec, self.num_envs)), self.spec, self.num_envs)
         self._arrays.step.truncated[:] = True
         self.scene = self._arrays.scene
         self.scene.spots[:] = NOWHERE
-        self._seats = [Seat(game, self._arrays, env) for env, game in enumerate(self.games)]
+        self._table = games.seated(self._arrays, 0)
         self._restarts: Mapping[int, Restart] | None = None
 
     def send(self, actions: NDArray[np.int16], restarts: Mapping[int, Restart]) -> None:
@@ -46,25 +48,18 @@ class InlineVector:
         if self._restarts is None:
             raise RuntimeError("receive() without send()")
         restarts, self._restarts = self._restarts, None
-        for env, seat in enumerate(self._seats):
-            if env in restarts:
-                seat.restart(restarts[env])
-            else:
-                seat.play()
+        self._table.play(restarts)
         return self._arrays.step
 
     def save_states(self, envs: Sequence[int]) -> list[bytes]:
         """See `Vector.save_states`."""
         if self._restarts is not None:
             raise RuntimeError("save_states() between send() and receive()")
-        return [self.games[env].save_state() for env in envs]
+        return self._table.save_states(envs)
 
     def close(self) -> None:
-        """See `Vector.close`; games that hold nothing need not have a `close`."""
-        for game in self.games:
-            close = getattr(game, "close", None)
-            if close is not None:
-                close()
+        """See `Vector.close`."""
+        self._table.close()
 
 
 def check_sendable(
@@ -93,6 +88,7 @@ def make_vector(
     max_restarts: int = 20,
     seed: int = 0,
     log_folder: Path | None = None,
+    one_by_one: bool = False,
 ) -> Vector:
     """Games in this process or in workers.
 
@@ -105,12 +101,13 @@ def make_vector(
         max_restarts: Workers that may be replaced.
         seed: Of the run; seeds episodes that replace lost ones.
         log_folder: Where workers log; an anonymous file each when None.
+        one_by_one: Single games in this process, even where a batch could be had.
     """
     from gamefleet.actors.cpus import choose_workers, usable_cpus
 
     workers = choose_workers(num_workers, num_envs=num_envs, cpus=usable_cpus())
-    if workers == 0:
-        return InlineVector([package.make_game(config) for _ in range(num_envs)])
+    if workers == 0 or one_by_one:
+        return InlineVector(make_games(package, config, num_envs, one_by_one=one_by_one))
     from gamefleet.actors.shared import SharedMemoryVector
 
     return SharedMemoryVector(

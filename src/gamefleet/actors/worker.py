@@ -37,9 +37,10 @@ from gamefleet.actors.channel import (
     decode_restarts,
     encode_refusal,
 )
-from gamefleet.actors.steps import Seat, over
+from gamefleet.actors.seats import Games, Table, make_games
+from gamefleet.actors.steps import over
 from gamefleet.errors import GamefleetError
-from gamefleet.games.base import Game, GamePackage, GameSpec
+from gamefleet.games.base import GamePackage, GameSpec
 
 
 class Worker:
@@ -53,9 +54,9 @@ class Worker:
     def __init__(self, channel: Channel, memory: int) -> None:
         self._channel = channel
         self._memory = memory
-        self._setup = Setup(module="", config={}, first_env=0, num_envs=0)
-        self._games: list[Game] = []
-        self._seats: dict[int, Seat] = {}
+        self._first_env = 0
+        self._games: Games
+        self._table: Table
 
     def obey(self) -> bool:
         """Carry out one message.
@@ -65,12 +66,11 @@ class Worker:
         """
         kind, payload = self._channel.receive()
         if kind == STEP:
-            self._step(payload)
+            self._table.play(decode_restarts(payload))
             self._channel.send(DONE)
         elif kind == SAVE:
             envs = msgspec.msgpack.decode(payload, type=list[int])
-            states = [self._seats[env].game.save_state() for env in envs]
-            self._channel.send(STATES, msgspec.msgpack.encode(states))
+            self._channel.send(STATES, msgspec.msgpack.encode(self._table.save_states(envs)))
         elif kind == SETUP:
             self._channel.send(SPEC, msgspec.json.encode(self._make_games(payload)))
         elif kind == ATTACH:
@@ -78,25 +78,17 @@ class Worker:
             self._channel.send(DONE)
         return kind != QUIT
 
-    def _step(self, payload: bytes) -> None:
-        restarts = decode_restarts(payload)
-        for env, seat in self._seats.items():
-            if env in restarts:
-                seat.restart(restarts[env])
-            else:
-                seat.play()
-
     def _make_games(self, payload: bytes) -> GameSpec:
-        self._setup = msgspec.json.decode(payload, type=Setup)
-        package: GamePackage = importlib.import_module(self._setup.module).PACKAGE
-        config = config_from_json(self._setup.config, package.config_type)
-        self._games = [package.make_game(config) for _ in range(self._setup.num_envs)]
-        return self._games[0].spec
+        setup = msgspec.json.decode(payload, type=Setup)
+        package: GamePackage = importlib.import_module(setup.module).PACKAGE
+        config = config_from_json(setup.config, package.config_type)
+        self._first_env = setup.first_env
+        self._games = make_games(package, config, setup.num_envs)
+        return self._games.spec
 
     def _attach(self, num_envs: int) -> None:
-        arrays = over(mmap.mmap(self._memory, 0), self._games[0].spec, num_envs)
-        rows = range(self._setup.first_env, self._setup.first_env + self._setup.num_envs)
-        self._seats = {env: Seat(game, arrays, env) for env, game in zip(rows, self._games, strict=True)}
+        arrays = over(mmap.mmap(self._memory, 0), self._games.spec, num_envs)
+        self._table = self._games.seated(arrays, self._first_env)
 
 
 def exit_with_parent(channel: Channel) -> None:

@@ -28,7 +28,10 @@ def evaluate(
     ] = "random",
     episodes: Annotated[int, typer.Option(min=1, help="Fixed seeds that every player plays once.")] = 10,
     max_steps: Annotated[int, typer.Option(min=1, help="Episodes are cut after so many steps.")] = 1024,
-    epsilon: Annotated[float, typer.Option(min=0.0, max=1.0, help="Chance of a random action of a network.")] = 0.05,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Chance of a random action of a network; the game's own if left out."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Also write the results to this JSON file.")] = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
@@ -54,7 +57,7 @@ def play_all(
     *,
     episodes: int,
     max_steps: int,
-    epsilon: float,
+    epsilon: float | None,
 ) -> dict[str, list[EpisodeResult]]:
     """Let every player play the same seeds.
 
@@ -126,7 +129,7 @@ def print_table(table: Table) -> None:
 
 
 def write_results(
-    path: Path, results: Mapping[str, Sequence[EpisodeResult]], *, max_steps: int, epsilon: float
+    path: Path, results: Mapping[str, Sequence[EpisodeResult]], *, max_steps: int, epsilon: float | None
 ) -> None:
     """Write all results as JSON."""
     from dataclasses import asdict

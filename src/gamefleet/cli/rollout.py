@@ -28,7 +28,10 @@ def rollout(
     output: Annotated[Path, typer.Option(help="Folder of the video files.")] = Path("runs/rollout"),
     save_state: Annotated[Path | None, typer.Option(help="Write the game's state at the end to this file.")] = None,
     seed: Annotated[int, typer.Option(help="Of the episode.")] = 0,
-    epsilon: Annotated[float, typer.Option(min=0.0, max=1.0, help="Chance of a random action of a network.")] = 0.05,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Chance of a random action of a network; the game's own if left out."),
+    ] = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:
@@ -54,7 +57,7 @@ def find_player(game: str, policy: str, config: Path | None, assignments: list[s
     return load_player(policy, game=game, config=make_config(open_game(game), settings))
 
 
-def write_videos(player: Player, folder: Path, *, max_frames: int, seed: int, epsilon: float) -> None:
+def write_videos(player: Player, folder: Path, *, max_frames: int, seed: int, epsilon: float | None) -> None:
     """Write the episode as mp4 and gif."""
     from gamefleet.topologies.media import record_player
 
@@ -63,7 +66,9 @@ def write_videos(player: Player, folder: Path, *, max_frames: int, seed: int, ep
     print(f"{count} frames: {paths[0]} {paths[1]}")
 
 
-def play(player: Player, *, steps: int, seed: int, epsilon: float, show_flags: bool, save_state: Path | None) -> None:
+def play(
+    player: Player, *, steps: int, seed: int, epsilon: float | None, show_flags: bool, save_state: Path | None
+) -> None:
     """Play and print a line for the start, for every step that paid or reached something, and for the end."""
     import numpy as np
 
@@ -82,11 +87,11 @@ def play(player: Player, *, steps: int, seed: int, epsilon: float, show_flags: b
     for step in range(1, steps + 1):
         if view.ended[0]:
             break
-        actions = policy.act(view).actions
-        vector.send(actions, {})
+        decision = policy.act(view)
+        vector.send(decision.sent, {})
         view = vector.receive()
         fresh = accounts.add(view, np.ones(1, np.bool_))
-        print_step(vector.spec, step, int(actions[0]), view.terms[0], fresh[0])
+        print_step(vector.spec, step, int(decision.actions[0]), view.terms[0], fresh[0])
     summary = accounts.summary(0, "")
     print(
         f"{summary.num_steps} steps  return {summary.total_return:.3f}  progress {summary.progress:g}  "

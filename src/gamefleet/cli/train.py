@@ -100,7 +100,8 @@ def finished_already(settings: RunConfig) -> str:
 
     paths = RunPaths(Path(settings.run.runs_folder) / settings.run.name)
     state = read_state(paths)
-    if state.get("status") != "finished" or int(state["step"]) < settings.run.total_steps:
+    done = {"steps": int(state.get("step", 0)), "episodes": int(state.get("episodes", 0))}
+    if state.get("status") != "finished" or not settings.run.is_done(**done):
         return ""
     return f"The run {paths.name!r} has finished already, at step {int(state['step']):,}. Run folder: {paths.root}"
 

@@ -30,7 +30,7 @@ from gamefleet.experience import replay_files
 from gamefleet.experience.layout import FLAGS, Layout, check_array, check_size, checked_arrays, prefixed
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.experience.types import SequenceBatch, Slots
-from gamefleet.experience.windows import Grid, Windows
+from gamefleet.experience.windows import Draw, Grid, Windows
 
 
 class Replay:
@@ -168,7 +168,14 @@ class Replay:
         Raises:
             ValueError: There is none yet; ask `can_sample`.
         """
-        draw = self._windows.draw(batch_size, self._rng)
+        return self.gather(self.draw(batch_size))
+
+    def draw(self, batch_size: int) -> Draw:
+        """As `sample`, without looking the windows up: for a copy of this replay elsewhere, which then gathers them."""
+        return self._windows.draw(batch_size, self._rng)
+
+    def gather(self, draw: Draw) -> SequenceBatch:
+        """Look drawn windows up; this replay must hold what the one that drew them held."""
         times = draw.window[:, None] * self._grid.unroll + np.arange(self._grid.span)
         begin = draw.stream[:, None] * self.num_slots
         rows, before = begin + times % self.num_slots, begin + (times - 1) % self.num_slots

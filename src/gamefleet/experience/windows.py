@@ -76,6 +76,11 @@ class Draw:
         handles: NDArray[np.int64] = self.stream << WINDOW_BITS | self.window
         return handles
 
+    @classmethod
+    def of(cls, index: NDArray[np.int64], probability: NDArray[np.float64]) -> Draw:
+        """The draw with these handles."""
+        return cls(stream=index >> WINDOW_BITS, window=index & (1 << WINDOW_BITS) - 1, probability=probability)
+
 
 class Windows:
     """See the module's docstring.

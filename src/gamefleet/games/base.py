@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from gamefleet.games.batch import BatchGame, StepRows
 
 Observation = Mapping[str, NDArray[Any]]
 
@@ -64,6 +67,10 @@ class GameSpec:
         milestones: Names of the milestones, in the order of `Step.milestones`, in the order of the story.
         max_episode_steps: Steps after which an episode is truncated.
         picture_shape: Height and width of the game's picture; None for a game that shows none (see `Rendered`).
+        legal: Name of the observation with the legal actions, uint8 `[ceil(num_actions / 8)]`, packed as by
+            `numpy.packbits`; empty when all are, always. Where an episode has ended no bit need be set.
+        num_players: Players who take turns in one stream of steps; an observation is that of the player to move.
+        hears_intent: Actions come with what the mover would have done without exploring; see `batch.with_intent`.
     """
 
     name: str
@@ -74,6 +81,9 @@ class GameSpec:
     milestones: tuple[str, ...]
     max_episode_steps: int
     picture_shape: tuple[int, int] | None = None
+    legal: str = ""
+    num_players: int = 1
+    hears_intent: bool = False
 
     @property
     def num_actions(self) -> int:
@@ -234,23 +244,46 @@ class Panel:
     data: Callable[[Any], Any]
 
 
+class Augmentation(Protocol):
+    """Turns experience into experience that could as well have been made."""
+
+    def __call__(
+        self, obs: Observation, action: NDArray[np.int16], rng: np.random.Generator
+    ) -> tuple[Observation, NDArray[np.int16]]:
+        """Change each sequence by a symmetry drawn for it.
+
+        Args:
+            obs: Named arrays `[batch, time, ...]`; left as they are.
+            action: int16 `[batch, time]`, -1 for none; left as it is.
+            rng: Draws the symmetries.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GamePackage:
     """What a game's folder offers to the rest: data and functions, nothing to inherit from.
 
     Args:
         name: The game's key.
-        module: Import path of the module that holds this object as `PACKAGE`; workers find the game by it.
+        module: Import path of the module that holds this object as `PACKAGE`, for workers.
         config_type: Frozen dataclass of the game's settings, all with defaults.
         make_game: `(config) -> Game`; heavy libraries are imported inside.
         make_encoder: `(spec, settings, purpose) -> torch.nn.Module` with `output_size: int`, mapping a dict of arrays
             `[batch, ...]` to features `[batch, output_size]`; `purpose` is `policy` or `novelty`. Typed loosely because
-            games must not need torch to be played.
+            games must not need torch to be played. When it has `make_heads(num_heads) -> torch.nn.Module`, that maps
+            features to action values `[..., heads, actions]` in place of the ordinary heads.
         reward_json: `(config) -> dict`, the reward settings that enter the compatibility hash.
         make_spec: `(config) -> GameSpec`, the spec of the game that `make_game` would make, without making it.
         make_scripted: `(game) -> ScriptedPlayer`, or None when there is none.
         quests: The story for quest curricula; may be empty.
         panels: Pages of its own on the dashboard.
+        make_batch: `(config, rows) -> BatchGame`, used instead of `make_game` where many games are played; None when
+            games of this kind are played one by one.
+        defaults: `(config) -> {section: {setting: value}}`, settings that suit this game, below those of any file.
+        make_augmentation: `(config) -> Augmentation` for `learner.augment`, or None when nothing can be augmented.
+        evaluation_epsilon: Chance of a random action of a network that is evaluated; Mnih et al. 2015 take 0.05, since
+            a purely greedy player can walk in a circle for ever.
     """
 
     name: str
@@ -263,3 +296,7 @@ class GamePackage:
     make_scripted: Callable[[Game], ScriptedPlayer] | None = None
     quests: tuple[Quest, ...] = field(default=())
     panels: tuple[Panel, ...] = field(default=())
+    make_batch: Callable[[Any, StepRows], BatchGame] | None = None
+    defaults: Callable[[Any], Mapping[str, Mapping[str, Any]]] | None = None
+    make_augmentation: Callable[[Any], Augmentation] | None = None
+    evaluation_epsilon: float = 0.05

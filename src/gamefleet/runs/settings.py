@@ -24,6 +24,9 @@ class RunSettings:
         runs_folder: Folder that holds the run folders.
         seed: Every random stream of the run derives from it.
         total_steps: The run is finished after this many steps, over all environments and attempts.
+        num_iterations: When given, the run is finished after this many iterations instead.
+        games_per_iteration: Episodes that make an iteration.
+        updates_per_iteration: When given, so many updates are made per iteration, whatever `learner.replay_ratio` says.
         checkpoint_interval_steps: Steps between checkpoints (postponed where saving would take over a tenth of the
             time).
         checkpoint_interval_s: At most this long between checkpoints, in seconds, however slow the steps are.
@@ -37,6 +40,9 @@ class RunSettings:
     runs_folder: str = "runs"
     seed: int = 0
     total_steps: int = 5_000_000
+    num_iterations: int | None = None
+    games_per_iteration: int = 100
+    updates_per_iteration: int | None = None
     checkpoint_interval_steps: int = 10_000
     checkpoint_interval_s: float = 600.0
     keep_checkpoints: int = 3
@@ -50,8 +56,10 @@ class RunSettings:
         Raises:
             ConfigError: Names the setting and its range.
         """
-        for name in ("total_steps", "checkpoint_interval_steps", "keep_checkpoints", "metrics_interval_steps"):
-            require_at_least(name, getattr(self, name), 1)
+        counts = ("total_steps", "checkpoint_interval_steps", "keep_checkpoints", "metrics_interval_steps")
+        for name in (*counts, "num_iterations", "games_per_iteration", "updates_per_iteration"):
+            if getattr(self, name) is not None:
+                require_at_least(name, getattr(self, name), 1)
         require_at_least("checkpoint_interval_s", self.checkpoint_interval_s, 1)
         if self.max_runtime_s is not None:
             require_at_least("max_runtime_s", self.max_runtime_s, 1)
@@ -62,6 +70,23 @@ class RunSettings:
                 where="run.name",
                 remedy="Put the folder into run.runs_folder and leave slashes out of the name.",
             )
+
+    @property
+    def total_episodes(self) -> int | None:
+        """Episodes after which the run is finished; None when its length is counted in steps."""
+        return None if self.num_iterations is None else self.num_iterations * self.games_per_iteration
+
+    def is_done(self, *, steps: int, episodes: int) -> bool:
+        """Whether a run that has come so far is finished."""
+        if self.total_episodes is not None:
+            return episodes >= self.total_episodes
+        return steps >= self.total_steps
+
+    def expected_steps(self, *, steps: int, episodes: int) -> int:
+        """Steps at which the run ends, as far as that can be told from what it did so far; 0 when it cannot."""
+        if self.total_episodes is None:
+            return self.total_steps
+        return round(steps * self.total_episodes / episodes) if episodes else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

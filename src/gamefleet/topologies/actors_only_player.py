@@ -34,7 +34,7 @@ from gamefleet.weights.snapshot import Weights
 from gamefleet.weights.versions import check_joins
 
 if TYPE_CHECKING:
-    from gamefleet.actors.policy import RecurrentPolicy
+    from gamefleet.actors.policy import EpsilonGreedyPolicy
 
 
 def settings_of(package: GamePackage, facts: SharedFacts, own: Mapping[str, Any]) -> RunConfig:
@@ -142,16 +142,17 @@ class Player:
         self.actor.close()
 
 
-def _make_policy(package: GamePackage, config: RunConfig, vector: Vector) -> tuple[RecurrentPolicy, Any]:
-    from gamefleet.actors.policy import RecurrentPolicy, epsilon_ladder
+def _make_policy(package: GamePackage, config: RunConfig, vector: Vector) -> tuple[EpsilonGreedyPolicy, Any]:
+    from gamefleet.actors.policy import epsilon_ladder, network_policy
 
     actors = config.actors
     epsilons = epsilon_ladder(vector.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha)
-    policy = RecurrentPolicy(
+    policy = network_policy(
         make_network(package, vector.spec, config),
         epsilons=epsilons,
         seed=config.run.seed,
         intrinsic_weights=intrinsic_weights(config),
         device=choose_device(actors.device),
+        hears_intent=vector.spec.hears_intent,
     )
     return policy, epsilons

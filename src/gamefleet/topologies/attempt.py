@@ -174,7 +174,8 @@ class Rows:
         attempt.visits.write(solo.steps, attempt.trails.take())
         attempt.snapshot.write(attempt.run.paths.media, fence=attempt.run.fence)
         attempt.trackers.write(solo.steps, row)
-        attempt.progress.show(solo.steps, attempt.config.run.total_steps, row)
+        total = attempt.config.run.expected_steps(steps=solo.steps, episodes=solo.actor.total_episodes)
+        attempt.progress.show(solo.steps, total, row)
         self._remember()
 
     def _totals(self) -> dict[str, float]:

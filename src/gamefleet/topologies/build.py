@@ -69,13 +69,13 @@ def import_learning() -> None:
 
 
 def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> Solo:
-    from gamefleet.actors.policy import RecurrentPolicy, epsilon_ladder
+    from gamefleet.actors.policy import epsilon_ladder, network_policy
 
     device = choose_device(config.run.device)
     seed, spec = config.run.seed, vector.spec
     network = make_network(package, spec, config)
     learner = make_learner(package, spec, config, network, device)
-    policy = RecurrentPolicy(
+    policy = network_policy(
         network,
         epsilons=epsilon_ladder(
             config.actors.num_envs, base=config.actors.epsilon_base, alpha=config.actors.epsilon_alpha
@@ -83,6 +83,7 @@ def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> So
         seed=seed,
         intrinsic_weights=intrinsic_weights(config),
         device=choose_device(config.actors.device) if config.actors.device != "auto" else device,
+        hears_intent=spec.hears_intent,
     )
     curriculum = make_curriculum(config.curriculum, spec=spec, quests=package.quests, num_envs=config.actors.num_envs)
     return Solo(
@@ -96,6 +97,8 @@ def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> So
             learning_starts_steps=config.learner.learning_starts_steps,
             batch_size=config.learner.batch_size,
             unroll=config.replay.unroll,
+            updates_per_episode=(config.run.updates_per_iteration or 0) / config.run.games_per_iteration,
+            max_replay_ratio=config.learner.max_replay_ratio,
         ),
     )
 
@@ -125,7 +128,11 @@ def make_network(package: GamePackage, spec: GameSpec, config: RunConfig) -> Any
         torch.manual_seed(derive_seed(config.run.seed, purpose="network"))
         encoder = package.make_encoder(spec, config.network.encoder, "policy")
         return RecurrentQNetwork(
-            encoder, num_actions=spec.num_actions, num_heads=num_heads(config), settings=config.network
+            encoder,
+            num_actions=spec.num_actions,
+            num_heads=num_heads(config),
+            settings=config.network,
+            legal=spec.legal,
         )
 
 

@@ -172,8 +172,12 @@ def make_config(package: GamePackage, asked: Asked | Mapping[str, Any]) -> RunCo
     for section, values in settings.items():
         if section != GAME_NAME:
             _check_section(types, section, values, origins)
-    parts = {section: _validated(kind, settings.get(section, {}), section, origins) for section, kind in types.items()}
-    return RunConfig(game_name=package.name, **parts)
+    game = _validated(types.pop("game"), settings.get("game", {}), "game", origins)
+    layered: Settings = {}
+    merge(layered, package.defaults(game) if package.defaults is not None else {})
+    merge(layered, settings)
+    parts = {section: _validated(kind, layered.get(section, {}), section, origins) for section, kind in types.items()}
+    return RunConfig(game_name=package.name, game=game, **parts)
 
 
 def section_types(package: GamePackage) -> dict[str, type[Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from gamefleet.actors.evaluate import EpisodeResult, ScriptedPolicy, evaluate
-from gamefleet.actors.policy import Policy, RandomPolicy, RecurrentPolicy
+from gamefleet.actors.policy import Policy, network_policy, random_policy
 from gamefleet.actors.steps import Vector
 from gamefleet.actors.vector import InlineVector, make_vector
 from gamefleet.errors import ConfigError
@@ -30,9 +30,8 @@ from gamefleet.topologies.config import GAME_NAME, RunConfig, make_config
 
 RANDOM = "random"
 SCRIPTED = "scripted"
-EVALUATION_EPSILON = 0.05
-"""Chance of a random action while a trained network is evaluated: a purely greedy player can walk in a circle for ever
-(Mnih et al. 2015 evaluate with 0.05 for the same reason)."""
+SINGLES, BATCH = 16, 256
+"""Games that are played at the same time: more fill a batch better, and cost memory."""
 
 FIRST_EVALUATION_SEED = 1_000_000
 """Evaluation seeds start here, far from the seeds of training episodes."""
@@ -103,21 +102,22 @@ def load_weights(network: Any, arrays: Mapping[str, Any]) -> None:
     network.load_state_dict({name: torch.as_tensor(np.asarray(array)) for name, array in arrays.items()})
 
 
-def make_policy(player: Player, vector: Vector, *, seed: int, epsilon: float = EVALUATION_EPSILON) -> Policy:
+def make_policy(player: Player, vector: Vector, *, seed: int, epsilon: float | None = None) -> Policy:
     """The policy of a player for the games of a vector.
 
     Args:
         player: Who plays.
         vector: The games; a scripted player needs them in this process.
         seed: Of its random choices.
-        epsilon: Chance of a random action of a network.
+        epsilon: Chance of a random action of a network; the game's own (`evaluation_epsilon`) when None.
     """
     if player.network is not None:
-        epsilons = np.full(vector.num_envs, epsilon)
+        epsilons = np.full(vector.num_envs, player.package.evaluation_epsilon if epsilon is None else epsilon)
         device = choose_device(player.config.run.device)
-        return RecurrentPolicy(player.network, epsilons=epsilons, seed=seed, device=device)
+        hears_intent = vector.spec.hears_intent
+        return network_policy(player.network, epsilons=epsilons, seed=seed, device=device, hears_intent=hears_intent)
     if player.name == RANDOM:
-        return RandomPolicy(num_actions=vector.spec.num_actions, num_envs=vector.num_envs, seed=seed)
+        return random_policy(vector, seed=seed)
     make_scripted = player.package.make_scripted
     assert isinstance(vector, InlineVector)
     assert make_scripted is not None
@@ -128,8 +128,13 @@ def make_policy(player: Player, vector: Vector, *, seed: int, epsilon: float = E
 def evaluation_vector(player: Player, *, num_envs: int, max_steps: int) -> Iterator[Vector]:
     """Games whose episodes last long enough; in this process for a scripted player, who reads their memory."""
     game = replace(player.config.game, max_episode_steps=max_steps)
-    workers = 0 if player.name == SCRIPTED else player.config.actors.num_workers
-    vector = make_vector(player.package, game, num_envs=num_envs, num_workers=workers)
+    vector = make_vector(
+        player.package,
+        game,
+        num_envs=num_envs,
+        num_workers=player.config.actors.num_workers,
+        one_by_one=player.name == SCRIPTED,
+    )
     try:
         yield vector
     finally:
@@ -137,7 +142,7 @@ def evaluation_vector(player: Player, *, num_envs: int, max_steps: int) -> Itera
 
 
 def play_seeds(
-    player: Player, *, seeds: Sequence[int], max_steps: int, epsilon: float = EVALUATION_EPSILON
+    player: Player, *, seeds: Sequence[int], max_steps: int, epsilon: float | None = None
 ) -> list[EpisodeResult]:
     """Let a player play every seed once from the game's beginning.
 
@@ -145,7 +150,7 @@ def play_seeds(
         player: Who plays.
         seeds: Of the episodes.
         max_steps: Episodes are cut after so many steps.
-        epsilon: Chance of a random action of a network.
+        epsilon: Chance of a random action of a network; the game's own (`evaluation_epsilon`) when None.
 
     Returns:
         One result per seed, in order.
@@ -153,7 +158,8 @@ def play_seeds(
     import torch
 
     torch.set_num_threads(1)
-    with evaluation_vector(player, num_envs=min(len(seeds), 16), max_steps=max_steps) as vector:
+    most = SINGLES if player.package.make_batch is None else BATCH
+    with evaluation_vector(player, num_envs=min(len(seeds), most), max_steps=max_steps) as vector:
         policy = make_policy(player, vector, seed=seeds[0], epsilon=epsilon)
         return evaluate(vector, policy, seeds=seeds, max_steps=max_steps)
 

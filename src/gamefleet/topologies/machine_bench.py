@@ -107,13 +107,13 @@ def measure_inference(
     Raises:
         RuntimeError: The device failed.
     """
-    from gamefleet.actors.policy import RecurrentPolicy
+    from gamefleet.actors.policy import network_policy
 
     spec = package.make_spec(config.game)
     network = make_network(package, spec, config)
     timings = []
     for batch in effort.inference_batches:
-        policy = RecurrentPolicy(network, epsilons=np.zeros(batch), seed=SEED, device=device)
+        policy = network_policy(network, epsilons=np.zeros(batch), seed=SEED, device=device)
         view = over(bytearray(num_bytes(spec, batch)), spec, batch).step
         for _ in range(WARM_UP_CALLS):
             policy.act(view)
@@ -189,13 +189,13 @@ def measure_play(
     Raises:
         WorkerError: The processes do not come up.
     """
-    from gamefleet.actors.policy import RandomPolicy, RecurrentPolicy
+    from gamefleet.actors.policy import network_policy, random_policy
 
     num_envs, num_workers = point
     network = make_network(package, package.make_spec(config.game), config)
     with started(package, config, num_envs, num_workers) as vector:
-        at_random = RandomPolicy(num_actions=vector.spec.num_actions, num_envs=num_envs, seed=SEED)
-        chooser = RecurrentPolicy(network, epsilons=np.full(num_envs, 0.5), seed=SEED, device=device)
+        at_random = random_policy(vector, seed=SEED)
+        chooser = network_policy(network, epsilons=np.full(num_envs, 0.5), seed=SEED, device=device)
         random_rate = rate(vector, lambda view: at_random.act(view).actions, effort.random_s, clock)
         policy_rate = rate(vector, lambda view: chooser.act(view).actions, effort.policy_s, clock)
         worker_bytes = largest_child_bytes()

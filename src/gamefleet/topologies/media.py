@@ -16,7 +16,7 @@ from gamefleet.actors.video import write_video
 from gamefleet.runs.curves import Curve, draw_curves, smooth
 from gamefleet.runs.metrics import read_metrics
 from gamefleet.runs.paths import RunPaths
-from gamefleet.topologies.evaluation import EVALUATION_EPSILON, Player, make_policy
+from gamefleet.topologies.evaluation import Player, make_policy
 
 VIDEO_SEED = 1_000_000
 """The first evaluation seed, so that the video shows an episode of the table."""
@@ -36,7 +36,7 @@ def record_player(
     *,
     max_frames: int,
     seed: int = VIDEO_SEED,
-    epsilon: float = EVALUATION_EPSILON,
+    epsilon: float | None = None,
 ) -> int:
     """Write one episode of a player into video files.
 

@@ -13,6 +13,7 @@ rounds and resumed is bit-identical to one that was not. Two cores are busy alth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ from gamefleet.transport.memory import MemoryWeights
 from gamefleet.weights.snapshot import Weights
 
 if TYPE_CHECKING:  # torch is imported while the games start, not before
-    from gamefleet.actors.policy import RecurrentPolicy
+    from gamefleet.actors.policy import EpsilonGreedyPolicy
     from gamefleet.learners.value import UpdateResult, ValueLearner
 
 
@@ -45,6 +46,8 @@ class Schedule:
         learning_starts_steps: Recorded steps before the first update.
         batch_size: Sequences per update.
         unroll: Trained slots per sequence.
+        updates_per_episode: When above 0, updates are due by this, and not by the replay ratio.
+        max_replay_ratio: More is never due.
     """
 
     round_length: int
@@ -52,6 +55,8 @@ class Schedule:
     learning_starts_steps: int
     batch_size: int
     unroll: int
+    updates_per_episode: float = 0.0
+    max_replay_ratio: float = math.inf
 
     @property
     def count(self) -> Count:
@@ -62,6 +67,8 @@ class Schedule:
             starts=self.learning_starts_steps,
             steps=self.learning_starts_steps,
             updates=0,
+            updates_per_episode=self.updates_per_episode,
+            max_replay_ratio=self.max_replay_ratio,
         )
 
 
@@ -75,6 +82,9 @@ class Count:
         starts: The schedule's `learning_starts_steps`.
         steps: Recorded steps at which the count began.
         updates: Updates made by then.
+        updates_per_episode: Of the schedule.
+        max_replay_ratio: Of the schedule.
+        episodes: Episodes that had ended when the count began.
     """
 
     replay_ratio: float
@@ -82,26 +92,36 @@ class Count:
     starts: int
     steps: int
     updates: int
+    updates_per_episode: float = 0.0
+    max_replay_ratio: float = math.inf
+    episodes: int = 0
 
-    def due(self, steps: int, updates: int) -> int:
-        """Updates that the ratio allows now and that have not been made.
+    def due(self, steps: int, updates: int, episodes: int = 0) -> int:
+        """Updates that the schedule allows now and that have not been made.
 
         Args:
             steps: Steps recorded so far.
             updates: Updates made so far.
+            episodes: Episodes that have ended so far.
         """
-        allowed = (steps - self.steps) * self.replay_ratio / self.slots_per_update
+        if steps < self.starts:
+            return 0
+        updates_per_step = self.replay_ratio / self.slots_per_update
+        allowed = (steps - self.steps) * updates_per_step
+        if self.updates_per_episode:
+            most = (steps - self.steps) * self.max_replay_ratio / self.slots_per_update
+            allowed = min((episodes - self.episodes) * self.updates_per_episode, most)
         return max(0, int(allowed) + self.updates - updates)
 
-    def going_on(self, saved: Mapping[str, Any], steps: int, updates: int) -> Count:
+    def going_on(self, saved: Mapping[str, Any], steps: int, updates: int, episodes: int = 0) -> Count:
         """The count of a run that is resumed: the saved one, or with other settings a new one from here on.
 
         Without the new one, a resume with half the batch size would make up for all updates since the run's beginning.
         """
         before = Count(**saved)
-        if replace(before, steps=self.steps, updates=self.updates) == self:
+        if replace(before, steps=self.steps, updates=self.updates, episodes=self.episodes) == self:
             return before
-        return replace(self, steps=max(steps, self.starts), updates=updates)
+        return replace(self, steps=max(steps, self.starts), updates=updates, episodes=episodes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +184,7 @@ class Solo:
     """
 
     def __init__(
-        self, *, actor: Actor, policy: RecurrentPolicy, replay: Replay, learner: ValueLearner, schedule: Schedule
+        self, *, actor: Actor, policy: EpsilonGreedyPolicy, replay: Replay, learner: ValueLearner, schedule: Schedule
     ) -> None:
         self.actor = actor
         self.policy = policy
@@ -206,7 +226,7 @@ class Solo:
 
     def run_round(self) -> Round:
         """Play and learn side by side, then exchange."""
-        learning = self._thread.submit(self._learn, self._count.due(self.steps, self.updates))
+        learning = self._thread.submit(self._learn, self.due())
         moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
         updates = learning.result()
         for moment in moments:
@@ -217,6 +237,10 @@ class Solo:
         if newest is not None:
             self.policy.refresh(newest.arrays, version=newest.version)
         return Round(moments=moments, updates=updates)
+
+    def due(self) -> int:
+        """Updates that are due on what has been recorded."""
+        return self._count.due(self.steps, self.updates, self.actor.total_episodes)
 
     def refresh_policy(self) -> None:
         """Let the policy play with the learner's present weights; they came from elsewhere, without an update."""
@@ -256,7 +280,7 @@ class Solo:
         self.actor.import_state(state["actor"])
         present = self.schedule.count
         saved = state["learner"].get("count", asdict(present))  # checkpoints of the first days have none
-        self._count = present.going_on(saved, self.steps, self.updates)
+        self._count = present.going_on(saved, self.steps, self.updates, self.actor.total_episodes)
         self._weights = MemoryWeights()  # weights of another future could be newer than those of this one
 
     def save_replay(self, folder: Path, previous: Path | None) -> None:

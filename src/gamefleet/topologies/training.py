@@ -242,14 +242,14 @@ def carry_out(attempt: Attempt) -> Outcome:
     )
     rows = Rows(attempt)
     reason = ""
-    while solo.steps < settings.total_steps and not (reason := attempt.deadline.reason()):
+    while not is_done(attempt) and not (reason := attempt.deadline.reason()):
         played = timed_round(attempt)
         tell_events(attempt, played)
         rows.observe(played)
         if schedule.is_due(solo.steps):
             schedule.note_save(solo.steps, save(attempt, status="running", reason=""))
     status: Literal["finished", "stopped"] = "stopped" if reason else "finished"
-    reason = reason or "all steps are done"
+    reason = reason or ("all steps are done" if settings.num_iterations is None else "all iterations are done")
     rows.write()
     save(attempt, status=status, reason=reason)
     attempt.events.write("attempt_ended", step=solo.steps, outcome=status, reason=reason, **attempt.times.as_json())
@@ -257,6 +257,12 @@ def carry_out(attempt: Attempt) -> Outcome:
     return Outcome(
         status=status, reason=reason, step=solo.steps, folder=paths.root, checkpoint=paths.checkpoint(solo.steps)
     )
+
+
+def is_done(attempt: Attempt) -> bool:
+    """Whether the run has come to its end."""
+    solo = attempt.solo
+    return attempt.config.run.is_done(steps=solo.steps, episodes=solo.actor.total_episodes)
 
 
 def timed_round(attempt: Attempt) -> Round:
@@ -294,6 +300,10 @@ def save(attempt: Attempt, *, status: str, reason: str) -> float:
         trained_s=round(attempt.times.trained_s, 3),
     )
     attempt.run.write_state(
-        status=status, reason=reason, step=solo.steps, total_steps=attempt.config.run.total_steps, **summary
+        status=status,
+        reason=reason,
+        step=solo.steps,
+        total_steps=attempt.config.run.expected_steps(steps=solo.steps, episodes=solo.actor.total_episodes),
+        **summary,
     )
     return seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gamefleet.actors.policy import RandomPolicy, RecurrentPolicy, epsilon_ladder
+from gamefleet.actors.policy import EpsilonGreedyPolicy, RandomPolicy, epsilon_ladder, network_policy
 from gamefleet.actors.steps import VectorStep
 from gamefleet.errors import IncompatibleError
+from gamefleet.games.batch import split_intent
 
 NUM_ENVS, NUM_ACTIONS = 3, 4
 
@@ -20,6 +22,8 @@ class Counter(nn.Module):
     """Counts the steps of an episode in its state; its favourite action is the count, or the head's bias."""
 
     state_size = 1
+    num_actions = NUM_ACTIONS
+    legal = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +36,9 @@ class Counter(nn.Module):
         q = torch.zeros(len(state), 1, 2, NUM_ACTIONS) + self.bias
         q[torch.arange(len(state)), 0, 0, state[:, 0].long() % NUM_ACTIONS] += 1.0
         return q, state + 1.0
+
+    def legal_actions(self, obs: dict[str, Tensor]) -> Tensor | None:
+        return None
 
     def action_values(self, q: Tensor, intrinsic_weight: Tensor) -> Tensor:
         return q[..., 0, :] + intrinsic_weight * q[..., 1, :]
@@ -53,8 +60,8 @@ def view(*, is_first: list[bool] | None = None, reward: float = 0.0) -> VectorSt
     )
 
 
-def greedy(network: Any = None, **settings: Any) -> RecurrentPolicy:
-    return RecurrentPolicy(network or Counter(), epsilons=np.zeros(NUM_ENVS), seed=1, **settings)
+def greedy(network: Any = None, **settings: Any) -> EpsilonGreedyPolicy:
+    return network_policy(network or Counter(), epsilons=np.zeros(NUM_ENVS), seed=1, **settings)
 
 
 def test_the_ladder_is_that_of_ape_x() -> None:
@@ -83,7 +90,7 @@ def test_the_network_sees_the_previous_action_and_reward_except_at_the_start() -
     policy.act(view(is_first=[True] * 3))
     policy.act(view())
     policy.act(view(is_first=[False, True, False], reward=2.5))
-    obs, action, reward, is_first = policy._network.seen
+    obs, action, reward, is_first = policy.mind._network.seen
     assert obs.shape == (NUM_ENVS, 1, 2)
     assert action.dtype == torch.int64
     assert action[:, 0].tolist() == [1, -1, 1]
@@ -117,7 +124,7 @@ def test_weights_of_another_network_are_refused() -> None:
 
 def test_full_exploration_is_uniform_and_seeded() -> None:
     def actions(seed: int) -> np.ndarray[Any, Any]:
-        policy = RecurrentPolicy(Counter(), epsilons=np.ones(NUM_ENVS), seed=seed)
+        policy = network_policy(Counter(), epsilons=np.ones(NUM_ENVS), seed=seed)
         return np.array([policy.act(view()).actions for _ in range(400)])
 
     np.testing.assert_array_equal(actions(3), actions(3))
@@ -131,7 +138,7 @@ def test_a_policy_continues_exactly_from_its_exported_state(kind: str) -> None:
     def make(seed: int) -> Any:
         if kind == "random":
             return RandomPolicy(num_actions=NUM_ACTIONS, num_envs=NUM_ENVS, seed=seed)
-        return RecurrentPolicy(Counter(), epsilons=np.full(NUM_ENVS, 0.5), seed=seed)
+        return network_policy(Counter(), epsilons=np.full(NUM_ENVS, 0.5), seed=seed)
 
     one, other = make(1), make(2)
     for _ in range(5):
@@ -141,3 +148,40 @@ def test_a_policy_continues_exactly_from_its_exported_state(kind: str) -> None:
         mine, theirs = one.act(view()), other.act(view())
         np.testing.assert_array_equal(mine.actions, theirs.actions)
         np.testing.assert_array_equal(mine.state, theirs.state)
+
+
+LEGAL = np.array([[0, 1, 0, 1], [0, 0, 0, 1], [1, 1, 1, 1]], np.bool_)
+
+
+class Choosy(Counter):
+    """A network of a game that says which actions are legal."""
+
+    legal = "legal"
+
+    def legal_actions(self, obs: dict[str, Tensor]) -> Tensor | None:
+        return torch.from_numpy(LEGAL).unsqueeze(1)
+
+
+def choosy_view() -> VectorStep:
+    shown = view()
+    return dataclasses.replace(shown, obs={**shown.obs, "legal": np.packbits(LEGAL, axis=1)})
+
+
+def test_neither_the_best_nor_a_random_action_is_an_illegal_one() -> None:
+    best = network_policy(Choosy(), epsilons=np.zeros(NUM_ENVS), seed=1).act(choosy_view())
+    assert best.actions.tolist() == [1, 3, 0]
+
+    wild = network_policy(Choosy(), epsilons=np.ones(NUM_ENVS), seed=1)
+    uniform = RandomPolicy(num_actions=NUM_ACTIONS, num_envs=NUM_ENVS, seed=1, legal="legal")
+    for policy in (wild, uniform):
+        seen = np.array([policy.act(choosy_view()).actions for _ in range(200)])
+        assert [sorted(set(column)) for column in seen.T.tolist()] == [[1, 3], [3], [0, 1, 2, 3]]
+
+
+def test_a_game_that_hears_of_intents_is_sent_what_would_have_been_done() -> None:
+    policy = network_policy(Choosy(), epsilons=np.ones(NUM_ENVS), seed=1, hears_intent=True)
+    decision = policy.act(choosy_view())
+
+    action, greedy_action = split_intent(decision.sent, NUM_ACTIONS)
+    assert action.tolist() == decision.actions.tolist()
+    assert greedy_action.tolist() == [1, 3, 0]
