@@ -1,0 +1,97 @@
+"""Hanabi: a card game in which all players win together, and see every hand but their own.
+
+Job: offer the game as a `GamePackage`. Place in the data flow: found through the table of games. Left out: everything
+heavy; torch is imported by the functions below when they are called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gamefleet.games.base import Game, GamePackage, GameSpec, ScriptedPlayer
+from gamefleet.games.hanabi.config import HanabiConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gamefleet.games.base import Augmentation
+    from gamefleet.games.batch import BatchGame, StepRows
+
+
+def _make_game(config: HanabiConfig) -> Game:
+    from gamefleet.games.hanabi.game import make_game
+
+    return make_game(config)
+
+
+def _make_batch(config: HanabiConfig, rows: StepRows) -> BatchGame:
+    from gamefleet.games.hanabi.game import make_batch
+
+    return make_batch(config, rows)
+
+
+def _make_spec(config: HanabiConfig) -> GameSpec:
+    from gamefleet.games.hanabi.game import make_spec
+
+    return make_spec(config)
+
+
+def _make_encoder(spec: GameSpec, settings: Mapping[str, Any], purpose: str) -> nn.Module:
+    from gamefleet.games.hanabi.model import make_encoder
+
+    return make_encoder(spec, settings, purpose)
+
+
+def _make_augmentation(config: HanabiConfig) -> Augmentation:
+    from gamefleet.games.hanabi.augment import make_augmentation
+
+    return make_augmentation(config)
+
+
+def _make_scripted(game: Game) -> ScriptedPlayer:
+    from gamefleet.games.hanabi.scripted import make_scripted
+
+    return make_scripted(game)
+
+
+def _reward_json(config: HanabiConfig) -> dict[str, Any]:
+    from gamefleet.games.hanabi.reward import reward_json
+
+    return reward_json(config)
+
+
+def defaults(config: HanabiConfig) -> Mapping[str, Mapping[str, Any]]:
+    """Settings that suit this game.
+
+    The network remembers nothing, because an observation holds all that hints have told; values are bootstrapped from
+    the same player's next turn, as many moves later as there are players; nothing is to be explored by curiosity, and
+    every episode starts with a fresh deck.
+
+    Args:
+        config: The game's own settings.
+
+    Returns:
+        By section and setting.
+    """
+    return {
+        "network": {"core": "identity"},
+        "learner": {"num_steps": config.num_players, "discount": 0.999},
+        "curiosity": {"enabled": False},
+    }
+
+
+PACKAGE = GamePackage(
+    name="hanabi",
+    module="gamefleet.games.hanabi",
+    config_type=HanabiConfig,
+    make_game=_make_game,
+    make_encoder=_make_encoder,
+    reward_json=_reward_json,
+    make_spec=_make_spec,
+    make_scripted=_make_scripted,
+    make_batch=_make_batch,
+    defaults=defaults,
+    make_augmentation=_make_augmentation,
+    evaluation_epsilon=0.0,
+)

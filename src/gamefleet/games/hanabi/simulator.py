@@ -1,0 +1,265 @@
+"""The rules, for many games at once.
+
+Job: deal and move. Place in the data flow: `game` calls it for every step, `record` to replay. Left out: observations
+(`observe`), rewards (`reward`), seeds (`shuffle`).
+
+What surprises people, all as in the Hanabi Learning Environment: a discard is illegal while all hint tokens are there;
+a hint must mean at least one card; hands close up to the left and the new card comes last; the highest rank of a colour
+brings a token back, unless all are there; when the last card is drawn everyone moves once more; a lost game scores 0.
+
+Every function takes the rows of the games that move; each row at most once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gamefleet.games.hanabi.config import HanabiConfig
+from gamefleet.games.hanabi.layout import layout
+from gamefleet.games.hanabi.state import OTHER, PLAYABLE, USELESS, empty_state
+from gamefleet.games.hanabi.tables import BROUGHT_TOKEN, FITTED, tables_of
+
+Ints = NDArray[np.int64]
+
+
+class Simulator:
+    """A batch of games.
+
+    Args:
+        config: The game.
+        num_envs: Number of games; all wait to be dealt.
+    """
+
+    def __init__(self, config: HanabiConfig, num_envs: int) -> None:
+        self.config = config
+        self.state = empty_state(config, num_envs)
+        self._tables = tables_of(config)
+        parts, state = layout(config), self.state
+        origin = parts["deck"].start
+        self._bit = {name: parts[name].start - origin for name in ("fireworks", "information", "lives", "discards")}
+        # Flat views, because `take` and assignment by one index are several times faster than by two.
+        self._fireworks, self._discarded = state.fireworks.reshape(-1), state.discarded.reshape(-1)
+        self._worth, self._shown = state.worth.reshape(-1), state.shown.reshape(-1)
+        self._table, self._deck = state.table.reshape(-1), state.deck.reshape(-1)
+        self._slots = state.hands.reshape(-1)
+        self._hands = state.hands.reshape(-1, config.hand_size)
+        width = state.knowledge.shape[-1]
+        self._slot_knowledge = state.knowledge.reshape(-1, width)
+        self._hand_knowledge = state.knowledge.reshape(-1, config.hand_size * width)
+        self._opening = _opening_table(config)
+        self._revealed_bits = 1 << np.arange(config.hand_size)
+
+    def deal(self, envs: Ints, decks: NDArray[np.int8]) -> None:
+        """Start games.
+
+        Args:
+            envs: int64 `[n]`.
+            decks: int8 `[n, num_cards]`, cards in the order in which they are dealt, the first player's hand first.
+        """
+        config, state, tables = self.config, self.state, self._tables
+        num_dealt = config.num_players * config.hand_size
+        hands = decks[:, :num_dealt].reshape(-1, config.num_players, config.hand_size)
+        state.deck[envs] = decks
+        state.drawn[envs] = num_dealt
+        state.last_turns[envs] = config.num_players
+        state.information[envs] = config.information_tokens
+        state.lives[envs] = config.life_tokens
+        for name in ("seat", "score", "num_moves", "fireworks", "discarded", "recent", "intents", "moves"):
+            getattr(state, name)[envs] = 0
+        state.is_over[envs] = False
+        worth = np.where(tables.rank == 0, PLAYABLE, OTHER)
+        worth[-1] = 0
+        state.worth[envs] = worth
+        state.hands[envs] = hands
+        state.shown[envs] = np.bitwise_or.reduce(tables.values[hands], axis=2)
+        state.knowledge[envs] = tables.unknown[1]
+        state.table[envs] = self._opening
+
+    def move(self, envs: Ints, actions: Ints, greedy: Ints | None = None) -> tuple[Ints, NDArray[np.bool_]]:
+        """Make one legal move in each game.
+
+        Args:
+            envs: int64 `[n]`, games that are not over.
+            actions: int64 `[n]`.
+            greedy: int64 `[n]`, what the movers would have done without exploring; None where nobody listens.
+
+        Returns:
+            Points scored, int64 `[n]`, and whether the last life was lost, bool `[n]`.
+        """
+        state, tables = self.state, self._tables
+        seats = state.seat[envs]
+        before = state.score[envs]
+        sent = actions if greedy is None else actions + self.config.num_actions * greedy
+        state.moves[envs, state.num_moves[envs]] = sent
+        state.num_moves[envs] += 1
+        last_turns = state.last_turns[envs] - (state.drawn[envs] >= self.config.num_cards)
+        state.last_turns[envs] = last_turns
+        is_card = tables.actions.is_card[actions].astype(np.bool_)
+        codes = tables.first_code[actions]
+        cards, hints = np.flatnonzero(is_card), np.flatnonzero(~is_card)
+        if hints.size:
+            codes[hints] += self._hint(envs[hints], seats[hints], actions[hints])
+        if cards.size:
+            codes[cards] += self._use(envs[cards], seats[cards], actions[cards])
+        self._remember(envs, codes, greedy)
+        score, is_lost = state.score[envs], state.lives[envs] == 0
+        is_over = is_lost | (score == self.config.max_score) | (last_turns == 0)
+        state.is_over[envs] = is_over
+        if cards.size:
+            can_draw = ~is_over[cards]
+            self._refill(envs[cards], seats[cards], (tables.actions.slot[actions[cards]], can_draw))
+        seats += 1
+        seats[seats == self.config.num_players] = 0
+        state.seat[envs] = seats
+        return score - before, is_lost
+
+    def legal_words(self, envs: Ints) -> NDArray[np.uint64]:
+        """Legal actions, uint64 `[n]`: action `a` is bit `63 - a`; none in a game that is over.
+
+        A player to move always has a full hand: hands are one short only after a move in the last round.
+        """
+        state, tables, players = self.state, self._tables, self.config.num_players
+        tokens = state.information[envs]
+        words = tables.own_legal.take((tokens < self.config.information_tokens).astype(np.int64))
+        others = (envs * players)[:, None] + tables.order.take(state.seat[envs], axis=0)[:, 1:]
+        named = self._shown.take(others) + (np.arange(players - 1) << self.config.num_values)
+        hints = np.bitwise_or.reduce(tables.hint_legal.take(named), axis=1)
+        hints[tokens == 0] = 0
+        words |= hints
+        words[state.is_over[envs]] = 0
+        return words
+
+    def _hint(self, envs: Ints, seats: Ints, actions: Ints) -> Ints:
+        """Give hints; return which slots they meant, as bits."""
+        tables, state = self._tables, self.state
+        value = tables.actions.value.take(actions)
+        target = seats + tables.actions.offset.take(actions)
+        target[target >= self.config.num_players] -= self.config.num_players
+        hands = envs * self.config.num_players + target
+        cards = self._hands.take(hands, axis=0)
+        meant = tables.touches.take(cards * np.int64(self.config.num_values) + value[:, None])
+        entry = meant + 2 * value[:, None]
+        width = tables.keeps.shape[1]
+        known = self._hand_knowledge.take(hands, axis=0).reshape(*meant.shape, width)
+        known &= tables.keeps.take(entry, axis=0)
+        known |= tables.adds.take(entry, axis=0)
+        self._hand_knowledge[hands] = known.reshape(len(hands), -1)
+        tokens = state.information[envs] - 1
+        state.information[envs] = tokens
+        self._set_bits(envs, self._bit["information"] + tokens, 0)
+        # A slot that is empty keeps knowing nothing: its zeros survive both operations.
+        revealed: Ints = meant @ self._revealed_bits
+        return revealed
+
+    def _use(self, envs: Ints, seats: Ints, actions: Ints) -> Ints:
+        """Play and discard cards; return what an observation says of it: card and outcome."""
+        tables, state, config = self._tables, self.state, self.config
+        is_play = tables.actions.is_play.take(actions).astype(np.bool_)
+        place = (envs * config.num_players + seats) * config.hand_size + tables.actions.slot.take(actions)
+        card = self._slots.take(place).astype(np.int64)
+        worth = self._worth.take(envs * (config.num_kinds + 1) + card)
+        is_fitting = is_play & (worth == PLAYABLE)
+        is_wasted = ~is_fitting
+        self._build(envs[is_fitting], card[is_fitting])
+        self._waste(envs[is_wasted], card[is_wasted])
+        missed = envs[is_play & is_wasted]
+        lives = state.lives[missed] - 1
+        state.lives[missed] = lives
+        self._set_bits(missed, self._bit["lives"] + lives, 0)
+        brings = ~is_play | (is_fitting & (tables.rank.take(card) == config.num_ranks - 1))
+        brings &= state.information[envs] < config.information_tokens
+        richer = envs[brings]
+        tokens = state.information[richer]
+        self._set_bits(richer, self._bit["information"] + tokens, 1)
+        state.information[richer] = tokens + 1
+        outcome = FITTED * is_fitting + BROUGHT_TOKEN * brings
+        code: Ints = card * 4 + outcome
+        return code
+
+    def _build(self, envs: Ints, card: Ints) -> None:
+        """Put cards on the fireworks."""
+        config, tables, state = self.config, self._tables, self.state
+        state.score[envs] += 1
+        self._fireworks[envs * config.num_colors + tables.color.take(card)] += 1
+        rank = tables.rank.take(card)
+        first = self._bit["fireworks"]
+        self._set_bits(envs, first + card - (rank > 0), 0)
+        self._set_bits(envs, first + card, 1)
+        row = envs * (config.num_kinds + 1)
+        self._worth[row + card] = USELESS
+        above = row + tables.next_kind.take(card)
+        worth = self._worth.take(above)
+        self._worth[above] = np.where(worth == OTHER, PLAYABLE, worth)
+
+    def _waste(self, envs: Ints, card: Ints) -> None:
+        """Put cards on the discard pile."""
+        tables = self._tables
+        pile = envs * self.config.num_kinds + card
+        before = self._discarded.take(pile)
+        self._discarded[pile] = before + 1
+        self._set_bits(envs, self._bit["discards"] + tables.first_copy.take(card) + before, 1)
+        gone = np.flatnonzero(before + 1 == tables.copies.take(card))
+        if gone.size:
+            rows = envs[gone]
+            worth = self.state.worth[rows]
+            worth[tables.bars[card[gone]]] = USELESS
+            self.state.worth[rows] = worth
+
+    def _refill(self, envs: Ints, seats: Ints, used: tuple[Ints, NDArray[np.bool_]]) -> None:
+        """Close up the hands that used a slot, and draw where the game goes on and there is a card."""
+        config, tables, state = self.config, self._tables, self.state
+        slot, can_draw = used
+        drawn = state.drawn[envs]
+        draws = can_draw & (drawn < config.num_cards)
+        top = self._deck.take(envs * config.num_cards + np.minimum(drawn, config.num_cards - 1))
+        hands = envs * config.num_players + seats
+        source = (hands * config.hand_size)[:, None] + tables.shift.take(slot, axis=0)
+        cards = self._slots.take(source)
+        cards[:, -1] = np.where(draws, top, config.num_kinds)
+        self._hands[hands] = cards
+        known = self._slot_knowledge.take(source, axis=0)
+        known[:, -1] = tables.unknown.take(draws.astype(np.int64), axis=0)
+        self._hand_knowledge[hands] = known.reshape(len(hands), -1)
+        self._shown[hands] = np.bitwise_or.reduce(tables.values.take(cards), axis=1)
+        drawers = envs[draws]
+        drawn = drawn[draws] + 1
+        state.drawn[drawers] = drawn
+        self._set_bits(drawers, config.num_cards - drawn, 0)
+
+    def _remember(self, envs: Ints, codes: Ints, greedy: Ints | None) -> None:
+        """Put the moves in front of the recent ones."""
+        state = self.state
+        if state.recent.shape[1] > 1:
+            state.recent[envs, 1:] = state.recent[envs, :-1]
+            state.intents[envs, 1:] = state.intents[envs, :-1]
+        state.recent[envs, 0] = codes
+        if greedy is not None:
+            state.intents[envs, 0] = greedy + 1
+
+    def _set_bits(self, envs: Ints, place: Ints, value: int) -> None:
+        """Change one bit of the table in each game."""
+        self._table[envs * self.state.table.shape[1] + place] = value
+
+
+def _opening_table(config: HanabiConfig) -> NDArray[np.uint8]:
+    """The table's bits once all hands are dealt: a full deck, all tokens, nothing played or discarded."""
+    parts = layout(config)
+    table = np.zeros(parts["discards"].stop, np.uint8)
+    for name in ("deck", "information", "lives"):
+        table[parts[name].bits] = 1
+    return table[parts["deck"].start :]
+
+
+def unpack_words(words: NDArray[np.uint64], num_actions: int) -> NDArray[np.uint8]:
+    """Bytes of legal actions, uint8 `[n, ceil(num_actions / 8)]`, as `numpy.packbits` makes them."""
+    return words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, : -(-num_actions // 8)]
+
+
+def find_illegal(words: NDArray[np.uint64], actions: Ints) -> Sequence[int]:
+    """Places in `actions` whose action is none of the legal ones."""
+    in_range = (actions >= 0) & (actions < 64)
+    bits = words >> (63 - np.where(in_range, actions, 0)).astype(np.uint64)
+    return np.flatnonzero(((bits & np.uint64(1)) == 0) | ~in_range).tolist()
