@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 GAMES = {
     "pokemon_red": "gamefleet.games.pokemon_red",
+    "hanabi": "gamefleet.games.hanabi",
 }
 
 DEFAULT_GAME = "pokemon_red"

@@ -85,6 +85,32 @@ def play(game: Game, actions: Sequence[int]) -> list[KeptStep]:
     return steps
 
 
+def play_choices(game: Game, first: KeptStep, choices: Sequence[int]) -> list[KeptStep]:
+    """Play any numbers: where only some actions are legal, each number picks one of those.
+
+    Args:
+        game: Stands at `first`.
+        first: The step before the first choice.
+        choices: Not negative; actions as they are where all are always legal.
+    """
+    steps: list[KeptStep] = []
+    last = first
+    for choice in choices:
+        if last.terminated or last.truncated:
+            break
+        last = keep(game.step(_legal_choice(game.spec, last, choice)))
+        steps.append(last)
+    return steps
+
+
+def _legal_choice(spec: GameSpec, step: KeptStep, choice: int) -> int:
+    if not spec.legal:
+        return choice
+    legal = np.flatnonzero(np.unpackbits(step.obs[spec.legal], count=spec.num_actions))
+    assert legal.size, "an episode that goes on has a legal action"
+    return int(legal[choice % legal.size])
+
+
 def check_step_fits_spec(spec: GameSpec, step: KeptStep) -> None:
     """Names, shapes, dtypes and ranges of a step are those of the spec."""
     assert tuple(step.obs) == tuple(array.name for array in spec.observations), "observation names or their order"
@@ -140,7 +166,7 @@ def check_steps(game: Game, actions: Sequence[int]) -> None:
     assert not first.terminated, "an episode starts alive"
     assert not first.truncated, "an episode starts alive"
     reached = first.milestones
-    for step in play(game, actions):
+    for step in play_choices(game, first, actions):
         check_step_fits_spec(game.spec, step)
         assert (step.milestones >= reached).all(), "a milestone was lost"
         reached = step.milestones
@@ -149,7 +175,10 @@ def check_steps(game: Game, actions: Sequence[int]) -> None:
 def check_determinism(make: MakeGame, actions: Sequence[int]) -> None:
     """The same seed and actions give the same steps, in the same game and in another."""
     games = (make(), make())
-    runs = [[keep(game.reset(7)), *play(game, actions)] for game in (games[0], games[1], games[0])]
+    runs = []
+    for game in (games[0], games[1], games[0]):
+        first = keep(game.reset(7))
+        runs.append([first, *play_choices(game, first, actions)])
     for other in runs[1:]:
         assert len(other) == len(runs[0]), "episodes of equal seeds differ in length"
         for index, (a, b) in enumerate(zip(runs[0], other, strict=True)):
@@ -159,23 +188,21 @@ def check_determinism(make: MakeGame, actions: Sequence[int]) -> None:
 def check_exact_restore(make: MakeGame, before: Sequence[int], after: Sequence[int]) -> None:
     """A saved episode continues exactly, here and in another game; saving changes nothing."""
     game, other = make(), make()
-    game.reset(3)
-    played = play(game, before)
+    played = play_choices(game, keep(game.reset(3)), before)
     saved = game.save_state()
     assert game.save_state() == saved, "saving twice gives different bytes"
-    wanted = play(game, after)
+    wanted = play_choices(game, played[-1], after)
     for place in (game, other):
         restored = keep(place.restore_state(saved, new_episode=False))
         assert_same_step(played[-1], restored, "the restored step")
-        for index, (a, b) in enumerate(zip(wanted, play(place, after), strict=True)):
+        for index, (a, b) in enumerate(zip(wanted, play_choices(place, restored, after), strict=True)):
             assert_same_step(a, b, f"step {index} after the restore")
 
 
 def check_fresh_restore(make: MakeGame, before: Sequence[int]) -> None:
     """An episode that starts at a saved state keeps its milestones and starts its counters anew."""
     game = make()
-    game.reset(3)
-    reached = play(game, before)[-1].milestones
+    reached = play_choices(game, keep(game.reset(3)), before)[-1].milestones
     step = keep(game.restore_state(game.save_state(), new_episode=True))
     assert not step.terms.any(), "the first step of an episode pays nothing"
     assert not step.truncated, "the step counter starts anew"
@@ -223,8 +250,7 @@ def check_game(package: GamePackage, config: Any = None, *, num_steps: int = 40,
 
 def _living_prefix(game: Game, actions: list[int]) -> list[int]:
     """As many of the actions as leave the episode of seed 3 alive, at least one."""
-    game.reset(3)
-    for index, step in enumerate(play(game, actions)):
+    for index, step in enumerate(play_choices(game, keep(game.reset(3)), actions)):
         if step.terminated or step.truncated:
             return actions[: max(index, 1)]
     return actions

@@ -61,24 +61,10 @@ def _reward_json(config: HanabiConfig) -> dict[str, Any]:
     return reward_json(config)
 
 
-def defaults(config: HanabiConfig) -> Mapping[str, Mapping[str, Any]]:
-    """Settings that suit this game.
+def _defaults(config: HanabiConfig) -> Mapping[str, Mapping[str, Any]]:
+    from gamefleet.games.hanabi.model_settings import defaults
 
-    The network remembers nothing, because an observation holds all that hints have told; values are bootstrapped from
-    the same player's next turn, as many moves later as there are players; nothing is to be explored by curiosity, and
-    every episode starts with a fresh deck.
-
-    Args:
-        config: The game's own settings.
-
-    Returns:
-        By section and setting.
-    """
-    return {
-        "network": {"core": "identity"},
-        "learner": {"num_steps": config.num_players, "discount": 0.999},
-        "curiosity": {"enabled": False},
-    }
+    return defaults(config)
 
 
 PACKAGE = GamePackage(
@@ -91,7 +77,7 @@ PACKAGE = GamePackage(
     make_spec=_make_spec,
     make_scripted=_make_scripted,
     make_batch=_make_batch,
-    defaults=defaults,
+    defaults=_defaults,
     make_augmentation=_make_augmentation,
     evaluation_epsilon=0.0,
 )
