@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -28,6 +28,11 @@ TRANSLATED: Mapping[str, str] = {
     "seed": "run.seed",
     "num_envs": "actors.num_envs",
     "num_workers": "actors.num_workers",
+    "num_iterations": "run.num_iterations",
+    "games_per_iteration": "run.games_per_iteration",
+    "train_steps_per_iteration": "run.updates_per_iteration",
+    "use_wandb": "trackers.wandb",
+    "wandb_project": "trackers.project",
     "batch_size": "learner.batch_size",
     "learning_rate": "learner.learning_rate",
     "gamma": "learner.discount",
@@ -40,6 +45,27 @@ TRANSLATED: Mapping[str, str] = {
 
 FLAT_SECTION = "training"
 RUN_FOLDER = "run_dir"
+SECRET = "auth_token"
+"""Not a setting: it shall never stand in a run folder; see `read_secret`."""
+
+OF_SECTION: Mapping[str, Mapping[str, str]] = {
+    "network": {
+        "gpu_host": "remote.gpu_host",
+        "gpu_port": "remote.gpu_port",
+        "inference": "remote.inference",
+    },
+    "model": {
+        name: f"network.encoder.{name}"
+        for name in ("max_players", "max_colors", "max_ranks", "max_hand_size", "d_model", "num_heads", "num_layers")
+    },
+}
+"""Keys that mean something else than our settings in a section of the guides; `network` is the computers' there."""
+
+VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "use_wandb": lambda value: ("online" if value else "off") if isinstance(value, bool) else value,
+    "train_steps_per_iteration": lambda value: None if value == "auto" else value,
+}
+"""The guides' values in our words."""
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".toml": tomllib.loads,
@@ -71,6 +97,12 @@ def read_settings_file(path: Path) -> SettingsFile:
     Raises:
         ConfigError: The file is missing, of another kind, or malformed; the parser's line is in the message.
     """
+    content, text = read_content(path)
+    return translate(content, path=path, text=text)
+
+
+def read_content(path: Path) -> tuple[Mapping[str, Any], str]:
+    """What a file of settings holds, and its text; raises as `read_settings_file` does."""
     if path.suffix not in PARSERS:
         raise ConfigError("Unknown kind of settings file", value=str(path), remedy=nearest(path.suffix, PARSERS))
     try:
@@ -87,7 +119,7 @@ def read_settings_file(path: Path) -> SettingsFile:
         raise ConfigError(
             "A settings file holds sections", value=type(content).__name__, where=path, remedy="See configs/."
         )
-    return translate(content or {}, path=path, text=text)
+    return content or {}, text
 
 
 def translate(content: Mapping[str, Any], *, path: Path, text: str = "") -> SettingsFile:
@@ -97,14 +129,32 @@ def translate(content: Mapping[str, Any], *, path: Path, text: str = "") -> Sett
         ConfigError: Two keys of the file mean the same setting and differ.
     """
     translated = SettingsFile(settings={})
-    plain = {key: value for key, value in content.items() if key != FLAT_SECTION}
+    for prefix, level in levels(content):
+        for key, value in level.items():
+            if key != SECRET:
+                _translate_key((*prefix, str(key)), value, translated, path=path, text=text)
+    return translated
+
+
+def levels(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """The parts of a file whose keys are looked at one by one: (sections above them, keys and values).
+
+    Raises:
+        ConfigError: A section is a value.
+    """
     flat = content.get(FLAT_SECTION, {})
     if not isinstance(flat, Mapping):
-        raise ConfigError("This is a section, not a value", value=flat, where=f"{FLAT_SECTION} in {path}")
-    for prefix, level in (((), plain), ((FLAT_SECTION,), flat)):
-        for key, value in level.items():
-            _translate_key((*prefix, str(key)), value, translated, path=path, text=text)
-    return translated
+        raise ConfigError("This is a section, not a value", value=flat, where=FLAT_SECTION)
+    plain = {key: value for key, value in content.items() if key != FLAT_SECTION}
+    for section, known in OF_SECTION.items():
+        inner = content.get(section)
+        if isinstance(inner, Mapping):
+            plain[section] = {key: value for key, value in inner.items() if key not in (*known, SECRET)}
+            if not plain[section]:
+                del plain[section]
+            yield (section,), {key: value for key, value in inner.items() if key in known}
+    yield (), plain
+    yield (FLAT_SECTION,), flat
 
 
 def _translate_key(keys: tuple[str, ...], value: Any, into: SettingsFile, *, path: Path, text: str) -> None:
@@ -128,9 +178,25 @@ def _in_our_words(keys: tuple[str, ...], value: Any) -> Settings:
     if key == RUN_FOLDER:
         folder = PurePath(str(value))
         return {"run": {"runs_folder": str(folder.parent), "name": folder.name}}
-    if key in TRANSLATED:
-        return nested(TRANSLATED[key], value)
+    if key in VALUES:
+        value = VALUES[key](value)
+    known = {**TRANSLATED, **OF_SECTION["network"], **OF_SECTION.get(keys[0], {})}
+    if key in known:
+        return nested(known[key], value)
     return nested(".".join(keys), value)
+
+
+def read_secret(path: Path) -> str:
+    """The token that a file of settings holds beside its settings; empty when it holds none.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    content = read_content(path)[0]
+    for level in (content, *(content.get(section) for section in ("network", FLAT_SECTION))):
+        if isinstance(level, Mapping) and level.get(SECRET):
+            return str(level[SECRET])
+    return ""
 
 
 def describe_place(path: Path, text: str, keys: tuple[str, ...]) -> str:

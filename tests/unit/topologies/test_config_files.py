@@ -10,7 +10,7 @@ import pytest
 from gamefleet.errors import ConfigError
 from gamefleet.games import open_game
 from gamefleet.topologies.config import RunConfig, ask, make_config
-from gamefleet.topologies.foreign_config import SettingsFile, line_of, read_settings_file
+from gamefleet.topologies.foreign_config import SettingsFile, line_of, read_secret, read_settings_file
 
 OURS = {"run": {"seed": 4, "name": "x"}, "learner": {"batch_size": 16}}
 
@@ -53,7 +53,9 @@ def read(tmp_path: Path, name: str, text: str) -> SettingsFile:
 
 
 def config_of(file: Path) -> RunConfig:
-    return make_config(open_game("pokemon_red"), ask(file=file, assignments=[], flags={}))
+    game = "hanabi" if file.name.startswith("hanabi") else "pokemon_red"
+    asked = ask(file=file, assignments=[], flags={})
+    return make_config(open_game(asked.game_name or game), asked)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +177,56 @@ def test_every_committed_configuration_is_valid(repository: Path) -> None:
     assert len(files) >= 3
     for path in files:
         config_of(path)
+
+
+SPLIT = """
+[network]
+gpu_host = "192.0.2.7"
+gpu_port = 5556
+auth_token = "a token that is long enough to be one"
+hidden_size = 64
+
+[model]
+max_players = 4
+d_model = 64
+num_layers = 2
+
+[training]
+num_iterations = 20
+games_per_iteration = 10
+train_steps_per_iteration = 500
+use_wandb = true
+"""
+"""As guide 3 names its settings: `network` is the computers' there, and the agent's network here."""
+
+
+def test_the_guides_network_is_told_from_ours(tmp_path: Path) -> None:
+    found = read(tmp_path, "distributed_config.toml", SPLIT)
+
+    assert found.settings == {
+        "remote": {"gpu_host": "192.0.2.7", "gpu_port": 5556},
+        "network": {"hidden_size": 64, "encoder": {"max_players": 4, "d_model": 64, "num_layers": 2}},
+        "run": {"num_iterations": 20, "games_per_iteration": 10, "updates_per_iteration": 500},
+        "trackers": {"wandb": "online"},
+    }
+    assert found.origins["remote.gpu_port"].endswith("distributed_config.toml, line 4")
+    assert found.origins["network.encoder.d_model"].endswith("line 10")
+
+
+def test_a_token_in_a_settings_file_is_found_and_is_no_setting(tmp_path: Path) -> None:
+    found = read(tmp_path, "distributed_config.toml", SPLIT)
+    flat = tmp_path / "flat.json"
+    flat.write_text('{"auth_token": "of the top level"}')
+
+    assert "long enough" not in str(found)
+    assert read_secret(tmp_path / "distributed_config.toml") == "a token that is long enough to be one"
+    assert read_secret(flat) == "of the top level"
+    assert read_settings_file(flat).settings == {}
+    flat.write_text('{"run": {"seed": 3}}')
+    assert read_secret(flat) == ""
+
+
+def test_updates_per_iteration_may_be_left_to_the_replay_ratio(tmp_path: Path) -> None:
+    found = read(tmp_path, "auto.toml", '[training]\ntrain_steps_per_iteration = "auto"\nuse_wandb = false\n')
+
+    assert found.settings == {"run": {"updates_per_iteration": None}, "trackers": {"wandb": "off"}}
