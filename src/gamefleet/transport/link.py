@@ -20,6 +20,7 @@ from gamefleet.transport.base import ClosedError
 from gamefleet.transport.link_endpoint import Endpoint
 from gamefleet.transport.link_message import Message
 from gamefleet.transport.link_state import CLOSED, CONNECTED, CONNECTING, REFUSED, LinkCounts, LinkState, Peer
+from gamefleet.transport.link_turns import Line
 from gamefleet.transport.wire import LOSSLESS, Buffer, Encoded, Stream, encode_message, lossy_name
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 LINGER_S = 2.0
+DIRECT_BYTES = 2**18
+EVERY = tuple(Stream)
 
 
 class Link:
@@ -118,10 +121,11 @@ class Link:
         with end.changed:
             if self.state.kind != CONNECTED or not end.outbox.offer(name, encoded):
                 return False
-            end.wake_up()
-            return True
+            line = end.turns.line
+        self._speak(line, encoded.num_bytes)
+        return True
 
-    def receive(self, timeout_s: float | None, *, streams: Sequence[Stream] = tuple(Stream)) -> Message | None:
+    def receive(self, timeout_s: float | None, *, streams: Sequence[Stream] = EVERY) -> Message | None:
         """The next message; urgent streams first.
 
         Args:
@@ -137,13 +141,14 @@ class Link:
         end = self._endpoint
         self._check_process()
         with end.changed:
-            end.changed.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
+            end.turns.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
             message = end.inbox.take(streams)
             if message is None:
                 self._check_open()
             elif not message.is_lossy:
                 end.owes_counts = True
                 if end.inbox.has_news_of_room():
+                    end.are_counts_due = True
                     end.wake_up()
             return message
 
@@ -159,20 +164,24 @@ class Link:
         """As `acknowledge`, for a message of which only the numbers are left; those of other sessions are let be."""
         end = self._endpoint
         with end.changed:
-            if end.inbox.acknowledge(session, stream, number):
-                end.owe_counts()
+            if not end.inbox.acknowledge(session, stream, number):
+                return
+            end.owes_counts = end.are_counts_due = True
+            # While nobody has the turn, somebody takes it in a moment; until then it may go with an answer.
+            line = None if end.turns.are_free else end.turns.line
+        self._speak(line, 0)
 
-    def wait_for_message(self, timeout_s: float, *, streams: Sequence[Stream] = tuple(Stream)) -> bool:
+    def wait_for_message(self, timeout_s: float, *, streams: Sequence[Stream] = EVERY) -> bool:
         """Wait until `receive` would not; returns whether there is something."""
         end = self._endpoint
         with end.changed:
-            return end.changed.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
+            return end.turns.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
 
     def flush(self, timeout_s: float | None, *, streams: Sequence[Stream] = LOSSLESS) -> bool:
         """Wait until the other side has acknowledged everything that was sent; returns whether it has."""
         end = self._endpoint
         with end.changed:
-            end.changed.wait_for(lambda: end.is_closed or end.outbox.is_settled(streams), timeout_s)
+            end.turns.wait_for(lambda: end.is_closed or end.outbox.is_settled(streams), timeout_s)
             return end.outbox.is_settled(streams)
 
     def wait_for_change(self, seen: LinkState, timeout_s: float | None) -> LinkState:
@@ -218,13 +227,22 @@ class Link:
             return is_last or end.outbox.has_room(stream, encoded.num_bytes)
 
         with end.changed:
-            end.changed.wait_for(lambda: end.is_closed or has_room(), timeout_s)
+            end.turns.wait_for(lambda: end.is_closed or has_room(), timeout_s)
             self._check_open()
             if not has_room():
                 return False
             end.outbox.put(stream, encoded)
-            end.wake_up()
-            return True
+            line = end.turns.line
+        self._speak(line, encoded.num_bytes)
+        return True
+
+    def _speak(self, line: Line | None, num_bytes: int) -> None:
+        """Write what is small from here; what is large another thread writes while this one goes on."""
+        if line is not None and num_bytes <= DIRECT_BYTES:
+            line.speak()
+        elif line is not None:
+            with self._endpoint.changed:
+                self._endpoint.turns.hurry()
 
     def _checked(self, encoded: Encoded) -> Encoded:
         self._check_process()

@@ -42,13 +42,18 @@ def explained() -> Iterator[None]:
     """
     try:
         yield
-    except ssl.SSLError as error:
+    except (OSError, EOFError) as error:
+        raise explained_error(error) from error
+
+
+def explained_error(error: OSError | EOFError) -> EndedError:
+    """The sentence for what a connection died of; errors of TLS are errors of the system, too."""
+    if isinstance(error, ssl.SSLError):
         why, is_final = tls.explain(error)
-        raise EndedError(why, is_final=is_final) from error
-    except EOFError as error:
-        raise EndedError("the other side hung up") from error
-    except OSError as error:
-        raise EndedError(f"the connection broke: {error.strerror or error}") from error
+        return EndedError(why, is_final=is_final)
+    if isinstance(error, EOFError):
+        return EndedError("the other side hung up")
+    return EndedError(f"the connection broke: {error.strerror or error}")
 
 
 def ended_by(goodbye: Goodbye) -> EndedError:

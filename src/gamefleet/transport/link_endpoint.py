@@ -7,14 +7,14 @@ application's view, `link_connection` moves its bytes. Left out: sockets, dialli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from threading import Condition
+from collections.abc import Callable, Mapping, Sequence
+from threading import Condition, RLock
 
 from gamefleet.transport.link_inbox import Inbox
 from gamefleet.transport.link_outbox import Outbox
 from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.link_state import CLOSED, CONNECTED, CONNECTING, RESTART, LinkState, Peer
-from gamefleet.transport.link_wake import Wake
+from gamefleet.transport.link_turns import Line, Turns
 from gamefleet.transport.wire import (
     LOSSLESS,
     PROTOCOL,
@@ -50,7 +50,9 @@ class Endpoint:
         resume: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.changed = Condition()
+        lock = RLock()
+        self.changed = Condition(lock)
+        self.turns = Turns(self.changed, lock)
         self.settings = settings
         self.ours = ours
         self.peer = Peer(name="", role=peer_role, session="", facts={})
@@ -59,17 +61,26 @@ class Endpoint:
         self.inbox = Inbox(window_bytes=settings.window_bytes, message_bytes=settings.message_bytes)
         self._resume = dict(resume or {})
         self._clock = clock
-        self._wake: Wake | None = None
         self._leaving: Goodbye | None = None
         self._is_claimed = False
         self._must_yield = False
-        self.owes_counts = False
+        self.owes_counts = self.are_counts_due = False
         self.connections = self.sent_bytes = self.received_bytes = 0
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing comes or goes any more."""
         return self.state.kind == CLOSED
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the connection at work should end."""
+        return self._leaving is not None or self._must_yield
+
+    @property
+    def has_something_to_say(self) -> bool:
+        """Whether there is something to write; needs no lock: whoever changes the answer wakes the connection."""
+        return self.are_counts_due or self.is_ending or self.outbox.waits
 
     def leave(self, reason: str, why: str) -> None:
         """Close for good; a connection says goodbye."""
@@ -144,18 +155,18 @@ class Endpoint:
             self._is_claimed = False
             self.changed.notify_all()
 
-    def attach(self, wake: Wake) -> None:
-        """A connection works from now on; if the link was closed meanwhile, just to say goodbye."""
+    def work(self, line: Line) -> None:
+        """Let a connection work until it does no more; if the link was closed meanwhile, just to say goodbye."""
         with self.changed:
-            self._wake = wake
             self.connections += 1
-            self.owes_counts = True
+            self.owes_counts = self.are_counts_due = True
             self._set_state(CONNECTED, "")
+            self.turns.keep(line)
 
     def detach(self, kind: str, why: str) -> None:
         """The connection works no more."""
         with self.changed:
-            self._wake = None
+            self.turns.stop()
             self.outbox.break_off()
             self.inbox.break_off()
             self._set_state(kind, why)
@@ -165,7 +176,7 @@ class Endpoint:
         with self.changed:
             counts = b""
             if self.owes_counts:
-                self.owes_counts = False
+                self.owes_counts = self.are_counts_due = False
                 counts = frame(FrameKind.COUNTS, pack_counts(self.inbox.tell(), self.inbox.committed()))
             if self._leaving is not None:
                 return counts
@@ -180,37 +191,39 @@ class Endpoint:
                 return Goodbye(reason=RESTART, why="another connection of the same session took its place")
             return self._leaving
 
-    def take_in(self, found: Frame) -> None:
-        """Understand a frame.
+    def take_in(self, frames: Sequence[Frame]) -> None:
+        """Understand frames.
 
         Raises:
-            WireError: It may not come now, or says what cannot be.
+            WireError: One may not come now, or says what cannot be.
         """
         with self.changed:
-            self.received_bytes += len(found.body)
-            if found.kind is FrameKind.START:
-                is_news = self.inbox.start(found)
-            elif found.kind is FrameKind.DATA:
-                is_news = self.inbox.data(found)
-            elif found.kind is FrameKind.COUNTS:
-                self.outbox.count(*unpack_counts(found.body))
-                is_news = True
-            elif found.kind is FrameKind.PING:
-                is_news = False
-            else:
-                raise WireError("The other side greeted twice")
-            if is_news:
-                self.changed.notify_all()
+            is_news = False
+            try:
+                for found in frames:
+                    is_news |= self._take_in(found)
+            finally:
+                if is_news:
+                    self.changed.notify_all()
 
-    def owe_counts(self) -> None:
-        """The other side should know at once how far the application is; call it under the lock."""
-        self.owes_counts = True
-        self.wake_up()
+    def _take_in(self, found: Frame) -> bool:
+        """Understand a frame; returns whether somebody may wait for what it brought."""
+        self.received_bytes += len(found.body)
+        if found.kind is FrameKind.START:
+            return self.inbox.start(found)
+        if found.kind is FrameKind.DATA:
+            return self.inbox.data(found)
+        if found.kind is FrameKind.COUNTS:
+            self.outbox.count(*unpack_counts(found.body))
+            return True
+        if found.kind is FrameKind.PING:
+            return False
+        raise WireError("The other side greeted twice")
 
     def wake_up(self) -> None:
         """Have the connection look at what there is to write; call it under the lock."""
-        if self._wake is not None:
-            self._wake.set()
+        if self.turns.line is not None:
+            self.turns.line.wake_up()
 
     def _set_state(self, kind: str, why: str) -> None:
         if not self.is_closed and (kind, why) != (self.state.kind, self.state.why):

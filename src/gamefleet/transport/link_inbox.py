@@ -153,9 +153,7 @@ class Inbox:
 
     def has_any(self, streams: Sequence[Stream]) -> bool:
         """Whether `take` would return a message."""
-        return any(
-            bool(self._lossy) if stream is Stream.FRAMES else bool(self._lanes[stream].whole) for stream in streams
-        )
+        return any(self._lossy if stream is Stream.FRAMES else self._lanes[stream].whole for stream in streams)
 
     def acknowledge(self, session: str, stream: Stream, number: int) -> bool:
         """The application is done with this message and all before it; returns whether that is news."""

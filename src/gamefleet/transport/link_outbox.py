@@ -101,10 +101,6 @@ class _Lane:
             self.cursor = _Cursor(self.kept[self.sent], stream, self.sent)
             self.cursor.seek(offset)
 
-    @property
-    def waits(self) -> bool:
-        return self.cursor is not None or self.sent < self.last
-
 
 class Outbox:
     """Everything on its way out.
@@ -119,10 +115,19 @@ class Outbox:
         self._window_bytes = window_bytes
         self._kept_bytes = kept_bytes
         self._lanes = {stream: _Lane() for stream in LOSSLESS}
+        self._pairs = tuple(self._lanes.items())
         self._offers: dict[str, Encoded] = {}
         self._offering: tuple[str, _Cursor] | None = None
         self._num_offers = 0
         self._turn = 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to write."""
+        for _, lane in self._pairs:
+            if lane.cursor is not None or lane.sent < lane.last:
+                return True
+        return bool(self._offers) or self._offering is not None
 
     def has_room(self, stream: Stream, num_bytes: int) -> bool:
         """Whether a message may be accepted now."""
@@ -221,7 +226,7 @@ class Outbox:
         return b"".join(frames)
 
     def _next_frame(self) -> bytes | None:
-        waiting = [stream for stream, lane in self._lanes.items() if lane.waits]
+        waiting = [stream for stream, lane in self._pairs if lane.cursor is not None or lane.sent < lane.last]
         if not waiting:
             return self._next_offer()
         self._turn += 1

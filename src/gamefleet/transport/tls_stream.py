@@ -31,6 +31,7 @@ class TlsStream:
         self.tls = context.wrap_bio(self._arrived, self._leaving, server_side=answers)
         self._memory = memoryview(bytearray(PIECE_BYTES))
         self._unsent = memoryview(b"")
+        self._was_full = False
 
     def shake_hands(self) -> bool:
         """Go on with the handshake as far as possible; returns whether it is done, as far as this side is concerned.
@@ -55,26 +56,33 @@ class TlsStream:
             return True
 
     def read_into(self, room: memoryview) -> int:
-        """Read what is there; 0 when nothing is.
+        """Read what came; 0 when nothing did that makes sense by itself.
 
         Raises:
             ssl.SSLError: What came was not encrypted by the other side as it should be.
             OSError: The connection broke.
             EOFError: The other side hung up.
         """
-        while True:
-            try:
-                num_bytes = self.tls.read(len(room), room)
-            except ssl.SSLWantReadError:
-                if not self._take_in():
-                    return 0
-            except ssl.SSLZeroReturnError:
+        if not self._has_encrypted() and not self._take_in():
+            return 0
+        num_bytes, most, read = 0, len(room), self.tls.read
+        try:
+            while num_bytes < most and self._has_encrypted():  # each time at most one record of 16 KB
+                num_bytes += read(most - num_bytes, room[num_bytes:])
+        except ssl.SSLWantReadError:
+            return num_bytes
+        except ssl.SSLZeroReturnError:
+            if not num_bytes:
                 raise EOFError from None
-            except ssl.SSLError:
-                self._tell_why()
-                raise
-            else:
-                return int(num_bytes)
+        except ssl.SSLError:
+            self._tell_why()
+            raise
+        return num_bytes
+
+    @property
+    def may_have_more(self) -> bool:
+        """Whether reading on may find something that no selector knows of."""
+        return self._was_full or self._has_encrypted()
 
     def write(self, data: bytes) -> None:
         """Encrypt; call only when `drain` said that nothing is left of the last time."""
@@ -104,8 +112,12 @@ class TlsStream:
             return False
         if not num_bytes:
             raise EOFError
+        self._was_full = num_bytes == PIECE_BYTES
         self._arrived.write(self._memory[:num_bytes])
         return True
+
+    def _has_encrypted(self) -> bool:
+        return bool(self._arrived.pending or self.tls.pending())
 
     def _tell_why(self) -> None:
         """Send the alert that TLS has prepared, so that the other side knows at once, too."""

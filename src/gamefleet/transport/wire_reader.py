@@ -17,6 +17,8 @@ from gamefleet.transport.wire import (
     WireError,
 )
 
+_KINDS, _STREAMS = tuple(FrameKind), tuple(Stream)
+
 
 class FrameReader:
     """Cuts what arrives into frames, within one buffer that is used over and over.
@@ -65,4 +67,4 @@ class FrameReader:
         if self._end - begin < length:
             return None
         self._begin = begin + length
-        return Frame(FrameKind(kind), Stream(stream), number, self._memory[begin : self._begin])
+        return Frame(_KINDS[kind - FrameKind.HELLO], _STREAMS[stream], number, self._memory[begin : self._begin])
