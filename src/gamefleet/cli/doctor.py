@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gamefleet.cli.doctor_learner import Learner, learner_checks_for
+from gamefleet.cli.learner import DEFAULT_PORT as DEFAULT_LEARNER_PORT
 from gamefleet.cli.options import RunsFolderOption
 from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME
@@ -69,6 +71,11 @@ def doctor(
     host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
     ssh_config: SshOption = None,
     port: Annotated[int, typer.Option(help="Of the viewer, or of the tunnel to it.")] = DEFAULT_PORT,
+    gpu_host: Annotated[str, typer.Option(metavar="HOST", help="Check the way to this machine's learner.")] = "",
+    gpu_port: Annotated[int, typer.Option(help="Of the learner.")] = DEFAULT_LEARNER_PORT,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="Compare these settings with the learner's.")
+    ] = None,
     only: OnlyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
@@ -94,6 +101,7 @@ def doctor(
         fleet_folder=shared_dir or usual_copy(os.environ),
         environment=os.environ,
         stream_port=port,
+        learner=Learner(host=gpu_host, port=gpu_port, config=config),
     )
     raise typer.Exit(examine(asked, only or [], as_json=as_json, strict=strict))
 
@@ -131,6 +139,7 @@ class Questions:
         fleet_folder: The shared folder of a fleet, or a copy; None when there is none.
         environment: Environment variables of the user.
         stream_port: Where a viewer or a tunnel listens.
+        learner: On another machine.
     """
 
     host: Host | None
@@ -144,6 +153,7 @@ class Questions:
     fleet_folder: Path | None
     environment: Mapping[str, str]
     stream_port: int
+    learner: Learner
 
 
 def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
@@ -175,6 +185,7 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *checks_of_streaming(
             asked.run, asked.runs_folder, asked.fleet_folder, port=asked.stream_port, environ=asked.environment
         ),
+        *learner_checks_for(asked.learner, asked.game, asked.environment),
     ]
 
 
