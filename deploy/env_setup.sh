@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what the job scripts of this folder use: `deploy/env_setup.sh`, or `deploy/env_setup.sh --cpu` without a GPU.
-# With conda: the environment pokemon_slim (pokemon_slim_cpu) in the home directory. Without: .venv in this checkout.
+# With conda: the environment pokemon_slim (pokemon_slim_cpu) in the home directory. Without, and with --venv: .venv in
+# this checkout. EXTRAS names what is installed, as in `pip install gamefleet[...]`; torch,red by default.
 # Can be run again at any time: what is there is kept, what is missing or has changed is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -58,25 +59,27 @@ print(*(need for need in needs if need.startswith("torch==")))')
         "${pip[@]}" --no-deps --retries 1 --index-url "$CPU_WHEELS" "$torch" \
             || echo "PyTorch's small build cannot be had from $CPU_WHEELS; taking the one that pip finds." >&2
     fi
-    "${pip[@]}" -e '.[torch,red]' \
+    "${pip[@]}" -e ".[$EXTRAS]" \
         || fail "pip could not install gamefleet into $1; the reason is above. Without a network, run this on a login" \
             "node, or set PIP_FIND_LINKS to a folder with the wheels. With the disk full, free some room. Then run" \
             "this again: what is installed stays."
 }
 
-VARIANT=gpu NAME=pokemon_slim
-case "$*" in
-    "") ;;
-    --cpu) VARIANT=cpu NAME=pokemon_slim_cpu ;;
-    *)
-        echo "usage: deploy/env_setup.sh [--cpu]" >&2
-        exit 2
-        ;;
-esac
+VARIANT=gpu NAME=pokemon_slim PLACE=conda EXTRAS=${EXTRAS:-torch,red}
+for word in "$@"; do
+    case $word in
+        --cpu) VARIANT=cpu NAME=pokemon_slim_cpu ;;
+        --venv) PLACE=venv ;;
+        *)
+            echo "usage: deploy/env_setup.sh [--cpu] [--venv]" >&2
+            exit 2
+            ;;
+    esac
+done
 
 # Packages of `pip install --user` would seem to be installed here too.
 export PYTHONNOUSERSITE=1
-if load_conda; then
+if [ "$PLACE" = conda ] && load_conda; then
     FIRST=${CONDA_ENVS_DIRS%%:*}
     PREFIX=${FIRST%/}/$NAME
     make_conda_environment "$PREFIX"
@@ -90,11 +93,14 @@ is_new_enough "$PREFIX/bin/python" \
 # Nothing is asked of the network when nothing has changed.
 STAMP=$PREFIX/.gamefleet-installed
 WANTED="$PWD $(cksum <pyproject.toml)"
+[ "$EXTRAS" = torch,red ] || WANTED+=" $EXTRAS"
 if [ "$(cat "$STAMP" 2>/dev/null)" != "$WANTED" ]; then
     echo "Installing into $PREFIX; the first time takes some minutes."
     install "$PREFIX"
 fi
-FOUND=$("$PREFIX/bin/python" -W ignore -c 'import av, pyboy, torch
+LOOKED_AT=torch
+[[ $EXTRAS == *red* ]] && LOOKED_AT="av, pyboy, torch"
+FOUND=$("$PREFIX/bin/python" -W ignore -c "import $LOOKED_AT"'
 print("PyTorch", torch.__version__, "with CUDA " + torch.version.cuda if torch.version.cuda else "without CUDA")') \
     || fail "$PREFIX is damaged (see above): remove the folder, run this again."
 echo "$WANTED" >"$STAMP"
@@ -104,4 +110,8 @@ if [ "$VARIANT" = gpu ] && [[ $FOUND != *"with CUDA"* ]]; then
         "pip finds the CUDA build, if you have an NVIDIA GPU." >&2
 fi
 echo "Environment ready: $PREFIX ($("$PREFIX/bin/gamefleet" --version), $FOUND)."
-echo "Activate it with: source deploy/activate.sh $NAME   Then: sbatch deploy/slurm_$VARIANT.job"
+if [ "$EXTRAS" = torch,red ]; then
+    echo "Activate it with: source deploy/activate.sh $NAME   Then: sbatch deploy/slurm_$VARIANT.job"
+else
+    echo "Activate it with: source ${PREFIX#"$PWD"/}/bin/activate"
+fi

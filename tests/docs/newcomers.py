@@ -32,7 +32,7 @@ def prepare_checkout(repository: Path, files: Iterable[Path], copy: Path) -> Pat
     """A copy of the repository with an environment that finds what this one has."""
     for path in files:
         (copy / path).parent.mkdir(parents=True, exist_ok=True)
-        (copy / path).write_bytes((repository / path).read_bytes())
+        shutil.copy(repository / path, copy / path)
     venv = copy / ".venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     [packages] = venv.glob("lib/python3*/site-packages")
