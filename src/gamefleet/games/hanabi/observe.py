@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gamefleet.games.base import ArraySpec
 from gamefleet.games.hanabi.config import HanabiConfig
 from gamefleet.games.hanabi.layout import Layout, Segment, layout
-from gamefleet.games.hanabi.simulator import unpack_words
+from gamefleet.games.hanabi.simulator import bytes_of_words
 from gamefleet.games.hanabi.state import State
 from gamefleet.games.hanabi.tables import tables_of
 
@@ -125,9 +125,9 @@ class Encoder:
             envs: int64 `[n]`, the rows.
             words: uint64 `[n]`, their legal actions, from `Simulator.legal_words`.
         """
-        seats = self._state.seat[envs]
+        seats = self._state.seat.take(envs)
         obs["bits"][envs] = self.encode(envs, seats)
-        obs["legal"][envs] = unpack_words(words, self.layout.num_actions)
+        obs["legal"][envs] = bytes_of_words(words, self.layout.num_actions)
         obs["own_cards"][envs] = self.own_cards(envs, seats)
         if "history" in obs:
             obs["history"][envs] = self.history(envs, seats)
@@ -137,8 +137,8 @@ class Encoder:
     def _moves(self, envs: Ints, seats: Ints, which: slice) -> Ints:
         """Rows of `Tables.move_bits` for some of the recent moves, int64 `[n, move]`."""
         state, players = self._state, self._config.num_players
-        recent = state.recent[envs, which]
+        recent = state.recent.take(envs, axis=0)[:, which]
         ago = np.arange(state.recent.shape[1])[which]
         # The last mover sits before the player whose turn it is; a finished game has passed the turn on, too.
-        actor = (state.seat[envs] - seats)[:, None] - 1 - ago
+        actor = (state.seat.take(envs) - seats)[:, None] - 1 - ago
         return recent + (actor % players) * self._tables.num_codes

@@ -13,6 +13,7 @@ Source: Steele, Lea & Flood 2014, "Fast Splittable Pseudorandom Number Generator
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,12 @@ _STEP = 0x9E3779B97F4A7C15
 _PLACE_BITS = np.uint64(63)
 
 
+@cache
 def sorted_deck(config: HanabiConfig) -> NDArray[np.int8]:
-    """All cards in order, int8 `[num_cards]`; a card is `colour * num_ranks + rank`."""
-    return np.repeat(np.arange(config.num_kinds, dtype=np.int8), np.tile(config.copies, config.num_colors))
+    """All cards in order, int8 `[num_cards]`, read-only; a card is `colour * num_ranks + rank`."""
+    deck = np.repeat(np.arange(config.num_kinds, dtype=np.int8), np.tile(config.copies, config.num_colors))
+    deck.flags.writeable = False
+    return deck
 
 
 def decks_of(config: HanabiConfig, seeds: Sequence[int]) -> NDArray[np.int8]:
@@ -40,11 +44,13 @@ def decks_of(config: HanabiConfig, seeds: Sequence[int]) -> NDArray[np.int8]:
         int8 `[seed, num_cards]`, in the order in which the cards are dealt: the first player's hand comes first.
     """
     start = np.array([int(seed) % 2**64 for seed in seeds], np.uint64)
-    places = np.arange(config.num_cards, dtype=np.uint64)
-    steps = places * np.uint64(_STEP) + np.uint64(_STEP)
-    numbers = _mixed(_mixed(start)[:, None] + steps)
-    numbers = np.sort((numbers & ~_PLACE_BITS) | places, axis=1)
-    return sorted_deck(config)[(numbers & _PLACE_BITS).astype(np.int64)]
+    deck = sorted_deck(config)
+    places = np.arange(len(deck), dtype=np.uint64)
+    numbers = _mixed(_mixed(start)[:, None] + (places + np.uint64(1)) * np.uint64(_STEP))
+    numbers &= ~_PLACE_BITS
+    numbers |= places
+    numbers.sort(axis=1)
+    return deck.take((numbers & _PLACE_BITS).astype(np.int64))
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

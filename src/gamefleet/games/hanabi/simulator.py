@@ -49,6 +49,7 @@ class Simulator:
         width = state.knowledge.shape[-1]
         self._slot_knowledge = state.knowledge.reshape(-1, width)
         self._hand_knowledge = state.knowledge.reshape(-1, config.hand_size * width)
+        self._moves, self._num_cards = state.moves.reshape(-1), config.num_cards
         self._opening = _opening_table(config)
         self._revealed_bits = 1 << np.arange(config.hand_size)
 
@@ -64,17 +65,15 @@ class Simulator:
         hands = decks[:, :num_dealt].reshape(-1, config.num_players, config.hand_size)
         state.deck[envs] = decks
         state.drawn[envs] = num_dealt
-        state.last_turns[envs] = config.num_players
+        state.end[envs] = config.num_players if config.num_undealt == 0 else config.max_moves + 1
         state.information[envs] = config.information_tokens
         state.lives[envs] = config.life_tokens
-        for name in ("seat", "score", "num_moves", "fireworks", "discarded", "recent", "intents", "moves"):
+        for name in ("seat", "score", "num_moves", "fireworks", "discarded", "recent", "intents"):
             getattr(state, name)[envs] = 0
         state.is_over[envs] = False
-        worth = np.where(tables.rank == 0, PLAYABLE, OTHER)
-        worth[-1] = 0
-        state.worth[envs] = worth
+        state.worth[envs] = tables.first_worth
         state.hands[envs] = hands
-        state.shown[envs] = np.bitwise_or.reduce(tables.values[hands], axis=2)
+        state.shown[envs] = np.bitwise_or.reduce(tables.values.take(hands), axis=2)
         state.knowledge[envs] = tables.unknown[1]
         state.table[envs] = self._opening
 
@@ -90,27 +89,25 @@ class Simulator:
             Points scored, int64 `[n]`, and whether the last life was lost, bool `[n]`.
         """
         state, tables = self.state, self._tables
-        seats = state.seat[envs]
-        before = state.score[envs]
+        seats, before = state.seat.take(envs), state.score.take(envs)
+        num_moves = state.num_moves.take(envs)
         sent = actions if greedy is None else actions + self.config.num_actions * greedy
-        state.moves[envs, state.num_moves[envs]] = sent
-        state.num_moves[envs] += 1
-        last_turns = state.last_turns[envs] - (state.drawn[envs] >= self.config.num_cards)
-        state.last_turns[envs] = last_turns
-        is_card = tables.actions.is_card[actions].astype(np.bool_)
-        codes = tables.first_code[actions]
-        cards, hints = np.flatnonzero(is_card), np.flatnonzero(~is_card)
+        self._moves[envs * self.config.max_moves + num_moves] = sent
+        num_moves += 1
+        state.num_moves[envs] = num_moves
+        is_card = tables.actions.is_card.take(actions)
+        codes = tables.first_code.take(actions)
+        cards, hints = np.flatnonzero(is_card), np.flatnonzero(is_card == 0)
         if hints.size:
             codes[hints] += self._hint(envs[hints], seats[hints], actions[hints])
         if cards.size:
             codes[cards] += self._use(envs[cards], seats[cards], actions[cards])
         self._remember(envs, codes, greedy)
-        score, is_lost = state.score[envs], state.lives[envs] == 0
-        is_over = is_lost | (score == self.config.max_score) | (last_turns == 0)
+        score, is_lost = state.score.take(envs), state.lives.take(envs) == 0
+        is_over = is_lost | (score == self.config.max_score) | (num_moves >= state.end.take(envs))
         state.is_over[envs] = is_over
         if cards.size:
-            can_draw = ~is_over[cards]
-            self._refill(envs[cards], seats[cards], (tables.actions.slot[actions[cards]], can_draw))
+            self._refill(envs[cards], seats[cards], (tables.actions.slot.take(actions[cards]), ~is_over[cards]))
         seats += 1
         seats[seats == self.config.num_players] = 0
         state.seat[envs] = seats
@@ -122,14 +119,14 @@ class Simulator:
         A player to move always has a full hand: hands are one short only after a move in the last round.
         """
         state, tables, players = self.state, self._tables, self.config.num_players
-        tokens = state.information[envs]
+        tokens = state.information.take(envs)
         words = tables.own_legal.take((tokens < self.config.information_tokens).astype(np.int64))
-        others = (envs * players)[:, None] + tables.order.take(state.seat[envs], axis=0)[:, 1:]
+        others = (envs * players)[:, None] + tables.order.take(state.seat.take(envs), axis=0)[:, 1:]
         named = self._shown.take(others) + (np.arange(players - 1) << self.config.num_values)
         hints = np.bitwise_or.reduce(tables.hint_legal.take(named), axis=1)
         hints[tokens == 0] = 0
         words |= hints
-        words[state.is_over[envs]] = 0
+        words[state.is_over.take(envs)] = 0
         return words
 
     def _hint(self, envs: Ints, seats: Ints, actions: Ints) -> Ints:
@@ -147,7 +144,7 @@ class Simulator:
         known &= tables.keeps.take(entry, axis=0)
         known |= tables.adds.take(entry, axis=0)
         self._hand_knowledge[hands] = known.reshape(len(hands), -1)
-        tokens = state.information[envs] - 1
+        tokens = state.information.take(envs) - 1
         state.information[envs] = tokens
         self._set_bits(envs, self._bit["information"] + tokens, 0)
         # A slot that is empty keeps knowing nothing: its zeros survive both operations.
@@ -166,13 +163,13 @@ class Simulator:
         self._build(envs[is_fitting], card[is_fitting])
         self._waste(envs[is_wasted], card[is_wasted])
         missed = envs[is_play & is_wasted]
-        lives = state.lives[missed] - 1
+        lives = state.lives.take(missed) - 1
         state.lives[missed] = lives
         self._set_bits(missed, self._bit["lives"] + lives, 0)
         brings = ~is_play | (is_fitting & (tables.rank.take(card) == config.num_ranks - 1))
-        brings &= state.information[envs] < config.information_tokens
-        richer = envs[brings]
-        tokens = state.information[richer]
+        tokens = state.information.take(envs)
+        brings &= tokens < config.information_tokens
+        richer, tokens = envs[brings], tokens[brings]
         self._set_bits(richer, self._bit["information"] + tokens, 1)
         state.information[richer] = tokens + 1
         outcome = FITTED * is_fitting + BROUGHT_TOKEN * brings
@@ -212,9 +209,9 @@ class Simulator:
         """Close up the hands that used a slot, and draw where the game goes on and there is a card."""
         config, tables, state = self.config, self._tables, self.state
         slot, can_draw = used
-        drawn = state.drawn[envs]
-        draws = can_draw & (drawn < config.num_cards)
-        top = self._deck.take(envs * config.num_cards + np.minimum(drawn, config.num_cards - 1))
+        drawn = state.drawn.take(envs)
+        draws = can_draw & (drawn < self._num_cards)
+        top = self._deck.take(envs * self._num_cards + drawn, mode="clip")
         hands = envs * config.num_players + seats
         source = (hands * config.hand_size)[:, None] + tables.shift.take(slot, axis=0)
         cards = self._slots.take(source)
@@ -227,7 +224,9 @@ class Simulator:
         drawers = envs[draws]
         drawn = drawn[draws] + 1
         state.drawn[drawers] = drawn
-        self._set_bits(drawers, config.num_cards - drawn, 0)
+        self._set_bits(drawers, self._num_cards - drawn, 0)
+        last = drawers[drawn == self._num_cards]
+        state.end[last] = state.num_moves[last] + config.num_players
 
     def _remember(self, envs: Ints, codes: Ints, greedy: Ints | None) -> None:
         """Put the moves in front of the recent ones."""
@@ -253,7 +252,7 @@ def _opening_table(config: HanabiConfig) -> NDArray[np.uint8]:
     return table[parts["deck"].start :]
 
 
-def unpack_words(words: NDArray[np.uint64], num_actions: int) -> NDArray[np.uint8]:
+def bytes_of_words(words: NDArray[np.uint64], num_actions: int) -> NDArray[np.uint8]:
     """Bytes of legal actions, uint8 `[n, ceil(num_actions / 8)]`, as `numpy.packbits` makes them."""
     return words.astype(">u8").view(np.uint8).reshape(-1, 8)[:, : -(-num_actions // 8)]
 

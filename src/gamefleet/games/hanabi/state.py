@@ -29,7 +29,8 @@ class State:
         deck: int8 `[env, num_cards]`, cards in the order in which they are dealt.
         drawn: int64 `[env]`, cards taken from the deck.
         seat: int64 `[env]`, the player to move.
-        last_turns: int64 `[env]`, moves left once the deck is empty.
+        end: int64 `[env]`, the number of moves after which the game is over, once the last card was drawn; else more
+            than any game has.
         information: int64 `[env]`, hint tokens.
         lives: int64 `[env]`, life tokens.
         score: int64 `[env]`, cards played; a lost game keeps it, although it counts nothing.
@@ -50,7 +51,7 @@ class State:
     deck: NDArray[np.int8]
     drawn: NDArray[np.int64]
     seat: NDArray[np.int64]
-    last_turns: NDArray[np.int64]
+    end: NDArray[np.int64]
     information: NDArray[np.int64]
     lives: NDArray[np.int64]
     score: NDArray[np.int64]
@@ -86,7 +87,7 @@ def empty_state(config: HanabiConfig, num_envs: int) -> State:
 
     counts = {
         name: np.zeros(num_envs, np.int64)
-        for name in ("drawn", "seat", "last_turns", "information", "lives", "score", "num_moves")
+        for name in ("drawn", "seat", "end", "information", "lives", "score", "num_moves")
     }
     return State(
         **counts,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gamefleet.games.hanabi.actions import Actions, actions_of
 from gamefleet.games.hanabi.config import HanabiConfig
 from gamefleet.games.hanabi.layout import Layout, layout
+from gamefleet.games.hanabi.state import OTHER, PLAYABLE
 
 FITTED, BROUGHT_TOKEN = 1, 2
 _OUTCOMES = 4
@@ -35,6 +36,7 @@ class Tables:
         copies: int64 `[kind]`, cards of this kind in the deck.
         first_copy: int64 `[kind]`, place of the kind's first bit in the segment `discards`.
         next_kind: int64 `[kind]`, the card that goes on top of this one; no card on top of the highest rank.
+        first_worth: int8 `[kind + 1]`, `State.worth` at the deal.
         bars: bool `[kind, kind + 1]`, the cards that can never be played once all copies of a card are gone.
         touches: uint8 `[(kind + 1) * value]`, 1 where a hint of a value means a card.
         values: int16 `[kind + 1]`, both values of a card as bits.
@@ -59,6 +61,7 @@ class Tables:
     copies: NDArray[np.int64]
     first_copy: NDArray[np.int64]
     next_kind: NDArray[np.int64]
+    first_worth: NDArray[np.int8]
     bars: NDArray[np.bool_]
     touches: NDArray[np.uint8]
     values: NDArray[np.int16]
@@ -95,6 +98,7 @@ def tables_of(config: HanabiConfig) -> Tables:
         copies=copies,
         first_copy=np.cumsum(copies) - copies,
         next_kind=np.where(card % ranks == ranks - 1, kinds, card + 1)[:kinds],
+        first_worth=np.where(card == kinds, 0, np.where(card % ranks == 0, PLAYABLE, OTHER)).astype(np.int8),
         bars=bars[:kinds],
         touches=touches.reshape(-1),
         values=(touches.astype(np.int64) @ (1 << np.arange(config.num_values))).astype(np.int16),
