@@ -11,7 +11,7 @@ from torch import nn
 
 from gamefleet.errors import ConfigError, DeviceMemoryError, GamefleetError, IncompatibleError
 from gamefleet.experience.types import SequenceBatch
-from gamefleet.learners.augmenting import Augmentation
+from gamefleet.learners.augmenting import Actions, Augmentation, Observations
 from gamefleet.learners.curiosity import Curiosity
 from gamefleet.learners.metrics import METRICS
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
@@ -275,8 +275,10 @@ def make_symmetric(settings: ValueSettings, augmentation: Augmentation | None = 
     return ValueLearner(network, settings, burn_in=0, augmentation=augmentation, seed=seed)
 
 
-def louder(batch: SequenceBatch, rng: np.random.Generator) -> SequenceBatch:
-    return replace(batch, reward=batch.reward * np.float32(rng.random()))
+def turned(obs: Observations, action: Actions, rng: np.random.Generator) -> tuple[Observations, Actions]:
+    """Numbers the actions anew, a different way for each window; -1 stays."""
+    shift = rng.integers(SPEC.num_actions, size=(len(action), 1))
+    return obs, np.where(action < 0, action, (action + shift) % SPEC.num_actions).astype(np.int16)
 
 
 def test_an_auxiliary_loss_is_reported_and_shapes_the_encoder() -> None:
@@ -293,11 +295,11 @@ def test_an_auxiliary_loss_is_reported_and_shapes_the_encoder() -> None:
 def test_augmentation_changes_batches_only_when_the_settings_say_so_and_goes_on_after_a_resume() -> None:
     settings = ValueSettings(num_steps=2)
     work = batches(make_symmetric(settings), 4)
-    ignoring, plain = make_symmetric(settings, louder), make_symmetric(settings)
+    ignoring, plain = make_symmetric(settings, turned), make_symmetric(settings)
     as_they_are = [plain.update(batch).metrics for batch in work]
     assert [ignoring.update(batch).metrics for batch in work] == as_they_are
     augmented = replace(settings, augment=True)
-    first, second = make_symmetric(augmented, louder), make_symmetric(augmented, louder, seed=7)
+    first, second = make_symmetric(augmented, turned), make_symmetric(augmented, turned, seed=7)
     assert first.update(work[0]).metrics != as_they_are[0]
     first.update(work[1])
     second.import_state(first.export_state())
