@@ -146,7 +146,15 @@ def make_learner(package: GamePackage, spec: GameSpec, config: RunConfig, networ
         embed = package.make_encoder(spec, {}, "novelty")
         seed = derive_seed(config.run.seed, purpose="curiosity")
         curiosity = Curiosity(embed, config.curiosity, seed=seed, device=device)
-    return ValueLearner(network, config.learner, burn_in=config.replay.burn_in, curiosity=curiosity, device=device)
+    return ValueLearner(
+        network,
+        config.learner,
+        burn_in=config.replay.burn_in,
+        curiosity=curiosity,
+        device=device,
+        augmentation=package.make_augmentation(config.game) if package.make_augmentation is not None else None,
+        seed=derive_seed(config.run.seed, purpose="augmentation"),
+    )
 
 
 def make_replay(spec: GameSpec, config: RunConfig, *, state_size: int) -> Replay:
