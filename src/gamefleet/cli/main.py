@@ -26,6 +26,7 @@ from gamefleet.cli import (
     export,
     fleet,
     members,
+    play,
     report,
     rollout,
     runs,
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("rollout")(rollout.rollout)
+app.command("play")(play.play)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("actors")(actors.actors)
