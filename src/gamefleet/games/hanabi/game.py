@@ -18,6 +18,7 @@ from gamefleet.games.hanabi.actions import action_names
 from gamefleet.games.hanabi.config import HanabiConfig
 from gamefleet.games.hanabi.observe import Encoder, arrays_of
 from gamefleet.games.hanabi.record import record_of, replay
+from gamefleet.games.hanabi.render import picture_of, picture_shape
 from gamefleet.games.hanabi.reward import MILESTONES, TERMS, cells, milestone_scores, terms_of
 from gamefleet.games.hanabi.saved import VERSION, SavedState, pack, unpack
 from gamefleet.games.hanabi.shuffle import decks_of
@@ -37,6 +38,7 @@ def make_spec(config: HanabiConfig) -> GameSpec:
         reward_terms=TERMS,
         milestones=MILESTONES,
         max_episode_steps=config.max_episode_steps,
+        picture_shape=picture_shape(config),
         legal="legal",
         num_players=config.num_players,
         hears_intent=config.sad,
@@ -128,6 +130,10 @@ class HanabiBatch:
         self.simulator.state.copy_rows(rows, again.state, np.arange(len(saved)))
         self._first_move[rows] = first
         self._show(rows, terms)
+
+    def frame(self, env: int) -> NDArray[np.uint8]:
+        """A picture of one game, all hands open; uint8 `[height, width, 3]`, RGB."""
+        return picture_of(self.config, self.simulator.state, env)
 
     def _check(self, envs: Ints, actions: Ints, greedy: Ints) -> None:
         illegal = find_illegal(self._legal[envs], actions)
