@@ -138,7 +138,7 @@ def replay_ratio_warning(ratio: float) -> str:
     if ratio <= USUAL_REPLAY_RATIO:
         return ""
     return (
-        f"learner.replay_ratio is {ratio:g}: each step is trained on so many times on average. Above "
+        f"each step has been trained on {ratio:.1f} times on average (learner.replay_ratio). Above "
         f"{USUAL_REPLAY_RATIO:g} the values overfit to what is remembered; more games per update reach more in the "
         "same computing time (benchmarks/results/hanabi_learning.md)."
     )

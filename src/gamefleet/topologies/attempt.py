@@ -13,6 +13,7 @@ from typing import Any
 
 from gamefleet.actors.steps import WorkerFailure
 from gamefleet.actors.trails import Trails
+from gamefleet.learners.settings import replay_ratio_warning
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import EventWriter
@@ -150,6 +151,7 @@ class Rows:
         self._attempt = attempt
         self._report = Report()
         self._sharing: Mapping[str, float] = {}
+        self._has_warned = False
         self._remember()
 
     def _remember(self) -> None:
@@ -176,14 +178,24 @@ class Rows:
         attempt.trackers.write(solo.steps, row)
         total = attempt.config.run.expected_steps(steps=solo.steps, episodes=solo.actor.total_episodes)
         attempt.progress.show(solo.steps, total, row)
+        self._warn(row["learner/replay_ratio"])
         self._remember()
 
+    def _warn(self, replay_ratio: float) -> None:
+        """Say once that so much training on so little play was measured to hurt."""
+        warning = replay_ratio_warning(replay_ratio)
+        if warning and not self._has_warned:
+            self._has_warned = True
+            self._attempt.progress.say(warning)
+
     def _totals(self) -> dict[str, float]:
-        solo = self._attempt.solo
+        solo, config = self._attempt.solo, self._attempt.config
+        trained_slots = solo.updates * config.learner.batch_size * config.replay.unroll
         elapsed = max(time.monotonic() - self._last_time, 1e-9)
         return {
             "speed/steps_per_s": (solo.steps - self._last_step) / elapsed,
             "speed/updates_per_s": (solo.updates - self._last_updates) / elapsed,
+            "learner/replay_ratio": trained_slots / max(1, solo.steps),
             "run/updates": float(solo.updates),
             "run/episodes": float(solo.actor.total_episodes),
             "run/replay_slots": float(solo.replay.num_stored),

@@ -24,6 +24,7 @@ EPISODE_WINDOW = 50
 METRICS: dict[str, tuple[str, str]] = {
     "speed/steps_per_s": ("steps/s", "Recorded steps per second of wall time since the last row"),
     "speed/updates_per_s": ("updates/s", "Optimizer steps per second of wall time since the last row"),
+    "learner/replay_ratio": ("1", "Trained slots per recorded step, since the run began"),
     "run/updates": ("updates", "Optimizer steps since the run began"),
     "run/episodes": ("episodes", "Finished episodes since the run began"),
     "run/replay_slots": ("slots", "Slots held by the replay"),
