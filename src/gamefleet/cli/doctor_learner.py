@@ -71,8 +71,7 @@ def model_of(config: Path | None, game: str) -> Mapping[str, Any] | None:
         return None
     from gamefleet.games import open_game
     from gamefleet.topologies.config import make_config
-    from gamefleet.topologies.remote_status import model_facts
 
     asked = ask_for(config, None)
-    package = open_game(asked.game_name or game)
-    return model_facts(package, make_config(package, asked))
+    resolved = make_config(open_game(asked.game_name or game), asked).resolved()
+    return {section: resolved[section] for section in ("network", "game")}

@@ -40,12 +40,14 @@ def serve(
     auth_token_file: TokenFileOption = None,
     auth_token_env: TokenVariableOption = "",
     device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then the CPU), cpu, cuda or mps.")] = "auto",
-    folder: Annotated[Path, typer.Option(help="The learner's checkpoints.")] = DEFAULT_FOLDER,
+    folder: Annotated[
+        Path, typer.Option(help="Holds the learner's side of each run: its checkpoints.")
+    ] = DEFAULT_FOLDER,
     config: ConfigOption = None,
     assignments: SetOption = None,
     game: Annotated[str, typer.Option(help="Whose settings --config holds, when it does not say.")] = "",
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over a run that another coordinator began in this folder.")
+        bool, typer.Option("--adopt", help="Move a run of the same name that is another coordinator's aside.")
     ] = False,
     max_runtime_seconds: Annotated[float | None, typer.Option(help="Save and end after so many seconds.")] = None,
 ) -> None:

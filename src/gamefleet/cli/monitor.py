@@ -128,15 +128,28 @@ def learner_picture(said: Json, host: str, port: int) -> RenderableType:
         lines.append(("idle", f"{100 * said['idle_share']:.0f} % of the time it waited for the coordinator"))
     lines.append(("coordinator", coordinator_words(said.get("coordinator"))))
     lines += [("checkpoint", checkpoint_words(one)) for one in said.get("checkpoints", [])]
+    lines += [("refused", f"{clock(at)} {address}: {why}") for at, address, why in said.get("refused", [])]
     return table_of(lines)
 
 
 def coordinator_words(said: Json | None) -> str:
-    """Who plays for the learner."""
+    """Who plays for the learner, and what has gone over the line."""
     if not said:
-        return "none is connected: the learner waits"
-    facts = [f"{name} {value}" for name, value in said.items() if name != "host" and value not in (None, "")]
-    return ", ".join([str(said.get("host", "connected")), *facts])
+        return "none has come yet: the learner waits"
+    why = f" ({said['why']})" if said.get("why") else ""
+    since = f" since {clock(said['since'])}" if said.get("since") else ""
+    sizes = " and ".join(
+        f"{said[name] / 1e6:,.1f} MB {word}"
+        for name, word in (("received_bytes", "received"), ("sent_bytes", "sent"))
+        if name in said
+    )
+    return f"{said.get('name', '?')}, {said.get('state', '?')}{since}{why}; {sizes}"
+
+
+def clock(at: float) -> str:
+    """A moment as a time of today, or with its date."""
+    form = "%H:%M:%S" if time.time() - at < 12 * 3600 else "%Y-%m-%d %H:%M"
+    return time.strftime(form, time.localtime(at))
 
 
 def checkpoint_words(said: Json) -> str:
