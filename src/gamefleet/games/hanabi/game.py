@@ -73,6 +73,8 @@ class HanabiBatch:
 
     def deal(self, envs: Ints, decks: NDArray[np.int8]) -> None:
         """Deal given decks: int8 `[n, num_cards]`, the first player's hand first."""
+        if not len(envs):
+            return
         self.simulator.deal(envs, decks)
         self._first_move[envs] = 0
         self._show(envs, np.zeros((len(envs), len(TERMS)), np.float32))
@@ -87,6 +89,8 @@ class HanabiBatch:
         Raises:
             ValueError: A move is illegal, or its game is over.
         """
+        if not len(envs):
+            return
         greedy, chosen = np.divmod(actions.astype(np.int64), self.config.num_actions)
         self._check(envs, chosen, greedy)
         scored, is_lost = self.simulator.move(envs, chosen, greedy if self.config.sad else None)
@@ -115,6 +119,8 @@ class HanabiBatch:
                 was changed.
         """
         saved = [unpack(self.config, state) for state in states]
+        if not saved:
+            return
         again = Simulator(self.config, len(saved))
         terms = np.zeros((len(saved), len(TERMS)), np.float32)
         for moved in replay(again, [one.record for one in saved]):
