@@ -50,8 +50,12 @@ class ClippedAdam:
         """Clip the gradients; returns their global norm before that, a scalar that may be infinite or NaN."""
         return nn.utils.clip_grad_norm_(self._parameters.values(), self._max_norm, foreach=True)
 
-    def step(self) -> None:
-        """Apply the gradients and drop them; parameters without one are left alone."""
+    def step(self, share: float = 1.0) -> None:
+        """Apply the gradients and drop them; parameters without one are left alone.
+
+        Args:
+            share: Of the learning rate.
+        """
         chosen = [
             (parameter, grad, self._state[name])
             for name, parameter in self._parameters.items()
@@ -69,7 +73,7 @@ class ClippedAdam:
                 [state["exp_avg_sq"] for _, _, state in chosen],
                 [],
                 steps,
-                lr=self._learning_rate,
+                lr=share * self._learning_rate,
                 beta1=BETAS[0],
                 beta2=BETAS[1],
                 weight_decay=0.0,

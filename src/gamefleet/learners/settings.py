@@ -28,6 +28,7 @@ class ValueSettings:
         num_steps: Rewards in an n-step return, in steps.
         discount: Per step, of the extrinsic return.
         learning_rate: Of Adam.
+        learning_rate_decay_updates: Over so many updates it falls in a straight line to a tenth and stays there; 0: never.
         adam_epsilon: Of Adam; large, so that rarely used weights do not take full-size steps on noise.
         max_gradient_norm: Gradients are scaled down to this global norm.
         target_update_interval_updates: Updates between copies of the online into the target network.
@@ -48,6 +49,7 @@ class ValueSettings:
     num_steps: int = 5
     discount: float = 0.997
     learning_rate: float = 1e-4
+    learning_rate_decay_updates: int = 0
     adam_epsilon: float = 1e-3
     max_gradient_norm: float = 40.0
     target_update_interval_updates: int = 2500
@@ -72,11 +74,18 @@ class ValueSettings:
             check_range(f"learner.{name}", getattr(self, name), 1, float("inf"))
         for name in ("discount", "target_mix", "importance_exponent", "priority_max_share"):
             check_range(f"learner.{name}", getattr(self, name), 0.0, 1.0)
+        check_range("learner.learning_rate_decay_updates", self.learning_rate_decay_updates, 0, float("inf"))
         check_range("learner.learning_starts_steps", self.learning_starts_steps, 0, float("inf"))
         check_range("learner.auxiliary_weight", self.auxiliary_weight, 0.0, float("inf"))
         for name in ("learning_rate", "adam_epsilon", "max_gradient_norm", "replay_ratio", "max_replay_ratio"):
             check_range(f"learner.{name}", getattr(self, name), 1e-12, float("inf"))
         check_replay_ratio(self.replay_ratio, self.max_replay_ratio)
+
+    def learning_rate_share(self, updates: int) -> float:
+        """Which share of the learning rate counts after so many updates."""
+        if not self.learning_rate_decay_updates:
+            return 1.0
+        return 1.0 - 0.9 * min(1.0, updates / self.learning_rate_decay_updates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ class ValueLearner:
 
     def _apply(self, novelty: Novelty | None) -> None:
         """Take the step, then move the target network if it is time."""
-        self._optimizer.step()
+        self._optimizer.step(self._settings.learning_rate_share(self.num_updates))
         if self.curiosity is not None and novelty is not None:
             self.curiosity.learn(novelty)
         self.num_updates += 1
