@@ -17,9 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gamefleet.games.hanabi.board import Board
 from gamefleet.games.hanabi.config import HanabiConfig
-from gamefleet.games.hanabi.layout import layout
-from gamefleet.games.hanabi.state import OTHER, PLAYABLE, USELESS, empty_state
+from gamefleet.games.hanabi.state import PLAYABLE, empty_state
 from gamefleet.games.hanabi.tables import BROUGHT_TOKEN, FITTED, tables_of
 
 Ints = NDArray[np.int64]
@@ -37,20 +37,15 @@ class Simulator:
         self.config = config
         self.state = empty_state(config, num_envs)
         self._tables = tables_of(config)
-        parts, state = layout(config), self.state
-        origin = parts["deck"].start
-        self._bit = {name: parts[name].start - origin for name in ("fireworks", "information", "lives", "discards")}
+        state = self.state
+        self._board = Board(config, state)
         # Flat views, because `take` and assignment by one index are several times faster than by two.
-        self._fireworks, self._discarded = state.fireworks.reshape(-1), state.discarded.reshape(-1)
-        self._worth, self._shown = state.worth.reshape(-1), state.shown.reshape(-1)
-        self._table, self._deck = state.table.reshape(-1), state.deck.reshape(-1)
-        self._slots = state.hands.reshape(-1)
+        self._shown, self._deck, self._slots = state.shown.reshape(-1), state.deck.reshape(-1), state.hands.reshape(-1)
         self._hands = state.hands.reshape(-1, config.hand_size)
         width = state.knowledge.shape[-1]
         self._slot_knowledge = state.knowledge.reshape(-1, width)
         self._hand_knowledge = state.knowledge.reshape(-1, config.hand_size * width)
         self._moves, self._num_cards = state.moves.reshape(-1), config.num_cards
-        self._opening = _opening_table(config)
         self._revealed_bits = 1 << np.arange(config.hand_size)
 
     def deal(self, envs: Ints, decks: NDArray[np.int8]) -> None:
@@ -66,16 +61,13 @@ class Simulator:
         state.deck[envs] = decks
         state.drawn[envs] = num_dealt
         state.end[envs] = config.num_players if config.num_undealt == 0 else config.max_moves + 1
-        state.information[envs] = config.information_tokens
-        state.lives[envs] = config.life_tokens
-        for name in ("seat", "score", "num_moves", "fireworks", "discarded", "recent", "intents"):
+        self._board.open(envs)
+        for name in ("seat", "num_moves", "recent", "intents"):
             getattr(state, name)[envs] = 0
         state.is_over[envs] = False
-        state.worth[envs] = tables.first_worth
         state.hands[envs] = hands
         state.shown[envs] = np.bitwise_or.reduce(tables.values.take(hands), axis=2)
         state.knowledge[envs] = tables.unknown[1]
-        state.table[envs] = self._opening
 
     def move(self, envs: Ints, actions: Ints, greedy: Ints | None = None) -> tuple[Ints, NDArray[np.bool_]]:
         """Make one legal move in each game.
@@ -131,7 +123,7 @@ class Simulator:
 
     def _hint(self, envs: Ints, seats: Ints, actions: Ints) -> Ints:
         """Give hints; return which slots they meant, as bits."""
-        tables, state = self._tables, self.state
+        tables = self._tables
         value = tables.actions.value.take(actions)
         target = seats + tables.actions.offset.take(actions)
         target[target >= self.config.num_players] -= self.config.num_players
@@ -144,9 +136,7 @@ class Simulator:
         known &= tables.keeps.take(entry, axis=0)
         known |= tables.adds.take(entry, axis=0)
         self._hand_knowledge[hands] = known.reshape(len(hands), -1)
-        tokens = state.information.take(envs) - 1
-        state.information[envs] = tokens
-        self._set_bits(envs, self._bit["information"] + tokens, 0)
+        self._board.spend_token(envs)
         # A slot that is empty keeps knowing nothing: its zeros survive both operations.
         revealed: Ints = meant @ self._revealed_bits
         return revealed
@@ -157,53 +147,17 @@ class Simulator:
         is_play = tables.actions.is_play.take(actions).astype(np.bool_)
         place = (envs * config.num_players + seats) * config.hand_size + tables.actions.slot.take(actions)
         card = self._slots.take(place).astype(np.int64)
-        worth = self._worth.take(envs * (config.num_kinds + 1) + card)
-        is_fitting = is_play & (worth == PLAYABLE)
+        is_fitting = is_play & (self._board.worth_of(envs, card) == PLAYABLE)
         is_wasted = ~is_fitting
-        self._build(envs[is_fitting], card[is_fitting])
-        self._waste(envs[is_wasted], card[is_wasted])
-        missed = envs[is_play & is_wasted]
-        lives = state.lives.take(missed) - 1
-        state.lives[missed] = lives
-        self._set_bits(missed, self._bit["lives"] + lives, 0)
+        self._board.build(envs[is_fitting], card[is_fitting])
+        self._board.waste(envs[is_wasted], card[is_wasted])
+        self._board.lose_life(envs[is_play & is_wasted])
         brings = ~is_play | (is_fitting & (tables.rank.take(card) == config.num_ranks - 1))
-        tokens = state.information.take(envs)
-        brings &= tokens < config.information_tokens
-        richer, tokens = envs[brings], tokens[brings]
-        self._set_bits(richer, self._bit["information"] + tokens, 1)
-        state.information[richer] = tokens + 1
+        brings &= state.information.take(envs) < config.information_tokens
+        self._board.gain_token(envs[brings])
         outcome = FITTED * is_fitting + BROUGHT_TOKEN * brings
         code: Ints = card * 4 + outcome
         return code
-
-    def _build(self, envs: Ints, card: Ints) -> None:
-        """Put cards on the fireworks."""
-        config, tables, state = self.config, self._tables, self.state
-        state.score[envs] += 1
-        self._fireworks[envs * config.num_colors + tables.color.take(card)] += 1
-        rank = tables.rank.take(card)
-        first = self._bit["fireworks"]
-        self._set_bits(envs, first + card - (rank > 0), 0)
-        self._set_bits(envs, first + card, 1)
-        row = envs * (config.num_kinds + 1)
-        self._worth[row + card] = USELESS
-        above = row + tables.next_kind.take(card)
-        worth = self._worth.take(above)
-        self._worth[above] = np.where(worth == OTHER, PLAYABLE, worth)
-
-    def _waste(self, envs: Ints, card: Ints) -> None:
-        """Put cards on the discard pile."""
-        tables = self._tables
-        pile = envs * self.config.num_kinds + card
-        before = self._discarded.take(pile)
-        self._discarded[pile] = before + 1
-        self._set_bits(envs, self._bit["discards"] + tables.first_copy.take(card) + before, 1)
-        gone = np.flatnonzero(before + 1 == tables.copies.take(card))
-        if gone.size:
-            rows = envs[gone]
-            worth = self.state.worth[rows]
-            worth[tables.bars[card[gone]]] = USELESS
-            self.state.worth[rows] = worth
 
     def _refill(self, envs: Ints, seats: Ints, used: tuple[Ints, NDArray[np.bool_]]) -> None:
         """Close up the hands that used a slot, and draw where the game goes on and there is a card."""
@@ -224,7 +178,7 @@ class Simulator:
         drawers = envs[draws]
         drawn = drawn[draws] + 1
         state.drawn[drawers] = drawn
-        self._set_bits(drawers, self._num_cards - drawn, 0)
+        self._board.shrink_deck(drawers, drawn)
         last = drawers[drawn == self._num_cards]
         state.end[last] = state.num_moves[last] + config.num_players
 
@@ -237,19 +191,6 @@ class Simulator:
         state.recent[envs, 0] = codes
         if greedy is not None:
             state.intents[envs, 0] = greedy + 1
-
-    def _set_bits(self, envs: Ints, place: Ints, value: int) -> None:
-        """Change one bit of the table in each game."""
-        self._table[envs * self.state.table.shape[1] + place] = value
-
-
-def _opening_table(config: HanabiConfig) -> NDArray[np.uint8]:
-    """The table's bits once all hands are dealt: a full deck, all tokens, nothing played or discarded."""
-    parts = layout(config)
-    table = np.zeros(parts["discards"].stop, np.uint8)
-    for name in ("deck", "information", "lives"):
-        table[parts[name].bits] = 1
-    return table[parts["deck"].start :]
 
 
 def bytes_of_words(words: NDArray[np.uint64], num_actions: int) -> NDArray[np.uint8]:
