@@ -14,9 +14,12 @@ Left out: how errors are shown (`cli` prints them in one paragraph and exits wit
     │  └─ IncompatibleError         weights, experience or peers of another game version, spec, reward or architecture
     ├─ WorkerError              a worker process crashed or hung (exit 6)
     ├─ DeviceMemoryError        the accelerator ran out of memory (exit 7)
-    └─ ClusterError             jobs cannot be submitted, asked for or stopped (exit 8)
-       ├─ SubmitRefusedError        the scheduler said no: `is_temporary` tells whether waiting helps
-       └─ SchedulerSilentError      the scheduler did not answer: nothing is known, so nothing may be concluded
+    ├─ ClusterError             jobs cannot be submitted, asked for or stopped (exit 8)
+    │  ├─ SubmitRefusedError        the scheduler said no: `is_temporary` tells whether waiting helps
+    │  └─ SchedulerSilentError      the scheduler did not answer: nothing is known, so nothing may be concluded
+    └─ PeerError                the program at the other end of a link cannot be worked with (exit 9)
+       ├─ PeerAwayError             it is away, and this process may not wait any longer
+       └─ PeerWentBackError         it has gone back further than the link can repeat
 """
 
 from __future__ import annotations
@@ -131,6 +134,20 @@ class SubmitRefusedError(ClusterError):
 
 class SchedulerSilentError(ClusterError):
     """The scheduler did not answer in time, or could not be reached; a submitted job may or may not exist."""
+
+
+class PeerError(GamefleetError):
+    """The program at the other end of a link cannot be worked with; what it said is in the message."""
+
+    exit_code = 9
+
+
+class PeerAwayError(PeerError):
+    """The other end is away, and this process may not wait any longer."""
+
+
+class PeerWentBackError(PeerError):
+    """The other end has gone back to an older moment than the link can repeat from."""
 
 
 def nearest(value: str, choices: Iterable[str]) -> str:

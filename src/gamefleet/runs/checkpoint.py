@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,13 @@ from gamefleet.runs.checkpoint_files import (
     verify_size,
     write_manifest_file,
 )
-from gamefleet.runs.checkpoint_reading import Checkpoint, checkpoints_in_order, find_checkpoint, open_checkpoint
+from gamefleet.runs.checkpoint_reading import (
+    Checkpoint,
+    checkpoints_in_order,
+    find_checkpoint,
+    open_checkpoint,
+    step_of,
+)
 from gamefleet.runs.manifest import FORMAT_VERSION, Compatibility, provenance
 from gamefleet.runs.paths import CHECKPOINT_STATE, PART_SUFFIX, REPLAY_FOLDER, SET_ASIDE_PREFIX, RunPaths
 from gamefleet.runs.trees import Tree, pack
@@ -152,8 +158,11 @@ class CheckpointStore:
         sync_folder(folder.parent)
         return manifest
 
-    def load_newest(self) -> Loaded:
+    def load_newest(self, *, among: Collection[int] | None = None) -> Loaded:
         """Find the newest whole checkpoint; newer damaged ones get a name that starts with `unreadable-`.
+
+        Args:
+            among: Steps that are meant; the others are let be. All when None.
 
         Raises:
             CorruptCheckpointError: There are checkpoints and none is whole.
@@ -161,6 +170,8 @@ class CheckpointStore:
         """
         rejected: list[tuple[Path, str]] = []
         for folder in reversed(checkpoints_in_order(self._paths)):
+            if among is not None and step_of(folder) not in among:
+                continue
             try:
                 self._last = open_checkpoint(folder, compatibility=self._compatibility)
             except CorruptCheckpointError as error:
@@ -174,6 +185,10 @@ class CheckpointStore:
                 remedy=f"The newest says: {rejected[0][1]} Start anew with --fresh, which keeps the old files.",
             )
         return Loaded(checkpoint=None, rejected=())
+
+    def steps(self) -> list[int]:
+        """Steps of all checkpoints that have their final name, the newest last; whether they are whole is not known."""
+        return [step_of(folder) for folder in checkpoints_in_order(self._paths)]
 
     def prune(self) -> None:
         """Delete all but the newest `keep` checkpoints and those at milestones, and remains of interrupted saves."""

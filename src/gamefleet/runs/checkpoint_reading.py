@@ -97,6 +97,11 @@ def checkpoints_in_order(paths: RunPaths) -> list[Path]:
     return [folder for _, _, folder in sorted(ranked)]
 
 
+def step_of(folder: Path) -> int:
+    """The step in the name of a checkpoint's folder."""
+    return int(folder.name.rpartition("-")[2])
+
+
 def find_checkpoint(path: Path) -> Path:
     """The checkpoint folder that a user means.
 

@@ -39,6 +39,8 @@ EVENTS = {
     "experience_unchecked": "others' play cannot be played again here, for `reason`; none is taken in until it can",
     "version_refused": "the evaluation gate found merged `version` worse, for `reason`; the fleet went back to "
     "`good_version`",
+    "learner_lost": "the learner at `where` cannot be reached, for `reason`; the run pauses",
+    "learner_back": "the learner at `where` is back after `seconds`; the run goes on",
     "work_dropped": "this member went on from merged `version` without its own unmerged work, for `reason`",
 }
 """Kind -> meaning, for docs/metrics.md."""

@@ -91,15 +91,20 @@ def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> So
         policy=policy,
         replay=make_replay(spec, config, state_size=network.state_size),
         learner=learner,
-        schedule=Schedule(
-            round_length=config.actors.refresh_every_steps,
-            replay_ratio=config.learner.replay_ratio,
-            learning_starts_steps=config.learner.learning_starts_steps,
-            batch_size=config.learner.batch_size,
-            unroll=config.replay.unroll,
-            updates_per_episode=(config.run.updates_per_iteration or 0) / config.run.games_per_iteration,
-            max_replay_ratio=config.learner.max_replay_ratio,
-        ),
+        schedule=make_schedule(config),
+    )
+
+
+def make_schedule(config: RunConfig) -> Schedule:
+    """How playing and learning take turns."""
+    return Schedule(
+        round_length=config.actors.refresh_every_steps,
+        replay_ratio=config.learner.replay_ratio,
+        learning_starts_steps=config.learner.learning_starts_steps,
+        batch_size=config.learner.batch_size,
+        unroll=config.replay.unroll,
+        updates_per_episode=(config.run.updates_per_iteration or 0) / config.run.games_per_iteration,
+        max_replay_ratio=config.learner.max_replay_ratio,
     )
 
 

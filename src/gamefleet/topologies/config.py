@@ -28,6 +28,7 @@ from gamefleet.runs.settings import RunSettings, TrackerSettings
 from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
 from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested, parse_assignment
+from gamefleet.topologies.remote_settings import RemoteSettings
 from gamefleet.topologies.settings_text import to_toml
 from gamefleet.topologies.streaming_settings import StreamingSettings
 
@@ -55,6 +56,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "trackers": TrackerSettings,
     "collaboration": CollaborationSettings,
     "streaming": StreamingSettings,
+    "remote": RemoteSettings,
 }
 """Every section but `game`, whose type the game says."""
 
@@ -78,6 +80,8 @@ class RunConfig:
         curriculum: Where episodes start.
         trackers: Mirrors of the metrics.
         collaboration: The fleet that the run is a member of.
+        streaming: Showing the games to people who watch.
+        remote: A learner on another machine.
     """
 
     game_name: str
@@ -92,6 +96,7 @@ class RunConfig:
     trackers: TrackerSettings
     collaboration: CollaborationSettings
     streaming: StreamingSettings
+    remote: RemoteSettings
 
     def resolved(self) -> Settings:
         """All settings as plain JSON values; `make_config` makes an equal object of them."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,13 +130,30 @@ def facts_of(package: GamePackage, config: RunConfig, asked: str, *, is_new: boo
 
 @contextmanager
 def opened_attempt(
-    config: RunConfig, run: OpenRun, solo: Wiring, *, store: CheckpointStore, progress: Progress, deadline: Deadline
+    config: RunConfig,
+    run: OpenRun,
+    solo: Wiring,
+    *,
+    store: CheckpointStore,
+    progress: Progress,
+    deadline: Deadline,
+    among: Collection[int] | None = None,
 ) -> Iterator[Attempt]:
-    """Restore the wiring where the run goes on, and open the attempt's files."""
+    """Restore the wiring where the run goes on, and open the attempt's files.
+
+    Args:
+        config: All settings.
+        run: The held folder.
+        solo: The wiring.
+        store: Checkpoints.
+        progress: Whoever watches.
+        deadline: When to stop.
+        among: Steps of the checkpoints that may be resumed; all when None.
+    """
     with ExitStack() as stack:
         deadline.note_save(slowest_save_s(run.paths.events(WRITER)))
         events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt, fence=run.fence))
-        resumed_step = restore(run, solo, store, events)
+        resumed_step = restore(run, solo, store, events, among=among)
         line: dict[str, Any] = {"attempt": run.attempt, "resumed_step": resumed_step, "fence": run.fence}
         metrics = stack.enter_context(MetricsWriter(run.paths.metrics(WRITER), **line))
         visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
@@ -190,15 +207,22 @@ def shown(config: RunConfig, solo: Wiring) -> Iterator[None]:
         yield
 
 
-def restore(run: OpenRun, solo: Wiring, store: CheckpointStore, events: EventWriter) -> int:
-    """Bring the wiring to the newest whole checkpoint.
+def restore(
+    run: OpenRun,
+    solo: Wiring,
+    store: CheckpointStore,
+    events: EventWriter,
+    *,
+    among: Collection[int] | None = None,
+) -> int:
+    """Bring the wiring to the newest whole checkpoint, of those `among` which it shall be.
 
     Returns:
         Its step, or `FROM_START` when the run begins.
     """
     resumed_step = FROM_START
     if run.is_resumed:
-        loaded = store.load_newest()
+        loaded = store.load_newest(among=among)
         for folder, reason in loaded.rejected:
             log.warning("set aside an unreadable checkpoint: %s", reason)
             events.write("checkpoint_rejected", folder=str(folder), reason=reason)

@@ -17,9 +17,10 @@ from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.solo import Solo
 
 if TYPE_CHECKING:
+    from gamefleet.topologies.remote_learner import RemoteLearner
     from gamefleet.topologies.shared_folder import SharedFolder
 
-Wiring: TypeAlias = "Solo | SharedFolder"
+Wiring: TypeAlias = "Solo | SharedFolder | RemoteLearner"
 
 
 @contextmanager

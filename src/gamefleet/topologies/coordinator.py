@@ -1,0 +1,368 @@
+"""The run around a learner on another machine: what `training` is for one machine.
+
+Job: open the run folder and the link, agree with the learner on a checkpoint, carry the run, and go back to a common
+checkpoint when the learner had to. Place in the data flow: the command `coordinate` calls this. Left out: rounds
+(`remote_learner`), the link (`remote_client`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gamefleet.actors.actor import Actor
+from gamefleet.actors.curricula import make_curriculum
+from gamefleet.actors.mind import Mind, NetworkMind, Situation
+from gamefleet.actors.policy import EpsilonGreedyPolicy, epsilon_ladder
+from gamefleet.errors import PeerAwayError, PeerError, PeerWentBackError
+from gamefleet.files import write_json
+from gamefleet.games.base import GamePackage, GameSpec
+from gamefleet.runs.checkpoint import CheckpointStore
+from gamefleet.runs.deadline import Deadline
+from gamefleet.runs.events import EventWriter
+from gamefleet.runs.folder import OpenRun, Start, open_run
+from gamefleet.runs.logs import logging_to
+from gamefleet.runs.progress import Progress
+from gamefleet.topologies import remote_messages as say
+from gamefleet.topologies.build import (
+    choose_device,
+    import_learning,
+    make_network,
+    make_replay,
+    make_schedule,
+    make_training_vector,
+)
+from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.remote_client import LearnerClient
+from gamefleet.topologies.remote_learner import RemoteLearner
+from gamefleet.topologies.remote_mind import RemoteMind
+from gamefleet.topologies.training import WRITER, Outcome, carry_out, facts_of, opened_attempt, store_of
+from gamefleet.transport.link import Stream
+from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.token import Token
+
+log = logging.getLogger(__name__)
+
+STATE_FILE = "training_state.json"
+TRIES = 5
+"""Questions per way when a measurement chooses between the two placements of inference."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """Where both sides go on.
+
+    Args:
+        step: Of the joint checkpoint; -1 for a beginning.
+        updates: Made by then.
+        state_size: Numbers in a recurrent state.
+        device: Of the learner.
+    """
+
+    step: int
+    updates: int
+    state_size: int
+    device: str
+
+
+def coordinate(
+    package: GamePackage,
+    config: RunConfig,
+    *,
+    asked: str,
+    start: Start,
+    deadline: Deadline,
+    progress: Progress,
+    token: Token | Callable[[], Token],
+    link: LinkSettings | None = None,
+) -> Outcome:
+    """Carry a run whose learner is on another machine, until it is finished or the deadline comes.
+
+    Args:
+        package: The game.
+        config: All settings; `config.run.name` is the run's name.
+        asked: What the user asked for, as TOML.
+        start: Whether the run is new, resumed or started over.
+        deadline: When to stop.
+        progress: Whoever watches.
+        token: The secret, or how to look it up.
+        link: Bounds and times of the line.
+
+    Raises:
+        RunFolderError: The run folder cannot be used.
+        CheckpointError: There is no checkpoint that can be resumed, or the learner's model differs.
+        PeerError: The learner refuses, or cannot go on.
+    """
+    import_learning()
+    while True:
+        try:
+            return _attempt(
+                package, config, asked=asked, start=start, deadline=deadline, progress=progress, token=token, link=link
+            )
+        except PeerWentBackError as error:
+            progress.say(f"{error.what}; going back to what both have")
+            start = "resume"
+
+
+def _attempt(
+    package: GamePackage,
+    config: RunConfig,
+    *,
+    asked: str,
+    start: Start,
+    deadline: Deadline,
+    progress: Progress,
+    token: Token | Callable[[], Token],
+    link: LinkSettings | None,
+) -> Outcome:
+    facts = facts_of(package, config, asked, is_new=start != "resume")
+    root = Path(config.run.runs_folder) / config.run.name
+    with (
+        open_run(root, facts, start=start) as run,
+        logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
+        deadline.listening(),
+        _client(run, config, token, deadline, link) as client,
+        EventWriter(run.paths.events(WRITER), attempt=run.attempt, fence=run.fence) as events,
+    ):
+        watcher = Watcher(run, config, events=events, progress=progress, where=client.where)
+        client.watcher = watcher
+        store = store_of(run, keep=config.run.keep_checkpoints)
+        try:
+            agreed = _agree(client, run, store, config, is_fresh=start == "fresh")
+            with _wiring(package, config, client, agreed, log_folder=run.paths.log(run.attempt, WRITER).parent) as (
+                wiring,
+                sentence,
+            ):
+                progress.say(sentence)
+                return _carry(wiring, config, run, store=store, progress=progress, deadline=deadline, agreed=agreed)
+        except PeerAwayError as error:
+            return _stopped(run, store, watcher, error)
+
+
+def _carry(
+    wiring: RemoteLearner,
+    config: RunConfig,
+    run: OpenRun,
+    *,
+    store: CheckpointStore,
+    progress: Progress,
+    deadline: Deadline,
+    agreed: Agreed,
+) -> Outcome:
+    among = None if agreed.step < 0 else [agreed.step]
+    with opened_attempt(config, run, wiring, store=store, progress=progress, deadline=deadline, among=among) as attempt:
+        wiring.begin(step=agreed.step, updates=agreed.updates)
+        return carry_out(attempt)
+
+
+@contextmanager
+def _client(
+    run: OpenRun,
+    config: RunConfig,
+    token: Token | Callable[[], Token],
+    deadline: Deadline,
+    link: LinkSettings | None,
+) -> Iterator[LearnerClient]:
+    client = LearnerClient(
+        config.remote,
+        token,
+        run=run.paths.name,
+        identity=_identity(run),
+        epoch=run.attempt,
+        reason_to_end=deadline.reason,
+        link=link,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _identity(run: OpenRun) -> str:
+    """The same for all attempts of a run, another one for a run of the same name that was started anew."""
+    return f"{run.paths.name} of {run.manifest['host']} at {run.manifest['created_at']:.6f}"
+
+
+def _agree(client: LearnerClient, run: OpenRun, store: CheckpointStore, config: RunConfig, *, is_fresh: bool) -> Agreed:
+    """Say which run this is and which checkpoints there are; hear where the learner can go on."""
+    client.send(
+        say.OPEN,
+        {
+            "run": run.paths.name,
+            "identity": _identity(run),
+            "attempt": run.attempt,
+            "game": config.game_name,
+            "resolved": dict(run.facts.resolved),
+            "compatibility": run.facts.compatibility.as_json(),
+            "steps": store.steps() if run.is_resumed else [],
+            "is_fresh": is_fresh,
+        },
+    )
+    message = client.wait(Stream.BATCHES)
+    if message.kind != say.OPENED:
+        raise PeerError("The learner does not greet back", value=message.kind, where=client.where)
+    told = message.header
+    return Agreed(
+        step=int(told["step"]),
+        updates=int(told["updates"]),
+        state_size=int(told["state_size"]),
+        device=str(told["device"]),
+    )
+
+
+@contextmanager
+def _wiring(
+    package: GamePackage, config: RunConfig, client: LearnerClient, agreed: Agreed, *, log_folder: Path
+) -> Iterator[tuple[RemoteLearner, str]]:
+    vector = make_training_vector(package, config, log_folder=log_folder)
+    try:
+        mind, sentence = _choose_mind(package, vector.spec, config, client, agreed)
+    except BaseException:
+        vector.close()
+        raise
+    actors, seed = config.actors, config.run.seed
+    policy = EpsilonGreedyPolicy(
+        mind,
+        epsilons=epsilon_ladder(actors.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha),
+        num_actions=vector.spec.num_actions,
+        seed=seed,
+        legal=vector.spec.legal,
+        hears_intent=vector.spec.hears_intent,
+    )
+    curriculum = make_curriculum(config.curriculum, spec=vector.spec, quests=package.quests, num_envs=actors.num_envs)
+    wiring = RemoteLearner(
+        actor=Actor(vector=vector, policy=policy, curriculum=curriculum, seed=seed),
+        policy=policy,
+        replay=make_replay(vector.spec, config, state_size=agreed.state_size),
+        client=client,
+        schedule=make_schedule(config),
+        config=config,
+    )
+    try:
+        yield wiring, sentence
+    finally:
+        wiring.close()
+
+
+def _choose_mind(
+    package: GamePackage, spec: GameSpec, config: RunConfig, client: LearnerClient, agreed: Agreed
+) -> tuple[Mind, str]:
+    """Who chooses the best actions, and a sentence about it."""
+    remote = RemoteMind(
+        client, state_size=agreed.state_size, num_envs=config.actors.num_envs, groups=config.remote.groups
+    )
+    at_learner = f"the learner at {client.where} chooses the actions, on {agreed.device}"
+    if config.remote.inference == "learner":
+        return remote, at_learner
+    weight = config.curiosity.weight if config.curiosity.enabled else 0.0
+    device = choose_device(config.actors.device)
+    network = make_network(package, spec, config)
+    local = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
+    here = f"the actions are chosen here, on {device}, with weights of the learner at {client.where}"
+    if config.remote.inference == "actor":
+        return local, here
+    situation = _blank(spec, config.actors.num_envs, agreed.state_size)
+    length = config.actors.refresh_every_steps
+    there_s = length * _seconds(lambda: remote.greedy(situation))
+    here_s = length * _seconds(lambda: local.greedy(situation)) + _seconds(lambda: _fetch(client, config))
+    remote.num_asked = 0
+    measured = f"(measured per round of {length} steps: {there_s:.3f} s there, {here_s:.3f} s here)"
+    return (remote, f"{at_learner} {measured}") if there_s <= here_s else (local, f"{here} {measured}")
+
+
+def _blank(spec: GameSpec, num_envs: int, state_size: int) -> Situation:
+    return Situation(
+        obs={array.name: np.zeros((num_envs, *array.shape), array.dtype) for array in spec.observations},
+        previous_action=np.full(num_envs, -1, np.int16),
+        reward=np.zeros(num_envs, np.float32),
+        is_first=np.ones(num_envs, np.bool_),
+        state=np.zeros((num_envs, state_size), np.float32),
+    )
+
+
+def _fetch(client: LearnerClient, config: RunConfig) -> None:
+    """Fetch weights once, as at the end of a round."""
+    client.send(say.PROBE, {"weights": config.remote.weights})
+    client.wait(Stream.WEIGHTS)
+
+
+def _seconds(act: Callable[[], Any]) -> float:
+    """Median time of an action, the first of which is not counted."""
+    act()
+    taken = []
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        act()
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))
+
+
+class Watcher:
+    """Tells files and people that the run pauses and goes on.
+
+    Args:
+        run: The held folder.
+        config: All settings.
+        events: Of this attempt.
+        progress: Whoever watches.
+        where: Of the learner.
+    """
+
+    def __init__(self, run: OpenRun, config: RunConfig, *, events: EventWriter, progress: Progress, where: str) -> None:
+        self._run = run
+        self._config = config
+        self._events = events
+        self._progress = progress
+        self._where = where
+
+    def paused(self, why: str) -> None:
+        """See `PauseWatcher.paused`."""
+        self._events.write("learner_lost", where=self._where, reason=why)
+        log.warning("paused: the learner at %s is out of reach: %s", self._where, why)
+        self._progress.say(f"paused: the learner at {self._where} is out of reach ({why}); trying again")
+        self.write("paused", reason=why)
+
+    def resumed(self, seconds: float) -> None:
+        """See `PauseWatcher.resumed`."""
+        self._events.write("learner_back", where=self._where, seconds=round(seconds, 3))
+        log.info("the learner at %s is back after %.1f s", self._where, seconds)
+        self._progress.say(f"the learner at {self._where} is back after {seconds:.1f} s")
+        self.write("running", reason="")
+
+    def write(self, status: str, *, reason: str, **more: Any) -> None:
+        """Replace the summary that people and `gamefleet monitor --local` read."""
+        path = self._run.paths.checkpoints / STATE_FILE
+        before = read_training_state(path)
+        about = {"run": self._run.paths.name, "game": self._config.game_name, "status": status, "reason": reason}
+        host, port = self._config.remote.gpu_host, self._config.remote.gpu_port
+        learner = {**dict(before.get("learner") or {}), "host": host, "port": port, **more.pop("learner", {})}
+        content = {**before, **about, **more, "learner": learner, "written_at": time.time()}
+        write_json(path, content, fence=self._run.fence)
+
+
+def read_training_state(path: Path) -> Mapping[str, Any]:
+    """The content of `training_state.json`; empty where there is none or it is not readable."""
+    from gamefleet.files import read_json
+
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}
+
+
+def _stopped(run: OpenRun, store: CheckpointStore, watcher: Watcher, error: PeerAwayError) -> Outcome:
+    """The learner is away and this process must end: what was done since the last joint checkpoint is played again."""
+    steps = store.steps()
+    step = steps[-1] if steps else 0
+    watcher.write("stopped", reason=str(error))
+    run.write_state(status="stopped", reason=error.what, step=step)
+    return Outcome(
+        status="stopped", reason=error.what, step=step, folder=run.paths.root, checkpoint=run.paths.checkpoint(step)
+    )

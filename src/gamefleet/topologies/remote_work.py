@@ -1,0 +1,231 @@
+"""What a learner does for a coordinator: a state that follows from the messages it got, and from nothing else.
+
+Job: updates, a copy of the replay, the best actions; and all of it into and out of a checkpoint. Place in the data
+flow: messages of a coordinator -> here -> answers. Left out: the line and its threads (`remote_session`), files.
+
+Two threads may work here at the same time: one asks (`answer`), one does everything else.
+
+Axes: `env` (one game each), `time` (steps of a round), `update`, `batch`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from threading import Condition
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gamefleet.actors.mind import NetworkMind, Situation
+from gamefleet.errors import PeerError
+from gamefleet.experience.replay import Replay
+from gamefleet.experience.types import SequenceBatch, Slots
+from gamefleet.experience.windows import Draw
+from gamefleet.games.base import GamePackage
+from gamefleet.runs.checkpoint import Checkpoint
+from gamefleet.topologies.build import choose_device, make_learner, make_network, make_replay
+from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.remote_messages import Arrays, halved, hash_of
+
+if TYPE_CHECKING:
+    from gamefleet.learners.value import UpdateResult, ValueLearner
+
+SITUATION = tuple(field.name for field in fields(Situation) if field.name != "obs")
+FLAGS = ("action", "reward", "is_first", "is_last", "is_terminal")
+BATCH = tuple(field.name for field in fields(SequenceBatch) if field.name not in ("obs", "num_windows"))
+PART = "remote"
+"""Name of the checkpoint's part with what belongs to neither network nor optimizer."""
+
+
+class Work:
+    """See the module's docstring.
+
+    Args:
+        package: The game.
+        config: The coordinator's settings, with the device of this machine.
+    """
+
+    def __init__(self, package: GamePackage, config: RunConfig) -> None:
+        spec = package.make_spec(config.game)
+        device = choose_device(config.run.device)
+        network = make_network(package, spec, config)
+        weight = config.curiosity.weight if config.curiosity.enabled else 0.0
+        self.config = config
+        self.device = device
+        self.learner: ValueLearner = make_learner(package, spec, config, network, device)
+        self.mirror: Replay | None = None
+        if config.remote.batches == "indices":
+            self.mirror = make_replay(spec, config, state_size=network.state_size)
+        self.version = 0
+        self.busy_s = self.idle_s = 0.0
+        self._mind = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
+        self._asked: dict[int, dict[int, Situation]] = {}
+        self._changed = Condition()
+        self._idle_since = time.monotonic()
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in a recurrent state."""
+        return self._mind.state_size
+
+    def note(self, header: Mapping[str, Any], arrays: Arrays) -> Situation:
+        """Remember what was seen in a step, for the record that follows; call it in the order of the messages."""
+        obs = {name.removeprefix("obs/"): array for name, array in arrays.items() if name.startswith("obs/")}
+        situation = Situation(obs=obs, **{name: np.array(arrays[name]) for name in SITUATION})
+        if self.mirror is not None:
+            self._asked.setdefault(int(header["number"]), {})[int(header["group"])] = situation
+        return situation
+
+    def answer(self, situation: Situation, version: int, is_over: Any) -> dict[str, NDArray[Any]] | None:
+        """The best actions by the weights of a version; waits until they are there.
+
+        Args:
+            situation: Of some or all games.
+            version: Updates that the weights must have had.
+            is_over: Callable that says whether waiting has become pointless.
+
+        Returns:
+            `actions` int16 `[env]` and `state` float32 `[env, state]`; None when it was over first.
+        """
+        with self._changed:
+            while not self._changed.wait_for(lambda: self.version >= version, 0.5):
+                if is_over():
+                    return None
+            actions, state = self._mind.greedy(situation)
+        return {"actions": actions, "state": state}
+
+    def order(self, header: Mapping[str, Any], arrays: Arrays) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Make some updates.
+
+        Returns:
+            What is reported: their metrics, and priorities float64 `[update, batch]` where the replay has them.
+        """
+        self._begin()
+        results = self._purpose(header, self._batches(header, arrays))
+        self._end()
+        names = sorted({name for result in results for name in result.metrics})
+        told = {"first": header["first"], "count": len(results), "names": names, "made": self.learner.num_updates}
+        numbers = [[result.metrics.get(name, np.nan) for name in names] for result in results]
+        metrics = np.array(numbers, np.float64).reshape(len(results), len(names))
+        reported: dict[str, NDArray[Any]] = {"metrics": metrics}
+        if results and self.config.replay.effective_exponent > 0:
+            reported["priorities"] = np.stack([result.priorities for result in results])
+        return {**told, "busy_s": self.busy_s, "idle_s": self.idle_s}, reported
+
+    def refresh(self, version: int) -> None:
+        """From here on questions are answered with the present weights."""
+        weights = self.learner.weights()
+        with self._changed:
+            self._mind.refresh(weights, version=version)
+            self.version = version
+            self._changed.notify_all()
+
+    def weights(self, kind: str) -> dict[str, NDArray[Any]]:
+        """The present weights as they travel."""
+        plain = self.learner.weights()
+        return halved(plain) if kind == "bfloat16" else plain
+
+    def record(self, header: Mapping[str, Any], arrays: Arrays) -> None:
+        """Take in what was played in a round; arrays are `[time, env, ...]`."""
+        if self.mirror is None:
+            return
+        first = int(header["first_ask"])
+        for step in range(len(arrays["action"])):
+            if first >= 0:
+                obs, state = self._take_asked(first + step, int(header["groups"]))
+            else:
+                obs = {name.removeprefix("obs/"): arrays[name][step] for name in arrays if name.startswith("obs/")}
+                state = arrays["state"][step]
+            slots = Slots(obs=obs, **{name: arrays[name][step] for name in FLAGS})
+            self.mirror.add(slots, state)
+
+    def parts(self) -> dict[str, Any]:
+        """Everything but the copy of the replay, as parts of a checkpoint."""
+        learner = self.learner.export_state()
+        return {"model": learner.pop("network"), "optimizer": learner}
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Become what a checkpoint of this side holds."""
+        learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
+        self.learner.import_state(learner)
+        if self.mirror is not None and checkpoint.replay is not None:
+            self.mirror.load(checkpoint.replay)
+        self._asked = {}
+        self.refresh(int(checkpoint.part(PART)["version"]))
+
+    def hash(self) -> str:
+        """Of the present weights."""
+        return hash_of(self.learner.weights())
+
+    def _batches(self, header: Mapping[str, Any], arrays: Arrays) -> list[SequenceBatch]:
+        count = int(header["count"])
+        if self.mirror is None:
+            return [self._batch(arrays, update, int(header["num_windows"])) for update in range(count)]
+        index, mirror = arrays["index"], self.mirror
+        known = arrays.get("probability")
+        uniform = np.full(index.shape[1], 1.0 / max(1, mirror.num_sampleable))
+        chances = [uniform if known is None else known[update] for update in range(count)]
+        return [mirror.gather(Draw.of(index[update], chances[update])) for update in range(count)]
+
+    def _batch(self, arrays: Arrays, update: int, num_windows: int) -> SequenceBatch:
+        obs = {name.removeprefix("obs/"): arrays[name][update] for name in arrays if name.startswith("obs/")}
+        return SequenceBatch(obs=obs, num_windows=num_windows, **{name: arrays[name][update] for name in BATCH})
+
+    def _purpose(self, header: Mapping[str, Any], batches: list[SequenceBatch]) -> list[UpdateResult]:
+        if header["purpose"] == "update":
+            return [self.learner.update(batch) for batch in batches]
+        assert self.learner.curiosity is not None
+        for batch in batches:
+            flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in batch.obs.items()}
+            self.learner.curiosity.warm_up(flat)
+        return []
+
+    def _take_asked(self, number: int, groups: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+        asked = self._asked.pop(number, {})
+        if len(asked) != groups:
+            raise PeerError(
+                f"The coordinator recorded step {number} of which only {len(asked)} of {groups} parts were asked for",
+                remedy="This is an error of the program. Start the coordinator again: it resumes.",
+            )
+        rows = [asked[group] for group in range(groups)]
+        obs = {name: np.concatenate([row.obs[name] for row in rows]) for name in rows[0].obs}
+        return obs, np.concatenate([row.state for row in rows])
+
+    def _begin(self) -> None:
+        self._started = time.monotonic()
+        self.idle_s += self._started - self._idle_since
+
+    def _end(self) -> None:
+        self._idle_since = time.monotonic()
+        self.busy_s += self._idle_since - self._started
+
+
+def with_device(config: RunConfig, device: Any) -> RunConfig:
+    """A coordinator's settings on the device of this machine."""
+    return replace(config, run=replace(config.run, device=device))
+
+
+def save_mirror(work: Work, folder: Path, previous: Path | None) -> None:
+    """Write the copy of the replay; see `Replay.save`."""
+    if work.mirror is not None:
+        work.mirror.save(folder, previous)
+
+
+def updates_of(header: Mapping[str, Any], arrays: Arrays) -> tuple[UpdateResult, ...]:
+    """The results that `Work.order` reported."""
+    from gamefleet.learners.value import UpdateResult
+
+    metrics, names = arrays["metrics"], header["names"]
+    nothing = np.zeros((len(metrics), 0))
+    priorities = arrays.get("priorities", nothing)
+    return tuple(
+        UpdateResult(
+            priorities=priorities[update],
+            metrics={name: float(value) for name, value in zip(names, metrics[update], strict=True) if value == value},
+        )
+        for update in range(len(metrics))
+    )
