@@ -42,3 +42,11 @@ def test_only_an_unusual_replay_ratio_gets_a_warning_with_its_reason() -> None:
     assert replay_ratio_warning(4.0) == ""
     assert "19.4" in replay_ratio_warning(19.4)
     assert "overfit" in replay_ratio_warning(19.4)
+
+
+def test_the_learning_rate_falls_in_a_straight_line_to_a_tenth_and_stays_there() -> None:
+    falling = ValueSettings(learning_rate_decay_updates=100)
+    assert [falling.learning_rate_share(updates) for updates in (0, 50, 100, 1000)] == pytest.approx(
+        [1, 0.55, 0.1, 0.1]
+    )
+    assert ValueSettings().learning_rate_share(10**6) == 1.0

@@ -48,3 +48,14 @@ def test_the_state_of_other_parameters_is_refused() -> None:
     _, optimizer = make([1.0])
     with pytest.raises(IncompatibleError):
         optimizer.import_state({"y": {}})
+
+
+def test_a_share_of_the_learning_rate_makes_smaller_steps() -> None:
+    moved = []
+    for share in (1.0, 0.25):
+        parameter = nn.Parameter(torch.zeros(3))
+        optimizer = ClippedAdam({"w": parameter}, learning_rate=0.1, epsilon=1e-8, max_norm=10.0)
+        parameter.grad = torch.ones(3)
+        optimizer.step(share)
+        moved.append(parameter.detach().clone())
+    torch.testing.assert_close(moved[1], 0.25 * moved[0])
