@@ -88,7 +88,8 @@ def train(variant: str, seed: int, cpu_seconds: float, folder: Path) -> None:
     from gamefleet.topologies.config import ask, make_config
 
     package = open_game("hanabi")
-    config = make_config(package, ask(file=CONFIG, assignments=(*SHORTER, *VARIANTS[variant]), flags={"run.seed": seed}))
+    asked = ask(file=CONFIG, assignments=(*SHORTER, *VARIANTS[variant]), flags={"run.seed": seed})
+    config = make_config(package, asked)
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     with build_solo(package, config) as solo:

@@ -13,10 +13,6 @@ from gamefleet.topologies.evaluation import Player, evaluation_seeds, play_seeds
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "hanabi_mini.toml"
 UPDATES = 1_200
 SHORTER = (f"learner.learning_rate_decay_updates={UPDATES}",)
-    f"learner.learning_rate_decay_updates={UPDATES}",
-    "learner.batch_size=64",
-    "learner.learning_starts_steps=2000",
-)
 
 
 @pytest.mark.long
