@@ -44,6 +44,8 @@ def refusal() -> Callable[[str], str]:
         with command.make_context(name, arguments, parent=parent) as context:
             if hasattr(command, "resolve_command"):
                 rest = [*context._protected_args, *context.args]
+                if not rest and command.invoke_without_command:
+                    return
                 inner_name, inner, rest = command.resolve_command(context, rest)
                 parse(inner, rest, inner_name, context)
 

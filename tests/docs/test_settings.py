@@ -14,6 +14,7 @@ from gamefleet.games import open_game
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
+from gamefleet.topologies.remote_settings import RemoteSettings
 
 SECTIONS = {
     "run": RunSettings,
@@ -25,6 +26,7 @@ SECTIONS = {
     "actors": ActorSettings,
     "curriculum": CurriculumSettings,
     "trackers": TrackerSettings,
+    "remote": RemoteSettings,
 }
 
 SETTING = re.compile(rf"\b({'|'.join(SECTIONS)})\.([a-z_]+(?:\.[a-z_]+)*)")

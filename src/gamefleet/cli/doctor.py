@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamefleet.cli.doctor_learner import Learner, learner_checks_for
+from gamefleet.cli.doctor_learner import NO_LEARNER, Learner, learner_checks_for
 from gamefleet.cli.learner import DEFAULT_PORT as DEFAULT_LEARNER_PORT
 from gamefleet.cli.options import RunsFolderOption
 from gamefleet.errors import ConfigError
@@ -153,7 +153,7 @@ class Questions:
     fleet_folder: Path | None
     environment: Mapping[str, str]
     stream_port: int
-    learner: Learner
+    learner: Learner = NO_LEARNER
 
 
 def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:

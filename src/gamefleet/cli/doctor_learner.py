@@ -33,6 +33,9 @@ class Learner:
     config: Path | None
 
 
+NO_LEARNER = Learner(host="", port=0, config=None)
+
+
 def learner_checks_for(learner: Learner, game: str, environ: Mapping[str, str]) -> list[Check]:
     """The checks of the way to it, and of what it says."""
     from gamefleet.cluster.check_learner import learner_checks

@@ -19,16 +19,20 @@ from gamefleet.cli import (
     autotune,
     bench,
     config,
+    coordinate,
     dashboard,
     demo,
     doctor,
     evaluate,
     export,
     fleet,
+    learner,
     members,
+    monitor,
     play,
     report,
     rollout,
+    run,
     runs,
     service,
     status,
@@ -53,6 +57,9 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("rollout")(rollout.rollout)
+app.command("coordinate")(coordinate.coordinate)
+app.command("run")(run.run)
+app.command("monitor")(monitor.monitor)
 app.command("play")(play.play)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
@@ -71,6 +78,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(fleet.app, name="fleet")
 app.add_typer(sync.app, name="sync")
 app.add_typer(token.app, name="token")
+app.add_typer(learner.app, name="learner")
 app.add_typer(service.app, name="service")
 
 

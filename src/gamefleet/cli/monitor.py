@@ -19,7 +19,7 @@ from gamefleet.cli.options import RunsFolderOption
 from gamefleet.cli.runs import age
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenOption, TokenVariableOption, token_of
 from gamefleet.cli.status import shown
-from gamefleet.errors import ClusterError, ConfigError, GamefleetError, RunFolderError, nearest
+from gamefleet.errors import ConfigError, GamefleetError, PeerError, RunFolderError, nearest
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -58,23 +58,26 @@ def monitor(
     token = token_of(Secret(text=auth_token, file=auth_token_file, variable=auth_token_env))
 
     def ask() -> Json:
-        reach(gpu_host, gpu_port)
-        return ask_status(gpu_host, gpu_port, token, ASK_TIMEOUT_S)
+        try:
+            return ask_status(gpu_host, gpu_port, token, ASK_TIMEOUT_S)
+        except PeerError:
+            explain_way(gpu_host, gpu_port)
+            raise
 
     look(ask, lambda said: learner_picture(said, gpu_host, gpu_port), watch=watch, as_json=as_json)
 
 
-def reach(host: str, port: int) -> None:
-    """Say plainly why a machine cannot be reached, before anything is asked of it.
+def explain_way(host: str, port: int) -> None:
+    """Say plainly why a machine cannot be reached, if that is what was wrong.
 
     Raises:
-        ClusterError: Its name has no address, or nothing answers there.
+        PeerError: Its name has no address, or nothing answers there.
     """
     from gamefleet.cluster.check_learner import check_name, check_port
 
     for result in (check_name(host), check_port(host, port)):
         if result.status != "ok":
-            raise ClusterError(result.found[0].upper() + result.found[1:], remedy=result.remedy)
+            raise PeerError(result.found[0].upper() + result.found[1:], remedy=result.remedy)
 
 
 def look(ask: Ask, picture: Callable[[Json], RenderableType], *, watch: bool, as_json: bool) -> None:
@@ -160,7 +163,7 @@ def checkpoint_words(said: Json) -> str:
 
 def local_picture(said: Json) -> RenderableType:
     """What the coordinator saved last."""
-    learner = said.get("learner") or {}
+    learner, written = said.get("learner") or {}, said.get("written_at")
     reason = f": {said['reason']}" if said.get("reason") else ""
     played = f"iteration {said.get('iteration', 0):,}, {said.get('games', 0):,} games"
     return table_of(
@@ -169,7 +172,7 @@ def local_picture(said: Json) -> RenderableType:
             ("state", f"{said.get('status', '?')}{reason}"),
             ("progress", f"{played}, step {said.get('step', 0):,}, {said.get('updates', 0):,} updates"),
             ("learner", f"{learner.get('host', '?')}:{learner.get('port', '?')}"),
-            ("saved", age(time.time() - said["saved_at"]) if said.get("saved_at") else "never"),
+            ("written", age(time.time() - written) if written else "never"),
             ("at work", said.get("holder") or "no coordinator of this run, as far as can be told from here"),
         ]
     )
@@ -183,6 +186,7 @@ def read_state(run: str, runs_folder: Path) -> Json:
     """
     from gamefleet.files import read_json
     from gamefleet.runs.claim import holder_alive
+    from gamefleet.runs.folder import read_resolved
     from gamefleet.runs.paths import RunPaths
 
     found = {path.parent.parent.name: path for path in runs_folder.glob(f"*/{STATE_FILE}")}
@@ -197,7 +201,10 @@ def read_state(run: str, runs_folder: Path) -> Json:
         said = read_json(found[name])
     except ValueError as error:
         raise RunFolderError(f"The state cannot be read: {error}", where=found[name]) from error
-    return {**said, "run": name, "holder": holder_alive(RunPaths(runs_folder / name))}
+    paths = RunPaths(runs_folder / name)
+    remote = read_resolved(paths).get("remote", {})
+    learner = {"host": remote.get("gpu_host"), "port": remote.get("gpu_port"), **(said.get("learner") or {})}
+    return {**said, "run": name, "learner": learner, "holder": holder_alive(paths)}
 
 
 def with_why(said: Json) -> str:
