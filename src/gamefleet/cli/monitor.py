@@ -24,7 +24,9 @@ from gamefleet.errors import ConfigError, GamefleetError, PeerError, RunFolderEr
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-ASK_TIMEOUT_S = 10.0
+PATIENCE_S, ASK_TIMEOUT_S = 2.0, 10.0
+"""Before it is looked at why there is no answer, and when nothing was found."""
+
 WATCH_INTERVAL_S = 2.0
 PLAIN_INTERVAL_S = 30.0
 STATE_FILE = Path("checkpoints") / "training_state.json"
@@ -59,10 +61,10 @@ def monitor(
 
     def ask() -> Json:
         try:
-            return ask_status(gpu_host, gpu_port, token, ASK_TIMEOUT_S)
+            return ask_status(gpu_host, gpu_port, token, PATIENCE_S)
         except PeerError:
             explain_way(gpu_host, gpu_port)
-            raise
+            return ask_status(gpu_host, gpu_port, token, ASK_TIMEOUT_S)
 
     look(ask, lambda said: learner_picture(said, gpu_host, gpu_port), watch=watch, as_json=as_json)
 

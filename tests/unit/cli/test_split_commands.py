@@ -1,0 +1,213 @@
+"""The commands of a learner on another machine: one real learner, and everything that is typed at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gamefleet.cli.coordinate import count_or_auto
+from gamefleet.errors import ConfigError
+from gamefleet.files import read_json
+from gamefleet.runs.folder import read_resolved
+from gamefleet.runs.paths import RunPaths
+from gamefleet.testing.local_ssh import free_port
+from gamefleet.transport.token import new_token, write_token
+
+SMALL = """
+game_name = "hanabi"
+
+[network]
+gpu_host = "127.0.0.1"
+gpu_port = PORT
+inference = "actor"
+
+[model]
+d_model = 16
+num_heads = 2
+num_layers = 1
+
+[training]
+batch_size = 8
+num_iterations = 3
+games_per_iteration = 10
+num_workers = 0
+num_envs = 6
+
+[game]
+variant = "mini"
+
+[learner]
+learning_starts_steps = 64
+
+[replay]
+capacity_steps = 600
+
+[run]
+device = "cpu"
+checkpoint_interval_steps = 240
+
+[actors]
+device = "cpu"
+"""
+
+
+@dataclass(frozen=True)
+class Learner:
+    port: int
+    folder: Path
+    log: Path
+    config: Path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    write_token(folder / ".config" / "gamefleet" / "token")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Learner]:
+    """`gamefleet run CONFIG --laptop`, in a process of its own."""
+    folder, port = tmp_path_factory.mktemp("laptop"), free_port()
+    config, log = folder / "split.toml", folder / "log"
+    config.write_text(SMALL.replace("PORT", str(port)))
+    words = [sys.executable, "-m", "gamefleet.cli.main", "run", str(config), "--laptop", "--folder", str(folder / "l")]
+    environment = {name: value for name, value in os.environ.items() if "AUTH_TOKEN" not in name}
+    with open(log, "wb") as output:
+        process = subprocess.Popen(words, env={**environment, "HOME": str(home)}, stdout=output, stderr=output)
+    end = time.monotonic() + 60
+    while "learner at" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
+    yield Learner(port=port, folder=folder / "l", log=log, config=config)
+    process.terminate()
+    assert process.wait(30) == 0, log.read_text()
+    assert "the learner ends" in log.read_text()
+
+
+@pytest.fixture
+def here(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The server: a user with the same token, in an empty folder."""
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("GAMEFLEET_AUTH_TOKEN", "GAMEFLEET_AUTH_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_is_started_watched_found_finished_and_prolonged(
+    gamefleet: Callable, learner: Learner, here: Path
+) -> None:
+    before = gamefleet("monitor", "--gpu-host", "127.0.0.1", "--gpu-port", learner.port)
+    done = gamefleet("run", learner.config, "--server")
+    assert done.status == 0, done.err
+    assert "all iterations are done. Run folder: runs/hanabi" in done.out
+    assert before.status == 0, before.err
+    assert "no coordinator has come yet" in before.out
+
+    settings = read_resolved(RunPaths(here / "runs" / "hanabi"))
+    assert (settings["run"]["num_iterations"], settings["network"]["encoder"]["d_model"]) == (3, 16)
+    asked = gamefleet("monitor", "--gpu-host", "127.0.0.1", "--gpu-port", learner.port)
+    local = gamefleet("monitor", "--local")
+    state = json.loads(gamefleet("monitor", "--local", "--json").out)
+    assert re.search(r"run +hanabi \(hanabi\)", asked.out), asked.out
+    assert re.search(r"iteration 3, \d\d games", local.out), local.out
+    assert f"127.0.0.1:{learner.port}" in local.out
+    assert state["status"] == "finished"
+    assert (learner.folder / "hanabi").is_dir()
+
+    again = gamefleet("coordinate", "--config", learner.config)
+    assert (again.status, "has finished already" in again.out) == (0, True), again.err
+    more = gamefleet("coordinate", "hanabi", "--config", learner.config, "--num-iterations", 5, "--batch-size", 16)
+    assert more.status == 0, more.err
+    assert read_json(here / "runs" / "hanabi" / "checkpoints" / "training_state.json")["iteration"] >= 5
+    assert read_resolved(RunPaths(here / "runs" / "hanabi"))["learner"]["batch_size"] == 16
+
+
+def test_settings_that_differ_are_named_with_both_values_by_doctor_and_by_the_learner(
+    gamefleet: Callable, learner: Learner, here: Path
+) -> None:
+    other = here / "other.toml"
+    other.write_text(learner.config.read_text().replace("d_model = 16", "d_model = 32"))
+
+    refused = gamefleet("coordinate", "--config", other, "--run", "other")
+
+    assert refused.status in (5, 9), refused.err
+    assert "d_model" in refused.err
+    assert {"16", "32"} <= set(re.findall(r"\d+", refused.err)), refused.err
+
+
+def test_doctor_finds_the_learner_and_nothing_else_wrong(gamefleet: Callable, learner: Learner, here: Path) -> None:
+    found = gamefleet("doctor", "--gpu-host", "127.0.0.1", "--gpu-port", learner.port, "--only", "learner", "--json")
+    checks = {check["name"]: check["status"] for check in json.loads(found.out)["checks"]}
+
+    assert found.status == 0, found.out
+    assert checks["learner-answer"] == checks["learner-port"] == checks["learner-token"] == "ok"
+    assert checks["learner-listens"] == "warning", "it listens on the loopback address only"
+
+
+def test_another_token_is_refused_with_a_sentence(gamefleet: Callable, learner: Learner, here: Path) -> None:
+    write_token(here / "token", new_token())
+    way = ("--gpu-host", "127.0.0.1", "--gpu-port", learner.port, "--auth-token-file", here / "token")
+
+    answer = gamefleet("monitor", *way)
+
+    assert answer.status == 9, answer.out
+    assert "token" in answer.err
+
+
+def test_nobody_there_is_a_sentence_that_names_the_command_and_a_status(gamefleet: Callable, here: Path) -> None:
+    port = free_port()
+    answer = gamefleet("monitor", "--gpu-host", "127.0.0.1", "--gpu-port", port)
+
+    assert answer.status == 9
+    assert "refuses port" in answer.err
+    assert f"gamefleet learner serve --host 0.0.0.0 --port {port}" in answer.err
+    assert gamefleet("monitor", "--local").status == 4
+    assert gamefleet("monitor").status == 2
+    assert gamefleet("monitor", "--local", "--gpu-host", "x").status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("learner", "serve", "--auth-token", "mysecrettoken"), "`gamefleet token` makes one"),
+        (("learner", "serve", "--port", "99999"), "no port"),
+        (("learner", "serve", "--device", "gpu"), "Did you mean 'cpu'"),
+        (("learner", "serve", "--set", "learner.batch_size=3"), "--game"),
+        (("coordinate", "--resume", "--fresh"), "exclude each other"),
+        (("coordinate", "--train-steps-per-iteration", "many"), "neither a number nor auto"),
+        (("coordinate", "--resume", "--run", "nothing"), "nothing"),
+        (("coordinate", "--inference", "both"), "learner"),
+        (("coordinate", "nothing"), "No such game"),
+        (("run", "missing.toml", "--server"), "missing.toml"),
+        (("run", "missing.toml"), "Which side"),
+        (("run", "missing.toml", "--server", "--laptop"), "Which side"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_started(
+    gamefleet: Callable, here: Path, words: tuple[str, ...], said: str
+) -> None:
+    answer = gamefleet(*words)
+
+    assert answer.status in (2, 4), answer.err
+    assert said in answer.err
+    assert not (here / "runs").exists()
+
+
+def test_counts_may_be_left_to_the_program() -> None:
+    assert [count_or_auto("--x", text) for text in ("", "auto", "12")] == [None, "auto", 12]
+    with pytest.raises(ConfigError):
+        count_or_auto("--x", "-1")
