@@ -16,7 +16,7 @@ Precision = Literal["float32", "bfloat16"]
 
 USUAL_REPLAY_RATIO = 4.0
 """More trained slots per recorded one get a warning. The README of off-belief learning (Hu et al. 2021) calls a ratio
-below 4 fine and expects significantly worse final play above 10; benchmarks/results/hanabi_learning.md has our own."""
+below 4 fine and expects significantly worse final play above 10; benchmarks/results has our own measurements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def replay_ratio_warning(ratio: float) -> str:
     return (
         f"each step has been trained on {ratio:.1f} times on average (learner.replay_ratio). Above "
         f"{USUAL_REPLAY_RATIO:g} the values overfit to what is remembered; more games per update reach more in the "
-        "same computing time (benchmarks/results/hanabi_learning.md)."
+        "same computing time (benchmarks/results has the measurements)."
     )
 
 
