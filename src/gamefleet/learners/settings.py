@@ -137,7 +137,7 @@ def check_replay_ratio(ratio: float, most: float) -> None:
             f"Each step would be trained on {ratio:g} times on average, and {most:g} times are allowed",
             value=ratio,
             where="learner.replay_ratio",
-            remedy="Play more games per update (more is better than more updates, see docs/guides), or raise "
+            remedy="Play more games per update, which was measured to reach more in the same computing time, or raise "
             "learner.max_replay_ratio if games are what is scarce.",
         )
 
