@@ -28,7 +28,7 @@ class ValueSettings:
         num_steps: Rewards in an n-step return, in steps.
         discount: Per step, of the extrinsic return.
         learning_rate: Of Adam.
-        learning_rate_decay_updates: Over so many updates it falls in a straight line to a tenth and stays there; 0: never.
+        learning_rate_decay_updates: It falls in a straight line to a tenth over so many updates, then stays; 0: never.
         adam_epsilon: Of Adam; large, so that rarely used weights do not take full-size steps on noise.
         max_gradient_norm: Gradients are scaled down to this global norm.
         target_update_interval_updates: Updates between copies of the online into the target network.
