@@ -2,7 +2,8 @@
 
 Two processes on this machine, in turns: messages of a size over a plain socket, read into a kept buffer; the same with
 mutual TLS 1.3; and over a link, which is that with checksums, streams and acknowledgements. Speed is that of the best
-round; a round trip is a message of 1 KB that the other side takes and acknowledges, against an echo over the others.
+round; a round trip is a message of 1 KB that the other side takes and acknowledges, or answers with as much; over the
+others it answers with one byte.
 CPU time is of both processes.
 """
 
@@ -82,8 +83,11 @@ def take(link: Link) -> None:
     with suppress(ClosedError):
         while True:
             message = link.receive(None)
-            if message is not None:
-                link.acknowledge(message)
+            if message is None:
+                continue
+            link.acknowledge(message)
+            if message.kind == "ask":
+                link.send("answer", {}, message.payload)
 
 
 def send_plain(stream: socket.socket, payload: memoryview, count: int) -> None:
@@ -97,6 +101,13 @@ def send_linked(link: Link, payload: memoryview, count: int) -> None:
     for _ in range(count):
         assert link.send("bench", {}, [payload], stream=Stream.BATCHES, timeout_s=PATIENCE_S)
     assert link.flush(PATIENCE_S)
+
+
+def ask(link: Link, payload: memoryview) -> None:
+    assert link.send("ask", {}, [payload])
+    answer = link.receive(PATIENCE_S)
+    assert answer is not None
+    link.acknowledge(answer)
 
 
 def trips(act: Callable[[], object]) -> float:
@@ -124,6 +135,7 @@ def measure(
         "TCP": there_and_back(plain, payload),
         "TLS": there_and_back(encrypted, payload),
         "link": trips(lambda: send_linked(link, payload, 1)),
+        "link, answered with 1 KB": trips(lambda: ask(link, payload)),
     }
     rows: list[dict[str, str | float]] = [
         {

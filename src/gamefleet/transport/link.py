@@ -114,11 +114,11 @@ class Link:
             ValueError: It is larger than a message may be.
         """
         name, end = lossy_name(kind, key), self._endpoint
-        with end.changed:
+        with end.lock:
             if self.state.kind != CONNECTED or end.outbox.has_name(name):
                 return False
         encoded = self._checked(encode_message(kind, header, payload, key))
-        with end.changed:
+        with end.lock:
             if self.state.kind != CONNECTED or not end.outbox.offer(name, encoded):
                 return False
             line = end.turns.line
@@ -140,7 +140,7 @@ class Link:
         """
         end = self._endpoint
         self._check_process()
-        with end.changed:
+        with end.lock:
             end.turns.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
             message = end.inbox.take(streams)
             if message is None:
@@ -163,7 +163,7 @@ class Link:
     def acknowledge_up_to(self, session: str, stream: Stream, number: int) -> None:
         """As `acknowledge`, for a message of which only the numbers are left; those of other sessions are let be."""
         end = self._endpoint
-        with end.changed:
+        with end.lock:
             if not end.inbox.acknowledge(session, stream, number):
                 return
             end.owes_counts = end.are_counts_due = True
@@ -174,27 +174,27 @@ class Link:
     def wait_for_message(self, timeout_s: float, *, streams: Sequence[Stream] = EVERY) -> bool:
         """Wait until `receive` would not; returns whether there is something."""
         end = self._endpoint
-        with end.changed:
+        with end.lock:
             return end.turns.wait_for(lambda: end.is_closed or end.inbox.has_any(streams), timeout_s)
 
     def flush(self, timeout_s: float | None, *, streams: Sequence[Stream] = LOSSLESS) -> bool:
         """Wait until the other side has acknowledged everything that was sent; returns whether it has."""
         end = self._endpoint
-        with end.changed:
+        with end.lock:
             end.turns.wait_for(lambda: end.is_closed or end.outbox.is_settled(streams), timeout_s)
             return end.outbox.is_settled(streams)
 
     def wait_for_change(self, seen: LinkState, timeout_s: float | None) -> LinkState:
         """Wait until the state is another one than that seen; returns what it then is."""
         end = self._endpoint
-        with end.changed:
+        with end.lock:
             end.changed.wait_for(lambda: end.state != seen, timeout_s)
             return end.state
 
     def counts(self) -> LinkCounts:
         """What it did so far."""
         end = self._endpoint
-        with end.changed:
+        with end.lock:
             return LinkCounts(
                 connections=end.connections,
                 sent_bytes=end.sent_bytes,
@@ -226,7 +226,7 @@ class Link:
         def has_room() -> bool:
             return is_last or end.outbox.has_room(stream, encoded.num_bytes)
 
-        with end.changed:
+        with end.lock:
             end.turns.wait_for(lambda: end.is_closed or has_room(), timeout_s)
             self._check_open()
             if not has_room():
@@ -241,7 +241,7 @@ class Link:
         if line is not None and num_bytes <= DIRECT_BYTES:
             line.speak()
         elif line is not None:
-            with self._endpoint.changed:
+            with self._endpoint.lock:
                 self._endpoint.turns.hurry()
 
     def _checked(self, encoded: Encoded) -> Encoded:

@@ -133,9 +133,9 @@ def work(connection: Connection, endpoint: Endpoint) -> None:
         WireError: The other side broke the protocol.
     """
     why = ""
+    talk = Talk(connection.stream, connection.reader, connection.watch, endpoint)
     try:
-        talk = Talk(connection.stream, connection.reader, connection.watch, endpoint)
-        talk.begin()  # with what came together with the greeting
+        talk.take_in()  # what came together with the greeting
         endpoint.work(talk)
         if talk.last_words is not None:
             connection.part(talk.last_words)
@@ -147,4 +147,4 @@ def work(connection: Connection, endpoint: Endpoint) -> None:
         why = str(error)
         raise
     finally:
-        endpoint.detach(CONNECTING, why)
+        endpoint.detach(CONNECTING, why, was_interrupted=talk.was_interrupted)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from threading import Condition, RLock
 
+from gamefleet.transport.link_claim import Claim
 from gamefleet.transport.link_inbox import Inbox
 from gamefleet.transport.link_outbox import Outbox
 from gamefleet.transport.link_settings import LinkSettings
@@ -18,6 +19,7 @@ from gamefleet.transport.link_turns import Line, Turns
 from gamefleet.transport.wire import (
     LOSSLESS,
     PROTOCOL,
+    Buffer,
     Frame,
     FrameKind,
     Goodbye,
@@ -50,9 +52,10 @@ class Endpoint:
         resume: Mapping[int, int] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        lock = RLock()
-        self.changed = Condition(lock)
-        self.turns = Turns(self.changed, lock)
+        # Taken by itself, not through a condition: that is Python, in the middle of which a signal may leave it taken.
+        self.lock = RLock()
+        self.changed = Condition(self.lock)
+        self.turns = Turns(self.changed, self.lock)
         self.settings = settings
         self.ours = ours
         self.peer = Peer(name="", role=peer_role, session="", facts={})
@@ -62,8 +65,7 @@ class Endpoint:
         self._resume = dict(resume or {})
         self._clock = clock
         self._leaving: Goodbye | None = None
-        self._is_claimed = False
-        self._must_yield = False
+        self._claim = Claim(self.changed)
         self.owes_counts = self.are_counts_due = False
         self.connections = self.sent_bytes = self.received_bytes = 0
 
@@ -75,7 +77,7 @@ class Endpoint:
     @property
     def is_ending(self) -> bool:
         """Whether the connection at work should end."""
-        return self._leaving is not None or self._must_yield
+        return self._leaving is not None or self._claim.is_wanted
 
     @property
     def has_something_to_say(self) -> bool:
@@ -84,7 +86,7 @@ class Endpoint:
 
     def leave(self, reason: str, why: str) -> None:
         """Close for good; a connection says goodbye."""
-        with self.changed:
+        with self.lock:
             if self._leaving is None:
                 self._leaving = Goodbye(reason=reason, why=why)
             self._set_state(CLOSED, why)
@@ -92,17 +94,17 @@ class Endpoint:
 
     def drop(self) -> None:
         """Forget what arrived and was not taken: it comes from somebody who is no longer believed."""
-        with self.changed:
+        with self.lock:
             self.inbox.clear()
 
     def report(self, kind: str, why: str) -> None:
         """Change the state while there is no connection; a closed link stays closed."""
-        with self.changed:
+        with self.lock:
             self._set_state(kind, why)
 
     def hello(self) -> Hello:
         """What to say first."""
-        with self.changed:
+        with self.lock:
             return Hello(
                 protocol=PROTOCOL,
                 session=self.ours.session,
@@ -124,7 +126,7 @@ class Endpoint:
         Raises:
             WireError: What it says cannot be.
         """
-        with self.changed:
+        with self.lock:
             if hello.peer_session == self.ours.session:
                 self.outbox.rewind(hello.received, hello.begun)
             else:  # another process than before, which has nothing
@@ -133,61 +135,51 @@ class Endpoint:
             self.peer = Peer(name=hello.name, role=hello.role, session=hello.session, facts=hello.facts)
 
     def claim(self, timeout_s: float) -> bool:
-        """Make way for another connection: the one at work ends before anything of the other one happens.
-
-        Two at the same time would mix up half-sent messages. Call `release` when this one has ended.
-
-        Returns:
-            Whether the way is free.
-        """
-        with self.changed:
-            self._must_yield = True
-            self.wake_up()
-            if not self.changed.wait_for(lambda: not self._is_claimed, timeout_s):
-                return False
-            self._must_yield = False
-            self._is_claimed = True
-            return True
+        """Make way for another connection; see `Claim.take`."""
+        with self.lock:
+            return self._claim.take(timeout_s, self.wake_up)
 
     def release(self) -> None:
         """The connection that claimed this end has ended."""
-        with self.changed:
-            self._is_claimed = False
-            self.changed.notify_all()
+        with self.lock:
+            self._claim.give_back()
 
     def work(self, line: Line) -> None:
         """Let a connection work until it does no more; if the link was closed meanwhile, just to say goodbye."""
-        with self.changed:
+        with self.lock:
             self.connections += 1
             self.owes_counts = self.are_counts_due = True
             self._set_state(CONNECTED, "")
             self.turns.keep(line)
 
-    def detach(self, kind: str, why: str) -> None:
-        """The connection works no more."""
-        with self.changed:
+    def detach(self, kind: str, why: str, *, was_interrupted: bool = False) -> None:
+        """The connection works no more; perhaps a thread was interrupted while it moved bytes."""
+        with self.lock:
+            if was_interrupted:
+                self.outbox.mend()
+                self.inbox.mend()
             self.turns.stop()
             self.outbox.break_off()
             self.inbox.break_off()
             self._set_state(kind, why)
 
-    def next_bytes(self) -> bytes:
-        """What to write next; empty when there is nothing."""
-        with self.changed:
+    def next_bytes(self) -> tuple[bytes, Buffer]:
+        """What to write next, in two pieces; empty when there is nothing."""
+        with self.lock:
             counts = b""
             if self.owes_counts:
                 self.owes_counts = self.are_counts_due = False
                 counts = frame(FrameKind.COUNTS, pack_counts(self.inbox.tell(), self.inbox.committed()))
             if self._leaving is not None:
-                return counts
-            found = self.outbox.next_bytes()
-            self.sent_bytes += len(counts) + len(found)
-            return counts + found if counts else found
+                return counts, b""
+            head, body = self.outbox.next_bytes()
+            self.sent_bytes += len(counts) + len(head) + len(body)
+            return counts + head, body
 
     def goodbye(self) -> Goodbye | None:
         """What to say last, once this connection should end."""
-        with self.changed:
-            if self._leaving is None and self._must_yield:
+        with self.lock:
+            if self._leaving is None and self._claim.is_wanted:
                 return Goodbye(reason=RESTART, why="another connection of the same session took its place")
             return self._leaving
 
@@ -197,7 +189,7 @@ class Endpoint:
         Raises:
             WireError: One may not come now, or says what cannot be.
         """
-        with self.changed:
+        with self.lock:
             is_news = False
             try:
                 for found in frames:

@@ -103,6 +103,15 @@ class Inbox:
         """The connection is gone: half-received messages go on with the next one, except lossy ones."""
         self._assemblies.pop(Stream.FRAMES, None)
 
+    def mend(self) -> None:
+        """A thread was interrupted in the middle of anything here: what lies whole is certain, the rest comes again."""
+        self._assemblies.clear()
+        for lane in self._lanes.values():
+            whole = (message.number for message, _ in lane.whole if message.session == self.session)
+            lane.received = max(whole, default=lane.taken)
+            lane.waiting_bytes = sum(num_bytes for _, num_bytes in lane.whole)
+        self._lossy_bytes = sum(num_bytes for _, num_bytes in self._lossy.values())
+
     def start(self, found: Frame) -> bool:
         """Take in a START frame; returns whether a message is complete.
 
@@ -157,10 +166,8 @@ class Inbox:
 
     def acknowledge(self, session: str, stream: Stream, number: int) -> bool:
         """The application is done with this message and all before it; returns whether that is news."""
-        if stream is Stream.FRAMES or session != self.session:
-            return False
-        lane = self._lanes[stream]
-        if not lane.committed < number <= lane.taken:
+        lane = self._lanes.get(stream)
+        if lane is None or session != self.session or not lane.committed < number <= lane.taken:
             return False
         lane.committed = number
         return True

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 
 from gamefleet.transport.wire import (
     CHUNK_BYTES,
+    HEAD,
     LOSSLESS,
+    Buffer,
     Encoded,
     FrameKind,
     Stream,
@@ -41,16 +43,19 @@ class _Cursor:
     part: int = -1
     offset: int = 0
 
-    def next_frame(self) -> bytes:
+    def next_frame(self) -> tuple[bytes, Buffer]:
+        """A small frame or the head of a large one, and the body of a large one."""
         if self.part < 0:
             self._go_to(0)
-            return frame(FrameKind.START, self.encoded.start, stream=self.stream, number=self.number)
+            return frame(FrameKind.START, self.encoded.start, stream=self.stream, number=self.number), b""
         part = self.encoded.parts[self.part]
         chunk = part[self.offset : self.offset + CHUNK_BYTES]
         self.offset += len(chunk)
         if self.offset == len(part):
             self._go_to(self.part + 1)
-        return frame(FrameKind.DATA, chunk, stream=self.stream, number=self.number)
+        if len(chunk) < BATCH_BYTES:
+            return frame(FrameKind.DATA, chunk, stream=self.stream, number=self.number), b""
+        return HEAD.pack(FrameKind.DATA, self.stream, 0, len(chunk), self.number), chunk
 
     def _go_to(self, part: int) -> None:
         """Empty parts have no frames."""
@@ -138,10 +143,10 @@ class Outbox:
     def put(self, stream: Stream, encoded: Encoded) -> int:
         """Accept a message; returns its number."""
         lane = self._lanes[stream]
-        lane.last += 1
-        lane.kept[lane.last] = encoded
+        lane.kept[lane.last + 1] = encoded
         lane.kept_bytes += encoded.num_bytes
         lane.untaken_bytes += encoded.num_bytes
+        lane.last += 1  # at the end: a thread that is interrupted before has sent nothing
         return lane.last
 
     def offer(self, key: str, encoded: Encoded) -> bool:
@@ -169,6 +174,14 @@ class Outbox:
             lane.cursor = None
         self._offers.clear()
         self._offering = None
+
+    def mend(self) -> None:
+        """A thread was interrupted in the middle of anything here: what is kept is certain, `rewind` finds the rest."""
+        for lane in self._lanes.values():
+            lane.kept.pop(lane.last + 1, None)
+            lane.kept_bytes = sum(kept.num_bytes for kept in lane.kept.values())
+            lane.committed = min(lane.kept, default=lane.last + 1) - 1
+            lane.taken = max(lane.taken, lane.committed)
 
     def rewind(self, received: Sequence[int], begun: Sequence[int]) -> None:
         """Go on where the other side is.
@@ -214,18 +227,22 @@ class Outbox:
                 lane.kept_bytes -= lane.kept.pop(number).num_bytes
             lane.committed = max(lane.committed, committed[stream])
 
-    def next_bytes(self) -> bytes:
-        """Frames to write next, the most urgent first; empty when nothing waits."""
-        first = self._next_frame()
-        if first is None or len(first) >= BATCH_BYTES:
-            return first or b""
-        frames, num_bytes = [first], len(first)
-        while num_bytes < BATCH_BYTES and (found := self._next_frame()) is not None:
-            frames.append(found)
-            num_bytes += len(found)
-        return b"".join(frames)
+    def next_bytes(self) -> tuple[bytes, Buffer]:
+        """Frames to write next, the most urgent first; empty when nothing waits.
 
-    def _next_frame(self) -> bytes | None:
+        Returns:
+            Small frames in one piece, and the body of a large one, which is not copied.
+        """
+        frames: list[bytes] = []
+        num_bytes = 0
+        body: Buffer = b""
+        while num_bytes < BATCH_BYTES and not body and (found := self._next_frame()) is not None:
+            head, body = found
+            frames.append(head)
+            num_bytes += len(head)
+        return b"".join(frames), body
+
+    def _next_frame(self) -> tuple[bytes, Buffer] | None:
         waiting = [stream for stream, lane in self._pairs if lane.cursor is not None or lane.sent < lane.last]
         if not waiting:
             return self._next_offer()
@@ -240,7 +257,7 @@ class Outbox:
             lane.cursor = None
         return found
 
-    def _next_offer(self) -> bytes | None:
+    def _next_offer(self) -> tuple[bytes, Buffer] | None:
         if self._offering is None:
             if not self._offers:
                 return None

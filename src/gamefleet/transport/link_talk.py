@@ -51,20 +51,12 @@ class Talk:
         self._heard = self._spoken = time.monotonic()
         self._failure: EndedError | WireError | None = None
         self.last_words: Goodbye | None = None
+        self.was_interrupted = False
 
     @property
     def failure(self) -> EndedError | WireError:
         """Why it works no more."""
         return self._failure or EndedError("the connection ended")
-
-    def begin(self) -> None:
-        """Understand what came together with the greeting.
-
-        Raises:
-            EndedError: It was a goodbye.
-            WireError: The other side broke the protocol.
-        """
-        self._take_in()
 
     def turn(self, patience_s: float) -> bool:
         """See `Line.turn`."""
@@ -112,6 +104,7 @@ class Talk:
                 self._failure = explained_error(error)
             finally:
                 if not is_whole and self._failure is None:
+                    self.was_interrupted = True
                     self._failure = EndedError("a thread was interrupted while it moved bytes")
             return False
 
@@ -129,7 +122,7 @@ class Talk:
         self._heard = time.monotonic()
         for _ in range(0, TURN_BYTES, CHUNK_BYTES):
             num_bytes = self._fill()
-            self._take_in()
+            self.take_in()
             if num_bytes < CHUNK_BYTES:
                 self._may_have_more = False
                 break
@@ -154,7 +147,13 @@ class Talk:
             # What came before the end is looked at first: it may be the goodbye. The next turn meets the end again.
         return num_bytes
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
+        """Understand what was read.
+
+        Raises:
+            EndedError: It was a goodbye.
+            WireError: The other side broke the protocol.
+        """
         frames: list[Frame] = []
         while (found := self._reader.next_frame()) is not None and found.kind is not FrameKind.GOODBYE:
             frames.append(found)
@@ -180,12 +179,14 @@ class Talk:
         if self._has_unsent and not self._drain():
             return False
         for _ in range(0, TURN_BYTES, CHUNK_BYTES):
-            data = self._endpoint.next_bytes() or self._ping()
-            if not data:
+            head, body = self._endpoint.next_bytes()
+            if not head and not (head := self._ping()):
                 return False
-            self._stream.write(data)
+            self._stream.write(head)
+            if body:
+                self._stream.write(body)
             self._spoken = time.monotonic()
-            if not self._drain() or len(data) < BATCH_BYTES:  # all that waited was in it
+            if not self._drain() or len(head) + len(body) < BATCH_BYTES:  # all that waited was in it
                 return False
         return True
 

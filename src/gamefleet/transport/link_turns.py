@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Condition
+from contextlib import AbstractContextManager
+from threading import Condition, Lock
 from typing import Protocol
 
 REST_S = 0.002
@@ -21,6 +22,9 @@ REST_S = 0.002
 
 BUSY_S = 0.1
 """An heir that has waited for so long is not busy: the line's own thread sleeps until it is told."""
+
+LOOK_S = 0.25
+"""Sleeps and waits for a turn end by themselves: a thread that a signal interrupts may have told nobody."""
 
 
 class Line(Protocol):
@@ -44,18 +48,19 @@ class Turns:
 
     Args:
         changed: Notified when something is different that somebody may wait for.
+        lock: Of it.
     """
 
-    def __init__(self, changed: Condition, lock: object) -> None:
+    def __init__(self, changed: Condition, lock: AbstractContextManager[bool]) -> None:
         self._changed = changed
-        self._rest = Condition(lock)  # type: ignore[arg-type]  # typeshed names the lock's type only privately
+        self._rest = Condition(lock)  # type: ignore[arg-type]  # any lock does
         self._line: Line | None = None
-        self._is_taken = False
+        self._taken = Lock()
+        self._is_wanted = False
         self._heir: object = None
         self._heir_since = 0.0
         self._free_since = 0.0
         self._sleeps = False
-        self._is_wanted = False
 
     @property
     def line(self) -> Line | None:
@@ -65,7 +70,7 @@ class Turns:
     @property
     def are_free(self) -> bool:
         """Whether nobody has the turn, so that the line's own thread looks after it in a moment."""
-        return self._line is not None and not self._is_taken
+        return self._line is not None and not self._taken.locked()
 
     def hurry(self) -> None:
         """Have somebody look at the line now."""
@@ -90,13 +95,13 @@ class Turns:
         """
         if is_done() or (timeout_s is not None and timeout_s <= 0):
             return is_done()
-        end = None if timeout_s is None else time.monotonic() + timeout_s
+        end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         ticket = object()
         self._heir, self._heir_since = ticket, time.monotonic()
         try:
             while not is_done():
-                left_s = None if end is None else end - time.monotonic()
-                if left_s is not None and left_s <= 0:
+                left_s = end - time.monotonic()
+                if left_s <= 0:
                     return False
                 self._wait(ticket, left_s)
             return True
@@ -108,46 +113,46 @@ class Turns:
         self._line = line
         self._changed.notify_all()
         while self._line is not None:
-            if self._is_mine():
-                self._turn(line, None)
-            else:
-                self._sleeps = time.monotonic() - self._heir_since > BUSY_S and self._heir is not None
-                self._rest.wait(None if self._sleeps else REST_S)
+            now = time.monotonic()
+            if self._taken.locked():
+                self._sleeps = self._heir is not None and now - self._heir_since > BUSY_S
+                self._rest.wait(LOOK_S if self._sleeps else REST_S)
                 self._sleeps = False
+            elif now - self._free_since < REST_S:
+                self._rest.wait(REST_S)
+            else:
+                self._turn(line, float("inf"))
+                self._free_since = time.monotonic() if self._heir is not None else 0.0
 
-    def _is_mine(self) -> bool:
-        return not self._is_taken and self._heir is None and time.monotonic() - self._free_since >= REST_S
-
-    def _wait(self, ticket: object, left_s: float | None) -> None:
+    def _wait(self, ticket: object, left_s: float) -> None:
         if self._heir is not ticket or self._line is None:
-            self._changed.wait(left_s)
-        elif self._is_taken:
+            self._changed.wait(None if left_s == float("inf") else left_s)
+        elif self._taken.locked():
             self._is_wanted = True
             self._line.wake_up()
-            self._changed.wait(left_s)
+            self._changed.wait(min(left_s, LOOK_S))
         else:
             self._turn(self._line, left_s)
+            self._free_since = time.monotonic()
 
-    def _turn(self, line: Line, left_s: float | None) -> None:
+    def _turn(self, line: Line, left_s: float) -> None:
         """One turn, without the lock."""
-        self._is_taken = True
-        self._changed.release()
-        works = False
-        try:
-            works = line.turn(float("inf") if left_s is None else left_s)
-        finally:
-            self._changed.acquire()
-            self._is_taken = False
-            if not works:
-                self._line = None
-                self._rest.notify()
-            if self._is_wanted or not works:
-                self._is_wanted = False
-                self._changed.notify_all()
+        with self._taken:
+            self._changed.release()
+            works = True
+            try:
+                works = line.turn(left_s)
+            finally:
+                self._changed.acquire()
+        if not works:
+            self._line = None
+            self._rest.notify()
+        if self._is_wanted or not works:
+            self._is_wanted = False
+            self._changed.notify_all()
 
     def _leave(self, ticket: object) -> None:
         if self._heir is ticket:
             self._heir = None
-            self._free_since = time.monotonic()
             if self._sleeps:
                 self._rest.notify()

@@ -15,6 +15,9 @@ from contextlib import suppress
 
 PIECE_BYTES = 2**18
 
+SENT_BYTES = 2**17 - 2**12
+"""Given to the socket at a time: larger blocks are asked of the system each time, page by page."""
+
 
 class TlsStream:
     """Bytes both ways; every method belongs to one thread.
@@ -68,7 +71,7 @@ class TlsStream:
         num_bytes, most, read = 0, len(room), self.tls.read
         try:
             while num_bytes < most and self._has_encrypted():  # each time at most one record of 16 KB
-                num_bytes += read(most - num_bytes, room[num_bytes:])
+                num_bytes += int(read(most - num_bytes, room[num_bytes:]))
         except ssl.SSLWantReadError:
             return num_bytes
         except ssl.SSLZeroReturnError:
@@ -84,7 +87,7 @@ class TlsStream:
         """Whether reading on may find something that no selector knows of."""
         return self._was_full or self._has_encrypted()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt; call only when `drain` said that nothing is left of the last time."""
         self.tls.write(data)
 
@@ -98,7 +101,7 @@ class TlsStream:
             if not self._unsent:
                 if not self._leaving.pending:
                     return True
-                self._unsent = memoryview(self._leaving.read())
+                self._unsent = memoryview(self._leaving.read(SENT_BYTES))
             try:
                 self._unsent = self._unsent[self.plain.send(self._unsent) :]
             except BlockingIOError:
