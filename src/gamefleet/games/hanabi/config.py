@@ -28,7 +28,7 @@ _RANGES = {
     "information_tokens": (1, 20),
     "life_tokens": (1, 20),
     "history_moves": (1, 20),
-    "max_episode_steps": (1, 1000),
+    "max_episode_steps": (1, 2**20),
 }
 
 

@@ -7,7 +7,7 @@ Job: what a user may choose about the encoder, and what follows from the game. P
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from gamefleet.errors import ConfigError, nearest
@@ -148,6 +148,11 @@ def limits_of(settings: EncoderSettings, config: HanabiConfig) -> Limits:
     return Limits(**{name: most or own for name, (most, own, _) in wanted.items()})
 
 
+def what_is_seen(config: HanabiConfig) -> dict[str, Any]:
+    """The settings of a game that decide what its observations hold: all that a network must know of it."""
+    return {**config.rules_json(), "history_moves": config.history_moves, "sad": config.sad}
+
+
 def defaults(config: HanabiConfig) -> dict[str, dict[str, Any]]:
     """Settings that suit the game, below those of any file.
 
@@ -156,7 +161,7 @@ def defaults(config: HanabiConfig) -> dict[str, dict[str, Any]]:
     alike, because turns of the same game teach much the same.
     """
     return {
-        "network": {"core": "identity", "encoder": {"game": asdict(config)}},
+        "network": {"core": "identity", "encoder": {"game": what_is_seen(config)}},
         "learner": {"num_steps": config.num_players, "discount": 1.0, "adam_epsilon": 1.5e-5, "batch_size": 256},
         "replay": {"unroll": 1, "burn_in": 0, "is_prioritized": False},
         "curiosity": {"enabled": False},
