@@ -10,10 +10,9 @@ import importlib.util
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import typer
-
+from gamefleet.cli import coordinate_options as options
 from gamefleet.cli.options import ConfigOption, SetOption, ask_for
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenOption, TokenVariableOption, token_of
 from gamefleet.cli.train import deadline_of, finished_already, run_exists, settings_for
@@ -34,64 +33,66 @@ AUTO = "auto"
 
 Manner = Literal["", "resume", "fresh"]
 
+SAME = (
+    "remote.gpu_host",
+    "remote.gpu_port",
+    "remote.inference",
+    "run.seed",
+    "run.max_runtime_s",
+    "learner.batch_size",
+    "learner.learning_rate",
+    "actors.num_envs",
+)
+"""Settings whose options are taken as they are."""
+
 
 def coordinate(
-    game: Annotated[str, typer.Argument(metavar="[GAME]", help="What to play; hanabi by default.")] = "",
-    game_option: Annotated[str, typer.Option("--game", help="The same.")] = "",
+    game: options.GameArgument = "",
+    game_option: options.GameOption = "",
     config: ConfigOption = None,
     assignments: SetOption = None,
-    gpu_host: Annotated[str | None, typer.Option(help="The machine with the learner; localhost by default.")] = None,
-    gpu_port: Annotated[int | None, typer.Option(help="Of the learner; 5555 by default.")] = None,
+    gpu_host: options.HostOption = None,
+    gpu_port: options.PortOption = None,
     auth_token: TokenOption = None,
     auth_token_file: TokenFileOption = None,
     auth_token_env: TokenVariableOption = "",
-    run: Annotated[str | None, typer.Option(help="Name of the run and of its folder; the game's by default.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run; there must be one.")] = False,
-    auto_resume: Annotated[
-        bool, typer.Option("--auto-resume", help="Start the run or go on with it, as without this option.")
-    ] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew; a run of this name is moved aside.")] = False,
-    num_iterations: Annotated[int | None, typer.Option(help="Iterations of the run; 1000 by default.")] = None,
-    games_per_iteration: Annotated[int | None, typer.Option(help="Games in an iteration; 100 by default.")] = None,
-    train_steps_per_iteration: Annotated[
-        str, typer.Option(metavar="auto|N", help="Updates in an iteration; auto follows learner.replay_ratio.")
-    ] = "",
-    batch_size: Annotated[int | None, typer.Option(help="Of an update.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of the optimizer.")] = None,
-    num_workers: Annotated[str, typer.Option(metavar="auto|N", help="Processes that play; auto: one per CPU.")] = "",
-    num_envs: Annotated[int | None, typer.Option(help="Games played at the same time.")] = None,
-    inference: Annotated[
-        str | None, typer.Option(help="Who chooses actions: learner, actor (this machine), or auto, which measures.")
-    ] = None,
-    use_wandb: Annotated[bool, typer.Option("--use-wandb/--no-use-wandb", help="Mirror metrics to W&B.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Of every random stream of the run.")] = None,
-    max_runtime_seconds: Annotated[float | None, typer.Option(help="Save and stop after so many seconds.")] = None,
+    run: options.RunOption = "",
+    resume: options.ResumeOption = False,
+    auto_resume: options.AutoResumeOption = False,
+    fresh: options.FreshOption = False,
+    num_iterations: options.IterationsOption = None,
+    games_per_iteration: options.GamesOption = None,
+    train_steps_per_iteration: options.UpdatesOption = "",
+    batch_size: options.BatchOption = None,
+    learning_rate: options.RateOption = None,
+    num_workers: options.WorkersOption = "",
+    num_envs: options.EnvsOption = None,
+    inference: options.InferenceOption = None,
+    use_wandb: options.WandbOption = False,
+    seed: options.SeedOption = None,
+    max_runtime_seconds: options.RuntimeOption = None,
 ) -> None:
-    """Play, keep what was played, and have a learner elsewhere learn from it; pause while it is away.
-
-    The same command starts a run and goes on with it. It can be stopped and killed at any time.
-    """
-    flags = {
-        "remote.gpu_host": gpu_host,
-        "remote.gpu_port": gpu_port,
-        "remote.inference": inference,
-        "run.name": run,
-        "run.seed": seed,
-        "run.max_runtime_s": max_runtime_seconds,
+    """Play here and learn elsewhere: start a run or go on with it; it may be stopped and killed at any time."""
+    flags: dict[str, Any] = {
+        "run.name": run or None,
         "run.num_iterations": num_iterations,
         "run.games_per_iteration": games_per_iteration,
-        "learner.batch_size": batch_size,
-        "learner.learning_rate": learning_rate,
-        "actors.num_envs": num_envs,
         "actors.num_workers": count_or_auto("--num-workers", num_workers),
         "trackers.wandb": "online" if use_wandb else None,
     }
-    asked = ask_for(config, assignments, flags)
-    updates = count_or_auto("--train-steps-per-iteration", train_steps_per_iteration)
-    if updates is not None:
-        asked.settings.setdefault("run", {})["updates_per_iteration"] = None if updates == AUTO else updates
+    same = (gpu_host, gpu_port, inference, seed, max_runtime_seconds, batch_size, learning_rate, num_envs)
+    flags |= dict(zip(SAME, same, strict=True))
+    asked = add_updates(ask_for(config, assignments, flags), train_steps_per_iteration)
     secret = Secret(text=auth_token, file=auth_token_file, variable=auth_token_env, config=config)
     carry_on(asked, game or game_option, secret, manner=manner_of(resume, auto_resume, fresh))
+
+
+def add_updates(asked: Asked, text: str) -> Asked:
+    """Ask for a number of updates per iteration, or for none, where something was said; returns `asked`."""
+    updates = count_or_auto("--train-steps-per-iteration", text)
+    if updates is not None:
+        asked.settings.setdefault("run", {})["updates_per_iteration"] = None if updates == AUTO else updates
+    return asked
 
 
 def manner_of(resume: bool, auto_resume: bool, fresh: bool) -> Manner:

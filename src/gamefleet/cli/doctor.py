@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gamefleet.cluster.check_programs import Runner
     from gamefleet.cluster.checks import Check, Result
     from gamefleet.cluster.jobs import Resources
+    from gamefleet.cluster.profile import ClusterProfile
 
 WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bright_black"}
@@ -53,6 +54,11 @@ SharedOption = Annotated[
     Path | None, typer.Option(readable=False, help="Folder that machines share; by default the runs folder.")
 ]
 SshOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings for ssh, as for `ssh -F`.")]
+LearnerOption = Annotated[str, typer.Option(metavar="HOST", help="Check the way to this machine's learner.")]
+LearnerPortOption = Annotated[int, typer.Option(help="Of the learner.")]
+CompareOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Compare these settings with the learner's.")
+]
 OnlyOption = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
 ]
@@ -71,28 +77,22 @@ def doctor(
     host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
     ssh_config: SshOption = None,
     port: Annotated[int, typer.Option(help="Of the viewer, or of the tunnel to it.")] = DEFAULT_PORT,
-    gpu_host: Annotated[str, typer.Option(metavar="HOST", help="Check the way to this machine's learner.")] = "",
-    gpu_port: Annotated[int, typer.Option(help="Of the learner.")] = DEFAULT_LEARNER_PORT,
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="Compare these settings with the learner's.")
-    ] = None,
+    gpu_host: LearnerOption = "",
+    gpu_port: LearnerPortOption = DEFAULT_LEARNER_PORT,
+    config: CompareOption = None,
     only: OnlyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
 ) -> None:
-    """Check everything that training and its cluster need, and say what mends what is wrong.
-
-    Exits with 0 when nothing failed and with 1 when something did.
-    """
+    """Check all that training, its cluster and a learner elsewhere need; exits with 1 when something failed."""
     from gamefleet.cluster.check_host import Host
     from gamefleet.cluster.profile import load_profile, resources
 
     limits = load_profile(profile)
-    expects_gpu = bool(partition or limits.partition or os.environ.get("SLURM_JOB_ID"))
     asked = Questions(
         host=Host(name=host, ssh_config=ssh_config) if host else None,
         resources=resources(limits, partition=partition, account=account, qos=qos),
-        gpu_memory_bytes=limits.gpu_memory_gb << 30 if limits.gpus and expects_gpu else 0,
+        gpu_memory_bytes=expected_memory(limits, partition),
         run=run,
         game=game,
         runs_folder=runs_folder,
@@ -104,6 +104,12 @@ def doctor(
         learner=Learner(host=gpu_host, port=gpu_port, config=config),
     )
     raise typer.Exit(examine(asked, only or [], as_json=as_json, strict=strict))
+
+
+def expected_memory(limits: ClusterProfile, partition: str) -> int:
+    """Bytes of memory that a job's GPU is expected to have; 0 where no GPU is expected."""
+    expects_gpu = bool(partition or limits.partition or os.environ.get("SLURM_JOB_ID"))
+    return limits.gpu_memory_gb << 30 if limits.gpus and expects_gpu else 0
 
 
 def examine(asked: Questions, only: list[str], *, as_json: bool, strict: bool) -> int:

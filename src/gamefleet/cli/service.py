@@ -32,16 +32,21 @@ ForOption = Annotated[
     str, typer.Option("--for", metavar="USER", help="With --system: as whom it runs; by default whoever typed sudo.")
 ]
 
+DryOption = Annotated[bool, typer.Option("--dry-run", help="Print the files; write and start nothing.")]
+DirectoryOption = Annotated[
+    str, typer.Option(help="Where it works; by default this folder, with --system the user's home.")
+]
+NAMES = ("HOST", "PORT", "DEVICE", "FOLDER", "GPU_HOST", "GPU_PORT", "GAME", "RUN", "OPTIONS")
+"""Settings of the services, in the order of the options of `install`."""
+
 
 @app.command()
 def install(
     kind: KindArgument,
     system: SystemOption = False,
     user: ForOption = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the files; write and start nothing.")] = False,
-    directory: Annotated[
-        str, typer.Option(help="Where it works; by default this folder, with --system the user's home.")
-    ] = "",
+    dry_run: DryOption = False,
+    directory: DirectoryOption = "",
     host: Annotated[str, typer.Option(help="Learner: where to listen; 127.0.0.1 by default.")] = "",
     port: Annotated[str, typer.Option(help="Learner: the port; 5555 by default.")] = "",
     device: Annotated[str, typer.Option(help="Learner: auto, cpu, cuda or mps.")] = "",
@@ -59,18 +64,8 @@ def install(
     from gamefleet.cluster.check_programs import Programs
     from gamefleet.cluster.services import install
 
-    given = {
-        "HOST": host,
-        "PORT": port,
-        "DEVICE": device,
-        "FOLDER": folder,
-        "GPU_HOST": gpu_host,
-        "GPU_PORT": gpu_port,
-        "GAME": game,
-        "RUN": run,
-        "OPTIONS": options,
-    }
-    asked = {name: value for name, value in given.items() if value}
+    given = (host, port, device, folder, gpu_host, gpu_port, game, run, options)
+    asked = {name: value for name, value in zip(NAMES, given, strict=True) if value}
     place = place_for(user, is_system=system)
     service = service_for(kind, place, directory, asked)
     if dry_run:

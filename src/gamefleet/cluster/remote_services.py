@@ -52,8 +52,8 @@ LEARNER_SETTINGS: Sequence[Setting] = (
 COORDINATOR_SETTINGS: Sequence[Setting] = (
     Setting(name="GPU_HOST", value="localhost", meaning="The machine with the GPU: its name or address."),
     Setting(name="GPU_PORT", value="5555", meaning="Of the learner there."),
-    Setting(name="GAME", value="hanabi", meaning="What is played."),
-    Setting(name="RUN", value="hanabi", meaning="Name of the run and of its folder below runs/."),
+    Setting(name="GAME", value="", meaning="What is played; empty for what a --config in OPTIONS says, or the usual."),
+    Setting(name="RUN", value="", meaning="Name of the run and of its folder below runs/; empty for the game's name."),
     TOKEN,
     OPTIONS,
 )
