@@ -35,7 +35,8 @@ class FaultyLine:
         self._thawed.set()
         self._is_open = True
         self._is_up = True
-        self._flips = 0
+        self._flips = self._repeats = self._exchanges = 0
+        self._held: dict[socket.socket, bytes] = {}
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listening = socket.create_server(("127.0.0.1", 0))
         # A line holds little: what large buffers of a proxy take in at once is not slow.
@@ -96,6 +97,16 @@ class FaultyLine:
         with self._lock:
             self._flips = count
 
+    def repeat(self, count: int = 1) -> None:
+        """Forward the next pieces twice."""
+        with self._lock:
+            self._repeats = count
+
+    def exchange(self, count: int = 1) -> None:
+        """Hold the next pieces back until another one has passed."""
+        with self._lock:
+            self._exchanges = count
+
     def _accept(self) -> None:
         while self._is_open:
             try:
@@ -126,7 +137,7 @@ class FaultyLine:
         try:
             while piece := self._read(source):
                 self._thawed.wait()
-                sink.sendall(self._damaged(piece))
+                sink.sendall(self._ordered(sink, self._damaged(piece)))
             sink.shutdown(socket.SHUT_WR)
         except OSError:
             return
@@ -137,6 +148,20 @@ class FaultyLine:
         piece = source.recv(max(1, min(PIECE_BYTES, int(self.bytes_per_s * LOOK_S))))
         time.sleep(len(piece) / self.bytes_per_s)
         return piece
+
+    def _ordered(self, sink: socket.socket, piece: bytes) -> bytes:
+        """What to forward now, in which order."""
+        with self._lock:
+            if (held := self._held.pop(sink, None)) is not None:
+                return piece + held
+            if self._exchanges:
+                self._exchanges -= 1
+                self._held[sink] = piece
+                return b""
+            if self._repeats:
+                self._repeats -= 1
+                return piece + piece
+            return piece
 
     def _damaged(self, piece: bytes) -> bytes:
         with self._lock:

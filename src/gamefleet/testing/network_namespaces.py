@@ -41,14 +41,14 @@ class NetworkNamespaces:
 
     def __init__(self) -> None:
         mark = secrets.token_hex(4)
-        self._names: dict[Side, str] = {"near": f"gamefleet-{mark}-near", "far": f"gamefleet-{mark}-far"}
+        self.names: dict[Side, str] = {"near": f"gamefleet-{mark}-near", "far": f"gamefleet-{mark}-far"}
         self._ends: dict[Side, str] = {"near": f"gf{mark}n", "far": f"gf{mark}f"}
         self._forwarder: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> NetworkNamespaces:
         check_possible()
         try:
-            for side in self._names:
+            for side in self.names:
                 self._make(side)
             self._start()
         except BaseException:
@@ -89,25 +89,20 @@ class NetworkNamespaces:
 
     def popen(self, side: Side, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
         """Start a program on one side; as `subprocess.Popen`."""
-        return subprocess.Popen(["ip", "netns", "exec", self._names[side], *command], **options)
-
-    def enter(self, side: Side) -> None:
-        """Move the calling thread, and what it starts from now on, to one side for good."""
-        with open(_FOLDER / self._names[side]) as found:
-            _move(found)
+        return subprocess.Popen(["ip", "netns", "exec", self.names[side], *command], **options)
 
     @contextmanager
     def inside(self, side: Side) -> Iterator[None]:
         """The calling thread is on one side within the block; sockets that it opens stay there."""
         with open("/proc/thread-self/ns/net") as before:
-            self.enter(side)
+            enter(self.names[side])
             try:
                 yield
             finally:
                 _move(before)
 
     def _make(self, side: Side) -> None:
-        name, end = self._names[side], self._ends[side]
+        name, end = self.names[side], self._ends[side]
         ip("netns", "add", name)
         ip("link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", name)
         Path(f"/proc/sys/net/ipv6/conf/{end}/disable_ipv6").write_text("1")
@@ -118,7 +113,7 @@ class NetworkNamespaces:
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "gamefleet.testing.network_forwarder"]
-        arguments = [*self._ends.values(), *self._names.values()]
+        arguments = [*self._ends.values(), *self.names.values()]
         self._forwarder = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -138,11 +133,21 @@ class NetworkNamespaces:
 
     def _remove(self) -> None:
         """What the forwarder could not."""
-        for name in self._names.values():
+        for name in self.names.values():
             if (_FOLDER / name).exists():
                 subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
         for end in self._ends.values():
             subprocess.run(["ip", "link", "del", end], capture_output=True, check=False)
+
+
+def enter(name: str) -> None:
+    """Move the calling thread, and what it starts from now on, into a namespace for good.
+
+    Args:
+        name: Of `NetworkNamespaces.names`; a process may get it from another one.
+    """
+    with open(_FOLDER / name) as found:
+        _move(found)
 
 
 def check_possible() -> None:

@@ -209,7 +209,8 @@ class Listener:
         except EndedError as error:
             if error.is_over:
                 endpoint.leave(ENDED, error.why)
-            raise
+            if error.is_ours or session.is_new:
+                raise
         finally:
             endpoint.release()
 

@@ -1,0 +1,314 @@
+"""What can happen to a learner and its coordinator, done to real processes, and what it cost.
+
+Each case runs a small run whose result is known from one machine, does something to it, and returns how it went. The
+hash of the final weights says whether an update was lost or applied twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.topologies.remote_ends import QUICK, RemoteEnds, free_port
+from tests.topologies.remote_pair import settings_of, solo, weights_hash
+
+from gamefleet.testing.faulty_line import FaultyLine
+from gamefleet.testing.local_ssh import LocalSsh
+from gamefleet.testing.network_namespaces import NetworkNamespaces
+from gamefleet.transport.link_settings import LinkTimes
+from gamefleet.transport.token import new_token
+
+OFTEN: dict[str, Any] = {"run": {"checkpoint_interval_steps": 90}}
+"""Joint checkpoints every fifteen steps of the games, so that a run that is killed again and again gets on."""
+
+
+@dataclass(kw_only=True)
+class Found:
+    """How a case went.
+
+    Args:
+        what: It is.
+        times: It was done.
+        detected_s: After each, until the coordinator said that it pauses.
+        resumed_s: After each end of the trouble, until both worked again.
+        is_equal: Whether the result is that of an uncut run.
+        remark: Else worth knowing.
+    """
+
+    what: str
+    times: int = 1
+    detected_s: list[float] = field(default_factory=list)
+    resumed_s: list[float] = field(default_factory=list)
+    is_equal: bool = False
+    remark: str = ""
+
+
+@cache
+def wanted() -> str:
+    """Hash of the weights after the run on one machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        return weights_hash(solo(settings_of(Path(folder), "alone")))
+
+
+@contextmanager
+def ends(**options: Any) -> Iterator[RemoteEnds]:
+    """Both processes with a folder of their own."""
+    with tempfile.TemporaryDirectory() as folder, RemoteEnds(Path(folder), **options) as opened:
+        yield opened
+
+
+def begun(both: RemoteEnds) -> None:
+    """Start both, and wait until there is a joint checkpoint."""
+    both.start_both()
+    both.until(lambda: both.checkpoints("coordinator"), "a joint checkpoint")
+
+
+def finished(both: RemoteEnds, found: Found) -> Found:
+    """Wait for the end of the run."""
+    found.is_equal = both.finish() == wanted()
+    return found
+
+
+def killed(who: str, times: int, seed: int = 0) -> Found:
+    """`kill -9` at random moments, and another process right after it."""
+    rng, found = random.Random(seed), Found(what=f"`kill -9` of the {who}", times=0)
+    while found.times < times:
+        with ends(**OFTEN) as both:
+            both.start_both()
+            while found.times < times and both.is_alive("coordinator"):
+                before = time.time()
+                both.until(lambda: both.is_alive("learner"), "a learner")
+                time.sleep(0.2 + 1.5 * rng.random())
+                if not both.is_alive("coordinator"):
+                    break
+                both.kill(who)
+                before = time.time()
+                found.times += 1
+                (both.start_learner if who == "learner" else both.start_coordinator)()
+                both.when("learner", "the coordinator", after=before) if both.is_alive("coordinator") else None
+                found.resumed_s.append(time.time() - before)
+            is_equal = both.finish() == wanted()
+            assert is_equal, "another result"
+    found.is_equal = True
+    return found
+
+
+def asleep(seconds: float, times: LinkTimes = QUICK) -> Found:
+    """The learner's machine sleeps in the middle of the work."""
+    found = Found(what=f"the learner sleeps for {seconds:g} s (SIGSTOP)")
+    with ends(times=times, **OFTEN) as both:
+        begun(both)
+        both.freeze("learner")
+        before = time.time()
+        found.detected_s.append(both.when("coordinator", "paused:", after=before) - before)
+        time.sleep(max(0.0, before + seconds - time.time()))
+        both.thaw("learner")
+        before = time.time()
+        found.resumed_s.append(both.when("coordinator", "is back", after=before) - before)
+        return finished(both, found)
+
+
+def half_open(seconds: float, times: LinkTimes = QUICK) -> Found:
+    """Packets are dropped without a word, in both directions."""
+    found = Found(what=f"packets are dropped without a word for {seconds:g} s (namespaces)")
+    with NetworkNamespaces() as line, ends(line=line, times=times, **OFTEN) as both:
+        begun(both)
+        line.cut()
+        before = time.time()
+        found.detected_s.append(both.when("coordinator", "paused:", after=before) - before)
+        time.sleep(max(0.0, before + seconds - time.time()))
+        line.restore()
+        before = time.time()
+        found.resumed_s.append(both.when("coordinator", "is back", after=before) - before)
+        return finished(both, found)
+
+
+def older_checkpoint() -> Found:
+    """The learner dies and loses the newest checkpoint that it had acknowledged."""
+    found = Found(what="the learner starts again from an older checkpoint")
+    with ends(**OFTEN) as both:
+        begun(both)
+        both.until(lambda: len(both.checkpoints()) > 1, "two checkpoints")
+        both.kill("learner")
+        before = time.time()
+        shutil.rmtree(both.checkpoints()[-1])
+        both.start_learner()
+        found.resumed_s.append(both.when("coordinator", "going back", after=before) - before)
+        return finished(both, found)
+
+
+def disturbed(times: int, seed: int = 0) -> Found:
+    """Pieces of the line's bytes come twice, in another order, or with a bit changed."""
+    rng, found = random.Random(seed), Found(what="bytes repeated, exchanged or changed on the line", times=0)
+    with ends(**OFTEN) as both, FaultyLine(("127.0.0.1", both.place.port)) as line:
+        both.called_port = line.address[1]
+        both.start_both()
+        both.when("learner", "the coordinator")
+        while found.times < times and both.is_alive("coordinator"):
+            time.sleep(0.1 + 0.2 * rng.random())
+            rng.choice((line.repeat, line.exchange, line.flip))()
+            found.times += 1
+        finished(both, found)
+        found.remark = f"{line.num_connections - 1} new connections"
+        return found
+
+
+def tunnel(times: int) -> Found:
+    """The line is an `ssh -R` through a real sshd; its client is killed and started again."""
+    found = Found(what="`ssh -R` killed and restarted after 1.5 s", times=times)
+    folder = Path(tempfile.mkdtemp())
+    try:
+        with ends(**OFTEN) as both, LocalSsh(folder) as server:
+            both.called_port = free_port()
+            forward = f"127.0.0.1:{both.called_port}:127.0.0.1:{both.place.port}"
+            options = ["-T", "-o", "ExitOnForwardFailure=yes", "-o", "ConnectionAttempts=5", "-R", forward]
+            command = ["ssh", "-F", str(server.config), *options, server.host, "cat"]
+            ssh = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+            try:
+                begun(both)
+                for _ in range(times):
+                    ssh.kill()
+                    ssh.wait()
+                    before = time.time()
+                    found.detected_s.append(both.when("coordinator", "paused:", after=before) - before)
+                    time.sleep(max(0.0, before + 1.5 - time.time()))
+                    ssh = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                    before = time.time()
+                    found.resumed_s.append(both.when("coordinator", "is back", after=before) - before)
+                return finished(both, found)
+            finally:
+                ssh.kill()
+                ssh.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+def two_coordinators() -> Found:
+    """A second process of the same run, which does not know of the first, takes over; the first one stops."""
+    found = Found(what="a second coordinator of the same run, with a copy of its folder")
+    with ends(**OFTEN) as first:
+        begun(first)
+        first.freeze("coordinator")  # its files are copied as a crash would leave them
+        with ends(**OFTEN) as second:
+            shutil.copytree(first.folder / "runs", second.folder / "runs")
+            for lock in (second.folder / "runs").glob("*/lock*"):
+                lock.unlink()
+            second.place = replace(second.place, token=first.place.token)
+            second.called_port = first.place.port
+            second.start_coordinator()
+            second.until(lambda: second.said("coordinator") or not second.is_alive("coordinator"), "a word")
+            before = time.time()
+            first.thaw("coordinator")
+            first.until(lambda: not first.is_alive("coordinator") or not second.is_alive("coordinator"), "an end")
+            found.detected_s.append(time.time() - before)
+            loser = first if not first.is_alive("coordinator") else second
+            winner = second if loser is first else first
+            found.remark = f"the {'older' if loser is first else 'newer'} stops: {loser.said('coordinator')[-1][1]}"
+            return finished(winner, found)
+
+
+def wrong_token() -> Found:
+    """Somebody calls with another token, while the run goes on."""
+    found = Found(what="a coordinator with another token")
+    with ends(**OFTEN) as both, ends(**OFTEN) as stranger:
+        begun(both)
+        stranger.place = replace(stranger.place, token=new_token().text)
+        stranger.called_port = both.place.port
+        before = time.time()
+        stranger.start_coordinator()
+        stranger.until(lambda: not stranger.is_alive("coordinator"), "its end")
+        found.detected_s.append(both.when("learner", "did not let", after=before) - before)
+        found.remark = stranger.said("coordinator")[-1][1]
+        assert "token" in found.remark, found.remark
+        assert any("token" in text for _, text in both.said("learner")), both.said("learner")
+        return finished(both, found)
+
+
+def strangers(times: int, seed: int = 0) -> Found:
+    """Plaintext, garbage and half-finished handshakes at the learner's port, while the run goes on."""
+    rng, found = random.Random(seed), Found(what="plaintext and garbage at the port", times=times)
+    openings = (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"SSH-2.0-x\r\n", b"\x16\x03\x01\xff\xff", b"\0" * 4096)
+    with ends(**OFTEN) as both:
+        begun(both)
+        before = resident_mb(both.pid("learner"))
+        for _ in range(times):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", both.place.port), 5.0) as caller:
+                caller.sendall(rng.choice((*openings, rng.randbytes(rng.randrange(1, 3000)))))
+        grown = resident_mb(both.pid("learner")) - before
+        found.remark = f"the learner grew by {max(grown, 0.0):.0f} MB meanwhile, learning included"
+        assert grown < 200, found.remark
+        return finished(both, found)
+
+
+def full_disk() -> Found:
+    """No room for the learner's checkpoints, for a while."""
+    found = Found(what="no room for the learner's checkpoints (a small tmpfs)")
+    with ends(**OFTEN) as both:
+        disk = both.folder / "learner"
+        disk.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=True)
+        try:
+            begun(both)
+            fill(disk / "filler")
+            before = time.time()
+            found.detected_s.append(both.when("coordinator", "cannot save", after=before) - before)
+            time.sleep(1.0)
+            (disk / "filler").unlink()
+            before = time.time()
+            found.resumed_s.append(both.when("coordinator", "is back", after=before) - before)
+            return finished(both, found)
+        finally:
+            for who in ("coordinator", "learner"):
+                if both.is_alive(who):
+                    both.kill(who)
+            subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def fill(path: Path) -> None:
+    """Take all room that there is."""
+    with suppress(OSError), path.open("wb", buffering=0) as stream:
+        while True:
+            stream.write(bytes(2**16))
+
+
+def resident_mb(pid: int) -> float:
+    """Memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def is_root() -> bool:
+    """Whether this process may make namespaces and mount."""
+    return os.geteuid() == 0
+
+
+def as_row(found: Found) -> Mapping[str, str | float]:
+    """Of the table."""
+    return {
+        "what": found.what,
+        "times": str(found.times),
+        "noticed after": spread(found.detected_s),
+        "went on after": spread(found.resumed_s),
+        "result": "that of an uncut run" if found.is_equal else "ANOTHER ONE",
+        "remark": found.remark,
+    }
+
+
+def spread(seconds: list[float]) -> str:
+    """Smallest and largest."""
+    if not seconds:
+        return ""
+    low, high = min(seconds), max(seconds)
+    return f"{low:.1f} s" if high - low < 0.1 else f"{low:.1f} to {high:.1f} s"
