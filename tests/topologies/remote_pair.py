@@ -18,6 +18,7 @@ from gamefleet.topologies.config import RunConfig, make_config, merge, to_toml
 from gamefleet.topologies.coordinator import coordinate
 from gamefleet.topologies.learner_server import ServeSettings, serve
 from gamefleet.topologies.remote_messages import hash_of
+from gamefleet.topologies.remote_status import StatusLine
 from gamefleet.topologies.training import Outcome, train
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.token import Token, new_token
@@ -44,6 +45,18 @@ SMALL: dict[str, Any] = {
 }
 """Some thirty rounds and two hundred updates, and a replay that goes round."""
 
+RED: dict[str, Any] = {
+    "game_name": "pokemon_red",
+    "game": {"max_episode_steps": 40},
+    "network": {"hidden_size": 8, "head_size": 8, "encoder": {"features": 8}},
+    "learner": {"batch_size": 2, "num_steps": 2, "learning_starts_steps": 40, "target_update_interval_updates": 3},
+    "curiosity": {"enabled": True, "hidden_size": 8, "output_size": 4, "warm_up_steps": 20},
+    "replay": {"capacity_steps": 400, "unroll": 4, "burn_in": 2},
+    "actors": {"num_envs": 2, "num_workers": 0, "refresh_every_steps": 5, "device": "cpu"},
+    "curriculum": {"kind": "none"},
+    "run": {"seed": 3, "device": "cpu", "total_steps": 120},
+}
+
 QUICK = LinkSettings(times=LinkTimes(ping_s=0.1, dead_s=1.0, retry_s=0.05, retry_most_s=0.2, refused_s=0.3))
 
 
@@ -60,13 +73,13 @@ class Lines:
         self.said.append(text)
 
 
-def settings_of(folder: Path, name: str, **changes: Mapping[str, Any]) -> RunConfig:
-    """`SMALL` with a run folder, and other sections on top."""
+def settings_of(folder: Path, name: str, base: Mapping[str, Any] = SMALL, **changes: Mapping[str, Any]) -> RunConfig:
+    """The settings of a small run with a run folder, and other sections on top."""
     settings: dict[str, Any] = {}
-    merge(settings, SMALL)
+    merge(settings, base)
     merge(settings, {"run": {"runs_folder": str(folder), "name": name}})
     merge(settings, changes)
-    return make_config(open_game("hanabi"), settings)
+    return make_config(open_game(settings.get("game_name", "hanabi")), settings)
 
 
 def solo(config: RunConfig, start: Any = "first") -> Outcome:
@@ -135,9 +148,62 @@ def served(folder: Path, **settings: Any) -> Iterator[Served]:
         learner.end()
 
 
+class Restarting:
+    """A learner that is ended and started again on the same port, each time it has made so many updates.
+
+    Args:
+        folder: For its run folders.
+        at_updates: When.
+        meanwhile: What happens to the folder while it is away.
+    """
+
+    def __init__(self, folder: Path, at_updates: tuple[int, ...], meanwhile: Callable[[Path], None] | None) -> None:
+        self.restarts = 0
+        self._folder = folder
+        self._at_updates = at_updates
+        self._meanwhile = meanwhile
+        self._learner = Served(folder)
+        self.token, self.port = self._learner.token, self._learner.port
+        self._line = StatusLine("127.0.0.1", self.port, self.token, link=QUICK)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it for good."""
+        self._is_over.set()
+        self._thread.join()
+        self._line.close()
+        self._learner.end()
+
+    def _watch(self) -> None:
+        for updates in self._at_updates:
+            while self._line.ask(10.0)["updates"] < updates:
+                if self._is_over.wait(0.005):
+                    return
+            self._learner.end()
+            if self._meanwhile is not None:
+                self._meanwhile(self._folder)
+            self._learner = Served(self._folder, self.token, port=self.port)
+            self.restarts += 1
+
+
+@contextmanager
+def restarting(
+    folder: Path, *, at_updates: tuple[int, ...], meanwhile: Callable[[Path], None] | None = None
+) -> Iterator[Restarting]:
+    """A learner that is started again now and then; it ends with the block."""
+    torch.set_num_threads(1)
+    learner = Restarting(folder, at_updates, meanwhile)
+    try:
+        yield learner
+    finally:
+        learner.close()
+
+
 def coordinated(
     config: RunConfig,
-    learner: Served,
+    learner: Served | Restarting,
     *,
     start: Any = "first",
     lines: Lines | None = None,

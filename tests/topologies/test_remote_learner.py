@@ -1,10 +1,11 @@
 """A learner on another machine gives the result of one machine, bit for bit, and goes on where it was cut."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.topologies.remote_pair import coordinated, served, settings_of, solo, weights_hash
+from tests.topologies.remote_pair import RED, Lines, coordinated, restarting, served, settings_of, solo, weights_hash
 
 EXACT = {"weights": "float32", "groups": 1}
 
@@ -32,3 +33,56 @@ def test_the_result_is_that_of_one_machine(wanted: str, tmp_path: Path, remote: 
 
     assert outcome.status == "finished"
     assert weights_hash(outcome) == wanted
+
+
+def test_another_game_with_memory_curiosity_and_priorities_is_learned_as_on_one_machine(tmp_path: Path) -> None:
+    alone = weights_hash(solo(settings_of(tmp_path / "solo", "alone", RED)))
+
+    with served(tmp_path / "learner") as learner:
+        for inference in ("actor", "learner"):
+            config = settings_of(tmp_path / "runs", inference, RED, remote={**EXACT, "inference": inference})
+            assert weights_hash(coordinated(config, learner)) == alone
+
+
+@pytest.mark.parametrize("inference", ["actor", "learner"])
+def test_a_coordinator_that_is_cut_and_starts_again_comes_to_the_same_result(
+    wanted: str, tmp_path: Path, inference: str
+) -> None:
+    config = settings_of(tmp_path / "runs", "apart", remote={**EXACT, "inference": inference})
+    with served(tmp_path / "learner") as learner:
+        asked = iter(range(1_000_000))
+        cut = coordinated(config, learner, reason=lambda: "enough" if next(asked) > 15 else "")
+        assert cut.status == "stopped"
+        assert 0 < cut.step < 900
+        outcome = coordinated(config, learner, start="resume")
+
+    assert weights_hash(outcome) == wanted
+
+
+@pytest.mark.parametrize("inference", ["actor", "learner"])
+def test_a_learner_that_ends_and_starts_again_hears_again_what_no_checkpoint_holds(
+    wanted: str, tmp_path: Path, inference: str
+) -> None:
+    config = settings_of(tmp_path / "runs", "apart", remote={**EXACT, "inference": inference})
+    with restarting(tmp_path / "learner", at_updates=(10, 50, 90)) as learner:
+        outcome = coordinated(config, learner, lines=(lines := Lines()))
+
+    assert weights_hash(outcome) == wanted
+    assert learner.restarts >= 2
+    assert lines.said
+
+
+def test_a_learner_that_lost_its_newest_checkpoint_takes_both_back_to_one_that_they_have(
+    wanted: str, tmp_path: Path
+) -> None:
+    config = settings_of(tmp_path / "runs", "apart", remote={**EXACT, "inference": "actor"})
+
+    def lose_newest(folder: Path) -> None:
+        newest = sorted((folder / "apart" / "checkpoints").glob("step-*"))[-1]
+        shutil.rmtree(newest)
+
+    with restarting(tmp_path / "learner", at_updates=(80,), meanwhile=lose_newest) as learner:
+        outcome = coordinated(config, learner, lines=(lines := Lines()))
+
+    assert weights_hash(outcome) == wanted
+    assert any("went back" in line for line in lines.said)

@@ -14,8 +14,8 @@ from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config, merge
+from gamefleet.topologies.restoring import checkpoint_parts, restore_from
 from gamefleet.topologies.solo import Solo
-from gamefleet.topologies.training import checkpoint_parts, restore_from
 
 SMALL: dict[str, Any] = {
     "game": {"max_episode_steps": 60},

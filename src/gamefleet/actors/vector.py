@@ -110,13 +110,7 @@ def make_vector(
         return InlineVector(make_games(package, config, num_envs, one_by_one=one_by_one))
     from gamefleet.actors.shared import SharedMemoryVector
 
+    bounds: dict[str, Any] = {"hang_timeout_s": hang_timeout_s, "max_restarts": max_restarts}
     return SharedMemoryVector(
-        package,
-        config,
-        num_envs=num_envs,
-        num_workers=workers,
-        hang_timeout_s=hang_timeout_s,
-        max_restarts=max_restarts,
-        seed=seed,
-        log_folder=log_folder,
+        package, config, num_envs=num_envs, num_workers=workers, seed=seed, log_folder=log_folder, **bounds
     )

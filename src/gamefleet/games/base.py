@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from gamefleet.games.batch import BatchGame, StepRows
+    from gamefleet.games.panel import Panel
 
 Observation = Mapping[str, NDArray[Any]]
 
@@ -70,7 +70,7 @@ class GameSpec:
         legal: Name of the observation with the legal actions, uint8 `[ceil(num_actions / 8)]`, packed as by
             `numpy.packbits`; empty when all are, always. Where an episode has ended no bit need be set.
         num_players: Players who take turns in one stream of steps; an observation is that of the player to move.
-        hears_intent: Actions come with what the mover would have done without exploring; see `batch.with_intent`.
+        hears_intent: Actions come with what would have been done without exploring; see `batch.with_intent`.
     """
 
     name: str
@@ -227,23 +227,6 @@ class Quest:
     requires: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """A page of a game's own on the dashboard: what the watching side shows without knowing the game.
-
-    Args:
-        name: Part of its address, in small letters.
-        title: For its tab.
-        script: An ES module in the game's folder; its default export draws into the element that it is given.
-        data: `(config) -> JSON value`, what the script needs to know of the game, such as a list of areas.
-    """
-
-    name: str
-    title: str
-    script: Path
-    data: Callable[[Any], Any]
-
-
 class Augmentation(Protocol):
     """Turns experience into experience that could as well have been made."""
 
@@ -274,16 +257,14 @@ class GamePackage:
             games must not need torch to be played. When it has `make_heads(num_heads) -> torch.nn.Module`, that maps
             features to action values `[..., heads, actions]` in place of the ordinary heads.
         reward_json: `(config) -> dict`, the reward settings that enter the compatibility hash.
-        make_spec: `(config) -> GameSpec`, the spec of the game that `make_game` would make, without making it.
+        make_spec: `(config) -> GameSpec`, that of the game that `make_game` would make.
         make_scripted: `(game) -> ScriptedPlayer`, or None when there is none.
         quests: The story for quest curricula; may be empty.
         panels: Pages of its own on the dashboard.
-        make_batch: `(config, rows) -> BatchGame`, used instead of `make_game` where many games are played; None when
-            games of this kind are played one by one.
+        make_batch: `(config, rows) -> BatchGame`, used where many games are played, or None.
         defaults: `(config) -> {section: {setting: value}}`, settings that suit this game, below those of any file.
-        make_augmentation: `(config) -> Augmentation` for `learner.augment`, or None when nothing can be augmented.
-        evaluation_epsilon: Chance of a random action of a network that is evaluated; Mnih et al. 2015 take 0.05, since
-            a purely greedy player can walk in a circle for ever.
+        make_augmentation: `(config) -> Augmentation` for `learner.augment`, or None.
+        evaluation_epsilon: Chance of a random action in evaluation; 0.05 (Mnih et al. 2015) where greed may circle.
     """
 
     name: str

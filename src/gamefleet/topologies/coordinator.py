@@ -8,21 +8,16 @@ checkpoint when the learner had to. Place in the data flow: the command `coordin
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from gamefleet.actors.actor import Actor
 from gamefleet.actors.curricula import make_curriculum
-from gamefleet.actors.mind import Mind, NetworkMind, Situation
+from gamefleet.actors.mind import Mind
 from gamefleet.actors.policy import EpsilonGreedyPolicy, epsilon_ladder
+from gamefleet.actors.steps import Vector
 from gamefleet.errors import PeerAwayError, PeerError, PeerWentBackError
-from gamefleet.files import write_json
 from gamefleet.games.base import GamePackage, GameSpec
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
@@ -32,44 +27,22 @@ from gamefleet.runs.logs import logging_to
 from gamefleet.runs.progress import Progress
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.build import (
-    choose_device,
     import_learning,
-    make_network,
     make_replay,
     make_schedule,
     make_training_vector,
 )
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.remote_client import LearnerClient
+from gamefleet.topologies.remote_inference import Agreed, choose_mind
 from gamefleet.topologies.remote_learner import RemoteLearner
-from gamefleet.topologies.remote_mind import RemoteMind
 from gamefleet.topologies.training import WRITER, Outcome, carry_out, facts_of, opened_attempt, store_of
+from gamefleet.topologies.training_state import write_training_state
 from gamefleet.transport.link import Stream
 from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.token import Token
 
 log = logging.getLogger(__name__)
-
-STATE_FILE = "training_state.json"
-TRIES = 5
-"""Questions per way when a measurement chooses between the two placements of inference."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreed:
-    """Where both sides go on.
-
-    Args:
-        step: Of the joint checkpoint; -1 for a beginning.
-        updates: Made by then.
-        state_size: Numbers in a recurrent state.
-        device: Of the learner.
-    """
-
-    step: int
-    updates: int
-    state_size: int
-    device: str
 
 
 def coordinate(
@@ -221,87 +194,40 @@ def _agree(client: LearnerClient, run: OpenRun, store: CheckpointStore, config: 
 def _wiring(
     package: GamePackage, config: RunConfig, client: LearnerClient, agreed: Agreed, *, log_folder: Path
 ) -> Iterator[tuple[RemoteLearner, str]]:
-    vector = make_training_vector(package, config, log_folder=log_folder)
-    try:
-        mind, sentence = _choose_mind(package, vector.spec, config, client, agreed)
-    except BaseException:
-        vector.close()
-        raise
-    actors, seed = config.actors, config.run.seed
-    policy = EpsilonGreedyPolicy(
+    with ExitStack() as stack:
+        vector = make_training_vector(package, config, log_folder=log_folder)
+        stack.callback(vector.close)
+        mind, sentence = choose_mind(package, vector.spec, config, client, agreed)
+        policy = _policy(config, vector.spec, mind)
+        wiring = RemoteLearner(
+            actor=_actor(package, config, vector, policy),
+            policy=policy,
+            replay=make_replay(vector.spec, config, state_size=agreed.state_size),
+            client=client,
+            schedule=make_schedule(config),
+            config=config,
+        )
+        stack.pop_all()
+        stack.callback(wiring.close)
+        yield wiring, sentence
+
+
+def _policy(config: RunConfig, spec: GameSpec, mind: Mind) -> EpsilonGreedyPolicy:
+    actors = config.actors
+    return EpsilonGreedyPolicy(
         mind,
         epsilons=epsilon_ladder(actors.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha),
-        num_actions=vector.spec.num_actions,
-        seed=seed,
-        legal=vector.spec.legal,
-        hears_intent=vector.spec.hears_intent,
-    )
-    curriculum = make_curriculum(config.curriculum, spec=vector.spec, quests=package.quests, num_envs=actors.num_envs)
-    wiring = RemoteLearner(
-        actor=Actor(vector=vector, policy=policy, curriculum=curriculum, seed=seed),
-        policy=policy,
-        replay=make_replay(vector.spec, config, state_size=agreed.state_size),
-        client=client,
-        schedule=make_schedule(config),
-        config=config,
-    )
-    try:
-        yield wiring, sentence
-    finally:
-        wiring.close()
-
-
-def _choose_mind(
-    package: GamePackage, spec: GameSpec, config: RunConfig, client: LearnerClient, agreed: Agreed
-) -> tuple[Mind, str]:
-    """Who chooses the best actions, and a sentence about it."""
-    remote = RemoteMind(
-        client, state_size=agreed.state_size, num_envs=config.actors.num_envs, groups=config.remote.groups
-    )
-    at_learner = f"the learner at {client.where} chooses the actions, on {agreed.device}"
-    if config.remote.inference == "learner":
-        return remote, at_learner
-    weight = config.curiosity.weight if config.curiosity.enabled else 0.0
-    device = choose_device(config.actors.device)
-    network = make_network(package, spec, config)
-    local = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
-    here = f"the actions are chosen here, on {device}, with weights of the learner at {client.where}"
-    if config.remote.inference == "actor":
-        return local, here
-    situation = _blank(spec, config.actors.num_envs, agreed.state_size)
-    length = config.actors.refresh_every_steps
-    there_s = length * _seconds(lambda: remote.greedy(situation))
-    here_s = length * _seconds(lambda: local.greedy(situation)) + _seconds(lambda: _fetch(client, config))
-    remote.num_asked = 0
-    measured = f"(measured per round of {length} steps: {there_s:.3f} s there, {here_s:.3f} s here)"
-    return (remote, f"{at_learner} {measured}") if there_s <= here_s else (local, f"{here} {measured}")
-
-
-def _blank(spec: GameSpec, num_envs: int, state_size: int) -> Situation:
-    return Situation(
-        obs={array.name: np.zeros((num_envs, *array.shape), array.dtype) for array in spec.observations},
-        previous_action=np.full(num_envs, -1, np.int16),
-        reward=np.zeros(num_envs, np.float32),
-        is_first=np.ones(num_envs, np.bool_),
-        state=np.zeros((num_envs, state_size), np.float32),
+        num_actions=spec.num_actions,
+        seed=config.run.seed,
+        legal=spec.legal,
+        hears_intent=spec.hears_intent,
     )
 
 
-def _fetch(client: LearnerClient, config: RunConfig) -> None:
-    """Fetch weights once, as at the end of a round."""
-    client.send(say.PROBE, {"weights": config.remote.weights})
-    client.wait(Stream.WEIGHTS)
-
-
-def _seconds(act: Callable[[], Any]) -> float:
-    """Median time of an action, the first of which is not counted."""
-    act()
-    taken = []
-    for _ in range(TRIES):
-        started = time.perf_counter()
-        act()
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+def _actor(package: GamePackage, config: RunConfig, vector: Vector, policy: EpsilonGreedyPolicy) -> Actor:
+    num_envs = config.actors.num_envs
+    curriculum = make_curriculum(config.curriculum, spec=vector.spec, quests=package.quests, num_envs=num_envs)
+    return Actor(vector=vector, policy=policy, curriculum=curriculum, seed=config.run.seed)
 
 
 class Watcher:
@@ -336,25 +262,9 @@ class Watcher:
         self._progress.say(f"the learner at {self._where} is back after {seconds:.1f} s")
         self.write("running", reason="")
 
-    def write(self, status: str, *, reason: str, **more: Any) -> None:
+    def write(self, status: str, *, reason: str) -> None:
         """Replace the summary that people and `gamefleet monitor --local` read."""
-        path = self._run.paths.checkpoints / STATE_FILE
-        before = read_training_state(path)
-        about = {"run": self._run.paths.name, "game": self._config.game_name, "status": status, "reason": reason}
-        host, port = self._config.remote.gpu_host, self._config.remote.gpu_port
-        learner = {**dict(before.get("learner") or {}), "host": host, "port": port, **more.pop("learner", {})}
-        content = {**before, **about, **more, "learner": learner, "written_at": time.time()}
-        write_json(path, content, fence=self._run.fence)
-
-
-def read_training_state(path: Path) -> Mapping[str, Any]:
-    """The content of `training_state.json`; empty where there is none or it is not readable."""
-    from gamefleet.files import read_json
-
-    try:
-        return read_json(path)
-    except (OSError, ValueError):
-        return {}
+        write_training_state(self._run, self._config, status=status, reason=reason, learner={"where": self._where})
 
 
 def _stopped(run: OpenRun, store: CheckpointStore, watcher: Watcher, error: PeerAwayError) -> Outcome:

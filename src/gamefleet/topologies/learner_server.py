@@ -23,6 +23,7 @@ from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import Progress
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.remote_desk import Desk
 from gamefleet.topologies.remote_session import Session
 from gamefleet.topologies.remote_standing import Standing, open_again, open_for
 from gamefleet.transport.base import ClosedError
@@ -189,7 +190,8 @@ class LearnerServer:
             return
         self._end_session()
         known = self._standing if self._standing and link.peer.session in self._standing.applied else None
-        self._session = Session(link, opens=self._open, epochs=self._listener.epochs, standing=known)
+        desk = Desk(link, opens=self._open, epochs=self._listener.epochs, standing=known)
+        self._session = Session(link, desk)
         self._thread = threading.Thread(target=self._session.run, name="session", daemon=True)
         self._progress.say(f"the coordinator {link.peer.name} is here")
         self._thread.start()

@@ -16,17 +16,15 @@ of either side both have the same moment to go back to.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gamefleet.actors.actor import Actor, Moment
 from gamefleet.actors.policy import EpsilonGreedyPolicy
@@ -36,15 +34,11 @@ from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.remote_client import LearnerClient
 from gamefleet.topologies.remote_mind import RemoteMind
-from gamefleet.topologies.remote_work import BATCH, FLAGS, updates_of
+from gamefleet.topologies.remote_orders import Orders
+from gamefleet.topologies.remote_weights import RemoteWeights
+from gamefleet.topologies.remote_work import FLAGS
 from gamefleet.topologies.solo import Round, Schedule
-from gamefleet.transport.link import Message, Stream
-
-if TYPE_CHECKING:
-    from gamefleet.learners.value import UpdateResult
-
-MOST_PER_ORDER = 16
-"""Updates of one message: results come back steadily, and a message is small."""
+from gamefleet.transport.link import Message
 
 RETRY_S = 5.0
 """Between two tries to write a joint checkpoint for which there was no room."""
@@ -81,13 +75,8 @@ class RemoteLearner:
         self._config = config
         self._mind = policy.mind if isinstance(policy.mind, RemoteMind) else None
         self._count = schedule.count
-        self._ordered = self._answered = 0
-        self._made = 0
-        self._fresh: int | None = None
-        self._fresh_next: int | None = None
-        self._rounds_ahead = 0
-        self._needs_warm_up = config.curiosity.enabled
-        self._times = (0.0, 0.0)
+        self._orders = Orders(client, replay, config)
+        self._weights = RemoteWeights(client, policy, config.remote)
         self._exit = ExitStack()
         self._thread = self._exit.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="orders"))
         self._exit.callback(actor.close)
@@ -104,17 +93,19 @@ class RemoteLearner:
     @property
     def updates(self) -> int:
         """Updates whose results have arrived."""
-        return self._made
+        return self._orders.made
 
     def run_round(self) -> Round:
         """Order what is due, play, and tell the learner what was played."""
-        ordering = self._thread.submit(self._order, self._due())
+        due = self._count.due(self.steps, self._orders.expected, self.actor.total_episodes)
+        ordering = self._thread.submit(self._orders.order, due, weights="" if self._mind else self._remote.weights)
         try:
-            self._take_weights()
+            self._weights.take()
             first_ask = -1 if self._mind is None else self._mind.num_asked
             moments = tuple(self.actor.step() for _ in range(self.schedule.round_length))
         finally:
             updates = ordering.result()
+        self._weights.expect(self._orders.take_fresh())
         self._record(moments, first_ask)
         for moment in moments:
             self.replay.add(moment.slots, moment.state)
@@ -130,8 +121,8 @@ class RemoteLearner:
         Raises:
             PeerError: The learner stands elsewhere.
         """
-        self.client.send(say.BEGIN, {"step": step, "version": self._ordered})
-        ready = self._wait_for(say.READY)
+        self.client.send(say.BEGIN, {"step": step, "version": self._orders.ordered})
+        ready = self._orders.wait_for(say.READY)
         if int(ready.header["updates"]) != updates:
             raise PeerError(
                 f"At step {step} the learner knows of {ready.header['updates']} updates, and this side of {updates}",
@@ -139,81 +130,8 @@ class RemoteLearner:
                 remedy="Their checkpoints do not belong together. Start anew with --fresh.",
             )
 
-    def _due(self) -> int:
-        return self._count.due(self.steps, self._made + self._ordered - self._answered, self.actor.total_episodes)
-
-    def _order(self, count: int) -> tuple[UpdateResult, ...]:
-        """Order updates, and take in what has been answered; in the ordering thread."""
-        results: list[UpdateResult] = []
-        if count and self.replay.can_sample():
-            self._warm_up()
-            is_uniform = self._config.replay.effective_exponent == 0
-            most = MOST_PER_ORDER if is_uniform else self._remote.updates_in_flight
-            left = count
-            while left:
-                now = min(left, most)
-                self._order_some(now)
-                left -= now
-                results += self._results(waits=not is_uniform)
-            kind = self._remote.weights if self._mind is None else ""
-            self.client.send(say.REFRESH, {"version": self._ordered, "weights": kind})
-            self._fresh_next = self._ordered
-        results += self._results(waits=False)
-        return tuple(results)
-
-    def _order_some(self, count: int) -> None:
-        header = {"first": self._ordered, "count": count, "purpose": "update"}
-        more, arrays = self._drawn(count)
-        self.client.send(say.ORDER, {**header, **more}, arrays)
-        self._ordered += count
-
-    def _warm_up(self) -> None:
-        """See `Solo._warm_up`: curiosity must know what random play looks like before the first update."""
-        if not self._needs_warm_up:
-            return
-        self._needs_warm_up = False
-        slots = self.schedule.batch_size * (self._config.replay.burn_in + self.schedule.unroll + self.replay.num_steps)
-        count = math.ceil(self._config.curiosity.warm_up_steps / slots)
-        more, arrays = self._drawn(count)
-        self.client.send(say.ORDER, {"first": self._ordered, "count": count, "purpose": "warm_up", **more}, arrays)
-
-    def _drawn(self, count: int) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        draws = [self.replay.draw(self.schedule.batch_size) for _ in range(count)]
-        if self._remote.batches == "indices":
-            arrays = {"index": np.stack([draw.index for draw in draws])}
-            if self._config.replay.effective_exponent > 0:
-                arrays["probability"] = np.stack([draw.probability for draw in draws])
-            return {}, arrays
-        batches = [self.replay.gather(draw) for draw in draws]
-        arrays = {name: np.stack([getattr(batch, name) for batch in batches]) for name in BATCH}
-        for name in batches[0].obs:
-            arrays[f"obs/{name}"] = np.stack([batch.obs[name] for batch in batches])
-        return {"num_windows": self.replay.num_sampleable}, arrays
-
-    def _results(self, *, waits: bool) -> list[UpdateResult]:
-        """Take in answers to orders; with `waits` until none is missing."""
-        results: list[UpdateResult] = []
-        while self._answered < self._ordered:
-            message = self.client.wait(Stream.BATCHES) if waits else self.client.poll(Stream.BATCHES)
-            if message is None:
-                break
-            results += self._result(message)
-        return results
-
-    def _result(self, message: Message) -> tuple[UpdateResult, ...]:
-        # A learner that was restarted answers again what it had answered before.
-        if message.kind != say.RESULT or int(message.header["first"]) != self._answered:
-            return ()
-        found = updates_of(message.header, say.arrays_of(message))
-        self._answered += len(found)
-        self._made = int(message.header["made"])
-        self._times = (float(message.header["busy_s"]), float(message.header["idle_s"]))
-        return found
-
     def _record(self, moments: tuple[Moment, ...], first_ask: int) -> None:
         """Tell the learner's copy of the replay what was played."""
-        if self._fresh_next is not None:
-            self._fresh, self._fresh_next = self._fresh_next, None
         if self._remote.batches != "indices":
             return
         slots = [moment.slots for moment in moments]
@@ -225,37 +143,8 @@ class RemoteLearner:
                 arrays[f"obs/{name}"] = np.stack([slot.obs[name] for slot in slots])
         self.client.send(say.RECORD, {"first_ask": first_ask, "groups": groups}, arrays)
 
-    def _take_weights(self) -> None:
-        """Let the policy play with the weights after the last round's updates."""
-        if self._fresh is None:
-            return
-        if self._mind is not None:
-            self.policy.refresh({}, version=self._fresh)
-            self._fresh = None
-            return
-        while self._fresh is not None:
-            if self._may_go_ahead():
-                return
-            message = self.client.poll(Stream.WEIGHTS, 0.05) or self._patient(Stream.WEIGHTS)
-            if message is not None and int(message.header["version"]) == self._fresh:
-                self.policy.refresh(say.doubled(say.arrays_of(message)), version=self._fresh)
-                self._fresh, self._rounds_ahead = None, 0
-
-    def _patient(self, stream: Stream) -> Message | None:
-        if self._remote.collect_ahead_rounds == 0:
-            return self.client.wait(stream)
-        self.client.look()
-        return None
-
-    def _may_go_ahead(self) -> bool:
-        """Whether to play with old weights because the learner is away."""
-        if self.client.is_connected or self._rounds_ahead >= self._remote.collect_ahead_rounds:
-            return False
-        self._rounds_ahead += 1
-        return True
-
     def _metrics(self) -> dict[str, float]:
-        busy_s, idle_s = self._times
+        busy_s, idle_s = self._orders.times
         counts = self.client.link.counts()
         return {
             "remote/idle_share": idle_s / (busy_s + idle_s) if busy_s + idle_s else 1.0,
@@ -264,43 +153,28 @@ class RemoteLearner:
             "remote/paused_s": self.client.paused_s,
         }
 
-    def _drain(self) -> None:
-        """Wait until everything that was ordered is done, and the policy has its weights."""
-        self._results(waits=True)
-        self._take_weights()
-        while self._fresh is not None:
-            self._take_weights()
-
-    def _wait_for(self, kind: str) -> Message:
-        while (message := self.client.wait(Stream.BATCHES)).kind != kind:
-            pass
-        return message
-
     def export_state(self) -> dict[str, Any]:
         """As `Solo.export_state`; the learner has written its half of the joint checkpoint when this returns.
 
         Raises:
             PeerError: The learner cannot, or is away and this process may not wait.
         """
-        self._drain()
+        self._orders.results(waits=True)
+        self._weights.take(ahead=False)
         saved = self._saved()
         network = say.arrays_of(saved)
         learner = {
             "network": network,
             "count": asdict(self._count),
-            "num_updates": self._made,
-            "ordered": self._ordered,
-            "needs_warm_up": self._needs_warm_up,
             "hash": str(saved.header["hash"]),
+            **self._orders.export_state(),
         }
         return {"actor": self.actor.export_state(), "learner": learner}
 
     def _saved(self) -> Message:
+        """Have the learner write its half, however often that must be tried."""
         while True:
-            self.client.send(say.SAVE, {"step": self.steps}, is_last=True)
-            message = self._wait_for(say.SAVED)
-            while int(message.header["step"]) != self.steps:
-                message = self._wait_for(say.SAVED)
+            message = self._orders.save(self.steps)
             if not message.header["error"]:
                 return message
             self.client.pause(f"the learner cannot save: {message.header['error']}")
@@ -319,10 +193,9 @@ class RemoteLearner:
         if self._mind is None and not policy["weights"]:  # saved while the learner chose the actions
             policy["weights"] = learner["network"]
         self.actor.import_state({**actor, "policy": policy})
-        self._made = int(learner["num_updates"])
-        self._ordered = self._answered = int(learner["ordered"])
-        self._needs_warm_up = bool(learner["needs_warm_up"])
-        self._count = self.schedule.count.going_on(learner["count"], self.steps, self._made, self.actor.total_episodes)
+        self._orders.import_state(learner)
+        count, made = self.schedule.count, self._orders.made
+        self._count = count.going_on(learner["count"], self.steps, made, self.actor.total_episodes)
 
     def save_replay(self, folder: Path, previous: Path | None) -> None:
         """Write the replay; see `Replay.save`."""

@@ -129,7 +129,7 @@ def _unpacked(part: memoryview, way: str, most: int) -> memoryview:
         size = zstandard.frame_content_size(part)
         if not 0 <= size <= most:
             raise ArraysError("A packed array is larger than described", value=size)
-        return memoryview(zstandard.ZstdDecompressor().decompress(part))
+        return memoryview(bytearray(zstandard.ZstdDecompressor().decompress(part)))  # writable, as plain parts are
     except zstandard.ZstdError as error:
         raise ArraysError(f"An array cannot be unpacked: {error}") from error
 

@@ -1,8 +1,8 @@
 """A learner's side of one link to a coordinator.
 
 Job: take messages in their order, let one thread answer questions and another one do everything else, and acknowledge
-what a checkpoint holds. Place in the data flow: link <-> here <-> `remote_work`. Left out: listening
-(`learner_server`), run folders (`remote_standing`).
+what a checkpoint holds. Place in the data flow: link <-> here <-> `remote_work`. Left out: what is done
+(`remote_desk`), listening (`learner_server`).
 
 Nothing is acknowledged before a joint checkpoint holds it. So when this process dies, the line repeats everything since
 that checkpoint to the next one, which comes to the same state and answers again; a coordinator drops what it has.
@@ -13,20 +13,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from gamefleet.actors.mind import Situation
-from gamefleet.errors import GamefleetError, PeerError, StorageFullError
+from gamefleet.errors import GamefleetError, PeerError
 from gamefleet.topologies import remote_messages as say
-from gamefleet.topologies.remote_standing import Standing
+from gamefleet.topologies.remote_desk import Desk
 from gamefleet.transport.base import ClosedError
 from gamefleet.transport.link import Link, Message, Stream
+from gamefleet.transport.wire import LOSSLESS
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 0.25
+GLANCE_S = 0.02
 KEPT = (Stream.CONTROL, Stream.BATCHES)
 """Streams of a coordinator that are kept until a checkpoint holds their effect."""
 
@@ -41,23 +44,13 @@ class Session:
 
     Args:
         link: To the coordinator.
-        opens: `(header) -> Standing`: what to do when it says which run it carries.
-        epochs: `() -> epochs` of the listener, for checkpoints.
-        standing: The run that the coordinator already carries when it comes back to a learner that was restarted.
+        desk: Does what the messages ask for.
     """
 
-    def __init__(
-        self,
-        link: Link,
-        *,
-        opens: Callable[[Mapping[str, Any]], Standing],
-        epochs: Callable[[], Mapping[str, int]],
-        standing: Standing | None = None,
-    ) -> None:
+    def __init__(self, link: Link, desk: Desk) -> None:
         self.link = link
-        self.standing = standing
-        self._opens = opens
-        self._epochs = epochs
+        self._desk = desk
+        standing = desk.standing
         known = {} if standing is None else standing.applied.get(link.peer.session, {})
         self._taken = {int(stream): known.get(int(stream), 0) for stream in KEPT}
         self._is_over = threading.Event()
@@ -74,7 +67,7 @@ class Session:
             thread.start()
         try:
             while not self._is_over.is_set():
-                message = self.link.receive(LOOK_S)
+                message = self._next()
                 if message is not None:
                     self._guarded(partial(self._take, message))
         except ClosedError as error:
@@ -82,9 +75,17 @@ class Session:
         finally:
             self.stop()
 
+    def _next(self) -> Message | None:
+        # Questions that are repeated to a learner that was restarted must wait for the run that they are about.
+        if self._desk.is_open:
+            return self.link.receive(LOOK_S)
+        return self.link.receive(GLANCE_S, streams=(Stream.BATCHES,))
+
     def stop(self) -> None:
         """End the threads, after what they are doing."""
         self._is_over.set()
+        if self._desk.standing is not None:
+            self._desk.standing.work.stop()
         for queue in (self._questions, self._tasks):
             queue.put(None)
         for thread in self._threads:
@@ -96,17 +97,25 @@ class Session:
             self._guarded(task)
 
     def _guarded(self, task: Task) -> None:
-        """Whatever a coordinator sends ends its own session at most."""
+        """Whatever a coordinator sends ends its own session at most, and the coordinator hears of it."""
+        is_explained = False
         try:
             task()
+            is_explained = True
         except ClosedError:
+            is_explained = True
             self._is_over.set()
         except GamefleetError as error:
+            is_explained = True
             log.exception("the work for %s cannot go on", self.link.peer.name)
             self._end(str(error), kind=type(error).__name__)
         except MALFORMED as error:
+            is_explained = True
             log.exception("a message of %s cannot be understood", self.link.peer.name)
             self._end(f"A message cannot be understood: {error!r}", kind=PeerError.__name__)
+        finally:
+            if not is_explained:  # an error of the program: it goes on its way up
+                self._end("an error in the learner, which its log describes", kind="")
 
     def _take(self, message: Message) -> None:
         """Sort a message in; called in the order in which they come."""
@@ -114,113 +123,33 @@ class Session:
         if message.stream in KEPT and message.number != before + 1:
             self._say_lost(message, before)
         elif message.kind == say.ASK:
-            situation = self._run_of(message).work.note(message.header, say.arrays_of(message))
+            situation = self._desk.run_of(message).work.note(message.header, say.arrays_of(message))
             self._questions.put(partial(self._answer, message, situation))
         else:
-            self._tasks.put(partial(self._perform, message))
+            asked = self._taken[int(Stream.CONTROL)]
+            self._tasks.put(partial(self._desk.perform, message, asked))
 
     def _answer(self, message: Message, situation: Situation) -> None:
         header = message.header
-        work = self._run_of(message).work
-        answer = work.answer(situation, int(header["version"]), self._is_over.is_set)
-        if answer is not None:
-            told = {"number": header["number"], "group": header["group"]}
-            say.send(self.link, say.ANSWER, told, answer, stream=Stream.CONTROL)
-
-    def _perform(self, message: Message) -> None:
-        """One of everything but questions."""
-        kinds: Mapping[str, Callable[[Message], None]] = {
-            say.OPEN: self._open,
-            say.BEGIN: self._begin,
-            say.ORDER: self._order,
-            say.REFRESH: self._refresh,
-            say.RECORD: self._record,
-            say.SAVE: self._save,
-            say.PROBE: self._probe,
-        }
-        if message.kind not in kinds:
-            raise PeerError("The coordinator sent what no learner knows", value=message.kind)
-        kinds[message.kind](message)
-
-    def _open(self, message: Message) -> None:
-        self.standing = self._opens(message.header)
-        steps = [int(step) for step in message.header["steps"]]
-        step = self.standing.load(steps)
-        log.info("the run %s of %s goes on from step %d", message.header["run"], self.link.peer.name, step)
-        self._send(say.OPENED, {"step": step, **self._facts()})
-
-    def _begin(self, message: Message) -> None:
-        """The coordinator went to the step that was agreed on; from here on everything counts."""
-        standing = self._run_of(message)
-        if int(message.header["step"]) != standing.step:
-            raise PeerError("The coordinator went to another checkpoint than agreed on", value=message.header["step"])
-        standing.work.refresh(int(message.header["version"]))
-        self._send(say.READY, self._facts())
-
-    def _order(self, message: Message) -> None:
-        told, arrays = self._run_of(message).work.order(message.header, say.arrays_of(message))
-        self._send(say.RESULT, told, arrays)
-
-    def _refresh(self, message: Message) -> None:
-        work, version = self._run_of(message).work, int(message.header["version"])
-        work.refresh(version)
-        if kind := str(message.header["weights"]):
-            arrays = work.weights(kind)
-            say.send(self.link, say.WEIGHTS, {"version": version}, arrays, stream=Stream.WEIGHTS)
-
-    def _probe(self, message: Message) -> None:
-        arrays = self._run_of(message).work.weights(str(message.header["weights"]))
-        say.send(self.link, say.WEIGHTS, {"version": -1}, arrays, stream=Stream.WEIGHTS)
-
-    def _record(self, message: Message) -> None:
-        self._run_of(message).work.record(message.header, say.arrays_of(message))
-
-    def _save(self, message: Message) -> None:
-        """Write the joint checkpoint; the coordinator writes its half once it knows that this one is on disk."""
-        standing, session = self._run_of(message), message.session
-        position = {int(message.stream): int(message.number), int(Stream.CONTROL): self._taken[int(Stream.CONTROL)]}
-        step = int(message.header["step"])
-        try:
-            standing.save(step, {session: position}, self._epochs())
-        except StorageFullError as error:
-            log.warning("the joint checkpoint cannot be written: %s", error)
-            self._send(say.SAVED, {"step": step, "error": str(error)})
-            return
-        for stream, number in position.items():
-            self.link.acknowledge_up_to(session, Stream(stream), number)
-        self._send(say.SAVED, {"step": step, "error": "", **self._facts()}, standing.work.learner.weights())
+        work = self._desk.run_of(message).work
+        answer = work.answer(situation, int(header["version"]))
+        told = {"number": header["number"], "group": header["group"]}
+        say.send(self.link, say.ANSWER, told, answer, stream=Stream.CONTROL)
 
     def _say_lost(self, message: Message, before: int) -> None:
         """This learner's checkpoint is older than what the coordinator can repeat."""
         log.warning(
             "%s repeats from message %d on, and this learner holds %d", self.link.peer.name, message.number, before
         )
-        self._send(say.LOST, {"held": before, "came": int(message.number)})
-        self._is_over.set()
-
-    def _facts(self) -> dict[str, Any]:
-        work = self._run_of(None).work
-        return {
-            "updates": work.learner.num_updates,
-            "version": work.version,
-            "hash": work.hash(),
-            "state_size": work.state_size,
-            "device": work.device,
-        }
-
-    def _run_of(self, message: Message | None) -> Standing:
-        if self.standing is None:
-            raise PeerError("The coordinator did not say which run it carries", value=message and message.kind)
-        return self.standing
-
-    def _send(self, kind: str, header: Mapping[str, Any], arrays: say.Arrays | None = None) -> None:
-        say.send(self.link, kind, header, arrays, stream=Stream.BATCHES)
+        self._tell_everyone(say.LOST, {"held": before, "came": int(message.number)})
 
     def _end(self, why: str, *, kind: str) -> None:
         """Tell the coordinator why it cannot go on."""
-        try:
-            say.send(self.link, say.TROUBLE, {"why": why, "kind": kind}, stream=Stream.BATCHES, is_last=True)
-            self.link.flush(LOOK_S * 8, streams=(Stream.BATCHES,))
-        except ClosedError:
-            pass
+        self._tell_everyone(say.TROUBLE, {"why": why, "kind": kind})
+
+    def _tell_everyone(self, kind: str, header: Mapping[str, Any]) -> None:
+        """Say what ends the session, on all streams: whoever waits over there waits for one of them."""
         self._is_over.set()
+        with suppress(ClosedError):
+            for stream in LOSSLESS:
+                say.send(self.link, kind, header, stream=stream, is_last=True)

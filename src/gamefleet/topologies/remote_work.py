@@ -11,7 +11,7 @@ Axes: `env` (one game each), `time` (steps of a round), `update`, `batch`.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from threading import Condition
@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.actors.mind import NetworkMind, Situation
-from gamefleet.errors import PeerError
 from gamefleet.experience.replay import Replay
 from gamefleet.experience.types import SequenceBatch, Slots
 from gamefleet.experience.windows import Draw
@@ -30,6 +29,7 @@ from gamefleet.runs.checkpoint import Checkpoint
 from gamefleet.topologies.build import choose_device, make_learner, make_network, make_replay
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.remote_messages import Arrays, halved, hash_of
+from gamefleet.transport.base import ClosedError
 
 if TYPE_CHECKING:
     from gamefleet.learners.value import UpdateResult, ValueLearner
@@ -65,6 +65,7 @@ class Work:
         self._mind = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
         self._asked: dict[int, dict[int, Situation]] = {}
         self._changed = Condition()
+        self._is_stopped = False
         self._idle_since = time.monotonic()
 
     @property
@@ -77,24 +78,32 @@ class Work:
         obs = {name.removeprefix("obs/"): array for name, array in arrays.items() if name.startswith("obs/")}
         situation = Situation(obs=obs, **{name: np.array(arrays[name]) for name in SITUATION})
         if self.mirror is not None:
-            self._asked.setdefault(int(header["number"]), {})[int(header["group"])] = situation
+            with self._changed:
+                self._asked.setdefault(int(header["number"]), {})[int(header["group"])] = situation
+                self._changed.notify_all()
         return situation
 
-    def answer(self, situation: Situation, version: int, is_over: Any) -> dict[str, NDArray[Any]] | None:
+    def stop(self) -> None:
+        """Let nobody wait here any more."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
+
+    def answer(self, situation: Situation, version: int) -> dict[str, NDArray[Any]]:
         """The best actions by the weights of a version; waits until they are there.
 
         Args:
             situation: Of some or all games.
             version: Updates that the weights must have had.
-            is_over: Callable that says whether waiting has become pointless.
 
         Returns:
-            `actions` int16 `[env]` and `state` float32 `[env, state]`; None when it was over first.
+            `actions` int16 `[env]` and `state` float32 `[env, state]`.
+
+        Raises:
+            ClosedError: `stop` was called first.
         """
         with self._changed:
-            while not self._changed.wait_for(lambda: self.version >= version, 0.5):
-                if is_over():
-                    return None
+            self._wait_for(lambda: self.version >= version)
             actions, state = self._mind.greedy(situation)
         return {"actions": actions, "state": state}
 
@@ -185,15 +194,18 @@ class Work:
         return []
 
     def _take_asked(self, number: int, groups: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
-        asked = self._asked.pop(number, {})
-        if len(asked) != groups:
-            raise PeerError(
-                f"The coordinator recorded step {number} of which only {len(asked)} of {groups} parts were asked for",
-                remedy="This is an error of the program. Start the coordinator again: it resumes.",
-            )
+        # After a restart questions are repeated on their own stream, and may come after the record of the round.
+        with self._changed:
+            self._wait_for(lambda: len(self._asked.get(number, {})) == groups)
+            asked = self._asked.pop(number)
         rows = [asked[group] for group in range(groups)]
         obs = {name: np.concatenate([row.obs[name] for row in rows]) for name in rows[0].obs}
         return obs, np.concatenate([row.state for row in rows])
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        self._changed.wait_for(lambda: self._is_stopped or condition())
+        if self._is_stopped:
+            raise ClosedError("the session has ended")
 
     def _begin(self) -> None:
         self._started = time.monotonic()

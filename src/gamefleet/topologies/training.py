@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,24 +20,26 @@ from typing import Any, Literal
 from gamefleet.actors.trails import Trails
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.age import process_age_s
-from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
+from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import EventWriter, slowest_save_s
 from gamefleet.runs.folder import OpenRun, Start, open_run
 from gamefleet.runs.leg import Leg
 from gamefleet.runs.logs import logging_to
 from gamefleet.runs.manifest import RunFacts
-from gamefleet.runs.metrics import FROM_START, MetricsWriter
+from gamefleet.runs.metrics import MetricsWriter
 from gamefleet.runs.progress import Progress
 from gamefleet.runs.schedule import CheckpointSchedule
-from gamefleet.runs.trackers import make_trackers
+from gamefleet.runs.trackers import Trackers, make_trackers
 from gamefleet.runs.visits import VisitsWriter
 from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import compatibility
-from gamefleet.topologies.collaboration import PART
 from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.recent_play import RecentPlay, describers
+from gamefleet.topologies.restoring import checkpoint_parts, restore
 from gamefleet.topologies.snapshot import Snapshot
 from gamefleet.topologies.solo import Round
+from gamefleet.topologies.training_state import write_training_state
 from gamefleet.topologies.wiring import Wiring, built_wiring
 
 log = logging.getLogger(__name__)
@@ -139,17 +141,7 @@ def opened_attempt(
     deadline: Deadline,
     among: Collection[int] | None = None,
 ) -> Iterator[Attempt]:
-    """Restore the wiring where the run goes on, and open the attempt's files.
-
-    Args:
-        config: All settings.
-        run: The held folder.
-        solo: The wiring.
-        store: Checkpoints.
-        progress: Whoever watches.
-        deadline: When to stop.
-        among: Steps of the checkpoints that may be resumed; all when None.
-    """
+    """Restore the wiring where the run goes on (a checkpoint `among` these steps), and open the attempt's files."""
     with ExitStack() as stack:
         deadline.note_save(slowest_save_s(run.paths.events(WRITER)))
         events = stack.enter_context(EventWriter(run.paths.events(WRITER), attempt=run.attempt, fence=run.fence))
@@ -157,20 +149,10 @@ def opened_attempt(
         line: dict[str, Any] = {"attempt": run.attempt, "resumed_step": resumed_step, "fence": run.fence}
         metrics = stack.enter_context(MetricsWriter(run.paths.metrics(WRITER), **line))
         visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
-        trails, snapshot = observers(solo)
+        trails, snapshot = observers(config, solo)
         stack.enter_context(shown(config, solo))
-        trackers = make_trackers(
-            run.paths,
-            config.trackers,
-            config=config.resolved(),
-            resumed_step=resumed_step,
-            on_failure=lambda name, error: events.write("tracker_failed", tracker=name, error=str(error)),
-        )
-        stack.callback(trackers.close)
-        if run.set_aside is not None:
-            progress.say(f"the run that was here is now {run.set_aside}")
-        if resumed_step >= 0:
-            progress.say(f"resuming {run.paths.root} at step {resumed_step:,}")
+        trackers = stack.enter_context(mirrors(config, run, events, resumed_step=resumed_step))
+        announce(run, progress, resumed_step)
         yield Attempt(
             config=config,
             run=run,
@@ -187,9 +169,34 @@ def opened_attempt(
         )
 
 
-def observers(solo: Wiring) -> tuple[Trails, Snapshot]:
+@contextmanager
+def mirrors(config: RunConfig, run: OpenRun, events: EventWriter, *, resumed_step: int) -> Iterator[Trackers]:
+    """The trackers that the settings ask for; a failure of theirs is an event and nothing else."""
+    trackers = make_trackers(
+        run.paths,
+        config.trackers,
+        config=config.resolved(),
+        resumed_step=resumed_step,
+        on_failure=lambda name, error: events.write("tracker_failed", tracker=name, error=str(error)),
+    )
+    try:
+        yield trackers
+    finally:
+        trackers.close()
+
+
+def announce(run: OpenRun, progress: Progress, resumed_step: int) -> None:
+    """Say what became of what was in the folder."""
+    if run.set_aside is not None:
+        progress.say(f"the run that was here is now {run.set_aside}")
+    if resumed_step >= 0:
+        progress.say(f"resuming {run.paths.root} at step {resumed_step:,}")
+
+
+def observers(config: RunConfig, solo: Wiring) -> tuple[Trails, Snapshot]:
     """Let what every run writes down about its players look at each step."""
-    trails, snapshot = Trails(solo.actor.vector.scene), Snapshot(solo.actor)
+    trails = Trails(solo.actor.vector.scene)
+    snapshot = Snapshot(solo.actor, RecentPlay(solo.actor, describers(config)))
     for observer in (trails, snapshot):
         solo.actor.attach(observer)
     return trails, snapshot
@@ -205,57 +212,6 @@ def shown(config: RunConfig, solo: Wiring) -> Iterator[None]:
 
     with streamed_run(config, solo.actor):
         yield
-
-
-def restore(
-    run: OpenRun,
-    solo: Wiring,
-    store: CheckpointStore,
-    events: EventWriter,
-    *,
-    among: Collection[int] | None = None,
-) -> int:
-    """Bring the wiring to the newest whole checkpoint, of those `among` which it shall be.
-
-    Returns:
-        Its step, or `FROM_START` when the run begins.
-    """
-    resumed_step = FROM_START
-    if run.is_resumed:
-        loaded = store.load_newest(among=among)
-        for folder, reason in loaded.rejected:
-            log.warning("set aside an unreadable checkpoint: %s", reason)
-            events.write("checkpoint_rejected", folder=str(folder), reason=reason)
-        if loaded.checkpoint is not None:
-            restore_from(solo, loaded.checkpoint)
-            resumed_step = loaded.checkpoint.step
-        run.adopt_settings()
-    events.write("attempt_started", step=max(resumed_step, 0), resumed_step=resumed_step, **carried_by(run))
-    if run.changed_settings:
-        events.write("settings_changed", step=max(resumed_step, 0), changes=dict(run.changed_settings))
-    return resumed_step
-
-
-def carried_by(run: OpenRun) -> dict[str, Any]:
-    """Leg and job of this attempt, as far as there are any."""
-    leg = run.held.leg
-    return {**({} if leg is None else {"leg": leg.number}), **({"job": run.job} if run.job else {})}
-
-
-def restore_from(solo: Wiring, checkpoint: Checkpoint) -> None:
-    """Load a checkpoint's parts and replay into a wiring."""
-    learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
-    member = {PART: checkpoint.part(PART)} if PART in checkpoint.parts else {}
-    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner, **member})
-    if checkpoint.replay is not None:
-        solo.replay.load(checkpoint.replay)
-
-
-def checkpoint_parts(solo: Wiring) -> dict[str, Any]:
-    """The wiring's state as the parts of a checkpoint: other tools want the network's weights by themselves."""
-    state = solo.export_state()
-    learner = dict(state.pop("learner"))
-    return {"model": learner.pop("network"), "optimizer": learner, **state}
 
 
 def carry_out(attempt: Attempt) -> Outcome:
@@ -323,11 +279,14 @@ def save(attempt: Attempt, *, status: str, reason: str) -> float:
         bytes=sum(int(file["bytes"]) for file in checkpoint.manifest["files"].values()),
         trained_s=round(attempt.times.trained_s, 3),
     )
-    attempt.run.write_state(
-        status=status,
-        reason=reason,
-        step=solo.steps,
-        total_steps=attempt.config.run.expected_steps(steps=solo.steps, episodes=solo.actor.total_episodes),
-        **summary,
-    )
+    write_states(attempt, {"status": status, "reason": reason, "step": solo.steps, **summary})
     return seconds
+
+
+def write_states(attempt: Attempt, state: Mapping[str, Any]) -> None:
+    """Replace both small readable summaries: the run folder's, and the one beside the checkpoints."""
+    games = int(state["episodes"])
+    shown = {name: state[name] for name in ("status", "reason", "step", "updates")}
+    write_training_state(attempt.run, attempt.config, games=games, **shown)
+    total_steps = attempt.config.run.expected_steps(steps=int(state["step"]), episodes=games)
+    attempt.run.write_state(total_steps=total_steps, **state)
