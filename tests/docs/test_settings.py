@@ -9,11 +9,14 @@ from typing import Any, get_type_hints
 import pytest
 
 from gamefleet.actors.settings import ActorSettings, CurriculumSettings
+from gamefleet.cli.coordinate import DEFAULT_NUM_ITERATIONS
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.games import open_game
+from gamefleet.games.hanabi.model_settings import EncoderSettings
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
+from gamefleet.topologies.config import RunConfig, ask, make_config
 from gamefleet.topologies.remote_settings import RemoteSettings
 
 SECTIONS = {
@@ -87,3 +90,28 @@ def test_defaults_in_the_guide_are_the_real_ones(repository: Path) -> None:
     real = {key: as_written(getattr(SECTIONS[key.split(".")[0]](), key.split(".")[1])) for key in found}
     assert len(found) > 4
     assert found == real
+
+
+def test_the_defaults_in_the_guide_to_the_split_are_the_real_ones(repository: Path) -> None:
+    page = (repository / "docs" / "guides" / "hanabi-split.md").read_text()
+    rows = re.findall(r"^\| `\[\w+\] (\w+)` \|.*?\| `(\w+)\.(\w+)` \| `(.+?)` \|$", page, re.MULTILINE)
+    package = open_game("hanabi")
+    asked = ask(file=repository / "configs" / "hanabi_distributed.toml", assignments=[], flags={})
+    plain, example = make_config(package, {}), make_config(package, asked)
+    encoder = {field.name: field.default for field in fields(EncoderSettings)}
+
+    def real(key: str, section: str, name: str, config: RunConfig) -> object:
+        value = getattr(getattr(config, section), name)
+        if name == "encoder":
+            return value.get(key, encoder[key])
+        if key == "num_iterations" and value is None:
+            return DEFAULT_NUM_ITERATIONS  # of `coordinate`; other runs are counted in steps
+        return "auto" if value is None else value
+
+    def said(text: str) -> object:
+        return text if text in ("auto", "localhost") else float(text)
+
+    assert len(rows) > 12
+    for config in (plain, example):
+        found = {key: real(key, section, name, config) for key, section, name, _ in rows}
+        assert found == {key: said(text) for key, _, _, text in rows}

@@ -30,6 +30,7 @@ def run(
     auth_token_file: TokenFileOption = None,
     auth_token_env: TokenVariableOption = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="With --server: start anew.")] = False,
+    adopt: Annotated[bool, typer.Option("--adopt", help="With --laptop: move another's run aside.")] = False,
 ) -> None:
     """Start this machine's side of a run whose settings both machines hold."""
     if (server or coordinator) == laptop:
@@ -46,4 +47,4 @@ def run(
         raise AssertionError("settings were given")
     token = token_of(secret)
     learning.tell_who_reaches(host, own.remote.gpu_port, token)
-    learning.start(host, own.remote.gpu_port, own.run.device, folder, own, adopt=False, token=token, max_runtime_s=None)
+    learning.start(host, own.remote.gpu_port, own.run.device, folder, own, adopt=adopt, token=token, max_runtime_s=None)
