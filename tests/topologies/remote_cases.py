@@ -21,14 +21,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.topologies.remote_ends import QUICK, RemoteEnds, free_port
+import msgspec
+import xxhash
+from tests.topologies.remote_ends import EXACT, QUICK, RUN, RemoteEnds, free_port
 from tests.topologies.remote_pair import settings_of, solo, weights_hash
 
+from gamefleet.files import read_json, write_json
 from gamefleet.testing.faulty_line import FaultyLine
 from gamefleet.testing.local_ssh import LocalSsh
 from gamefleet.testing.network_namespaces import NetworkNamespaces
-from gamefleet.transport.link_settings import LinkTimes
+from gamefleet.transport.link_endpoint import Endpoint
+from gamefleet.transport.link_settings import LinkSettings, LinkTimes
+from gamefleet.transport.link_state import Peer
 from gamefleet.transport.token import new_token
+from gamefleet.transport.wire import HEAD, PROTOCOL, FrameKind, Hello, Stream, WireError, frame
+from gamefleet.transport.wire_reader import FrameReader
 
 OFTEN: dict[str, Any] = {"run": {"checkpoint_interval_steps": 90}}
 """Joint checkpoints every fifteen steps of the games, so that a run that is killed again and again gets on."""
@@ -196,27 +203,40 @@ def tunnel(times: int) -> Found:
 
 
 def two_coordinators() -> Found:
-    """A second process of the same run, which does not know of the first, takes over; the first one stops."""
-    found = Found(what="a second coordinator of the same run, with a copy of its folder")
-    with ends(**OFTEN) as first:
+    """A second process of the same run, which does not know of the first, takes over; the first one must stop."""
+    found = Found(what="a second coordinator of the same run (a copy of its folder) takes over")
+    with ends(**OFTEN) as first, ends(**OFTEN) as second:
         begun(first)
-        first.freeze("coordinator")  # its files are copied as a crash would leave them
-        with ends(**OFTEN) as second:
-            shutil.copytree(first.folder / "runs", second.folder / "runs")
-            for lock in (second.folder / "runs").glob("*/lock*"):
-                lock.unlink()
-            second.place = replace(second.place, token=first.place.token)
-            second.called_port = first.place.port
-            second.start_coordinator()
-            second.until(lambda: second.said("coordinator") or not second.is_alive("coordinator"), "a word")
-            before = time.time()
-            first.thaw("coordinator")
-            first.until(lambda: not first.is_alive("coordinator") or not second.is_alive("coordinator"), "an end")
-            found.detected_s.append(time.time() - before)
-            loser = first if not first.is_alive("coordinator") else second
-            winner = second if loser is first else first
-            found.remark = f"the {'older' if loser is first else 'newer'} stops: {loser.said('coordinator')[-1][1]}"
-            return finished(winner, found)
+        first.freeze("coordinator")
+        shutil.copytree(first.folder / "runs", second.folder / "runs", dirs_exist_ok=True)
+        for claim in (second.folder / "runs" / RUN / "attempts").glob("*.json"):
+            write_json(claim, {**read_json(claim), "ended_at": time.time()})  # who copied it believes it has ended
+        second.place = replace(second.place, token=first.place.token)
+        second.called_port = first.place.port
+        before = time.time()
+        second.start_coordinator()
+        first.when("learner", "the coordinator", after=before)
+        before = time.time()
+        first.thaw("coordinator")
+        first.until(lambda: not first.is_alive("coordinator"), "the end of the older one")
+        found.remark = f"the older one ends {time.time() - before:.0f} s later: {first.said('coordinator')[-1][1]}"
+        assert "took over" in found.remark, found.remark
+        return finished(second, found)
+
+
+def taken() -> Found:
+    """A coordinator of another run comes to a learner that is at work."""
+    found = Found(what="a coordinator of another run, while one is at work")
+    with ends(**OFTEN) as both, ends(**OFTEN) as other:
+        begun(both)
+        other.place = replace(other.place, token=both.place.token)
+        other.config = settings_of(other.folder / "runs", "another", remote=EXACT)
+        other.called_port = both.place.port
+        other.start_coordinator()
+        other.until(lambda: not other.is_alive("coordinator"), "its end")
+        found.remark = other.said("coordinator")[-1][1]
+        assert RUN in found.remark, found.remark
+        return finished(both, found)
 
 
 def wrong_token() -> Found:
@@ -234,6 +254,50 @@ def wrong_token() -> Found:
         assert "token" in found.remark, found.remark
         assert any("token" in text for _, text in both.said("learner")), both.said("learner")
         return finished(both, found)
+
+
+def fuzzed(times: int, seed: int = 0) -> Found:
+    """Frames that nobody should send, from somebody who holds the token; in this process, where nothing else grows."""
+    rng, found = random.Random(seed), Found(what="impossible, oversized and truncated frames after the greeting")
+    before, refused = resident_mb(os.getpid()), 0
+    for _ in range(times):
+        end = Endpoint(LinkSettings(), Peer(name="", role="a", session="", facts={}), peer_role="b")
+        end.greet(Hello(protocol=PROTOCOL, session="s" * 8, name="", role="b", facts={}, first=[1, 1, 1],
+                        peer_session="", received=[0, 0, 0], begun=[-1, -1, -1]))  # fmt: skip
+        reader = FrameReader()
+        try:
+            for _ in range(4):
+                data = hostile(rng)
+                reader.room()[: len(data)] = data
+                reader.filled(len(data))
+                while (frame := reader.next_frame()) is not None:
+                    end.take_in([frame])
+                reader.compact()
+        except WireError:
+            refused += 1
+    grown = resident_mb(os.getpid()) - before
+    found.times, found.is_equal = times, grown < 64
+    found.remark = f"{refused:,} connections ended, memory grew by {max(grown, 0.0):.0f} MB; no run was going on"
+    return found
+
+
+def hostile(rng: random.Random) -> bytes:
+    """A head that is right, nearly right or wrong, and a body that does not fit it; or a right message, bent."""
+    match rng.randrange(4):
+        case 0:
+            return rng.randbytes(rng.randrange(1, 2000))
+        case 1:
+            sizes = (0, 16, 2**18, 2**18 + 1, 2**32 - 1)
+            head = (rng.randrange(9), rng.randrange(5), rng.choice((0, 0, 0, 1)), rng.choice(sizes), rng.randrange(4))
+            return HEAD.pack(*head) + rng.randbytes(rng.randrange(300))
+        case 2:
+            kind, stream, number = rng.choice(tuple(FrameKind)), rng.choice(tuple(Stream)), rng.randrange(3)
+            return frame(kind, rng.randbytes(rng.randrange(600)), stream=stream, number=number)
+    size = rng.choice((10, 2**20, 2**28, 2**40))
+    packed = msgspec.msgpack.encode(["kind", {"n": size}, [size] * rng.randrange(1, 9), ""])
+    body = bytearray(xxhash.xxh3_128(packed).digest() + packed)
+    body[rng.randrange(len(body))] ^= rng.randrange(2)
+    return frame(FrameKind.START, body, stream=rng.choice((Stream.CONTROL, Stream.BATCHES)), number=1)
 
 
 def strangers(times: int, seed: int = 0) -> Found:
