@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gamefleet.watch.events import Event
-from gamefleet.watch.sentence import Situation, duration, state_of
+from gamefleet.watch.sentence import CANNOT, Pause, Situation, duration, state_of
 
 SLOWEST_ROWS_S = 900.0
 """A run that trains and writes no row for so long has stopped making progress, unless its rows were rarer before."""
@@ -88,6 +88,8 @@ def alarms(signs: Signs) -> list[Alarm]:
 
 def _progress(signs: Signs) -> Iterator[Alarm]:
     run, state = signs.run, state_of(signs.run)
+    if run.pause is not None and state == "paused":
+        yield _paused(run.pause)
     if state == "interrupted":
         yield _interrupted(run)
     if state == "stopped" and run.status == "failed":
@@ -97,6 +99,17 @@ def _progress(signs: Signs) -> Iterator[Alarm]:
     if state == "training" and run.has_begun and age is not None and age > patience and not signs.is_copy:
         text = f"There has been no progress for {duration(age)}, although the process gives signs of life"
         yield Alarm("serious", text, "See the newest file below logs/, and `gamefleet doctor`")
+
+
+def _paused(pause: Pause) -> Alarm:
+    """Nothing is lost; but nobody learns until a person brings the learner, or the way to it, back."""
+    if pause.why.startswith(CANNOT):
+        again = f"Mend it on the learner's machine, {pause.where}; the run goes on by itself"
+        return Alarm("serious", f"The run waits: {pause.why}", again)
+    again = "Start `gamefleet learner serve` there, or mend the way; the run goes on by itself where it was"
+    return Alarm(
+        "serious", f"The learner at {pause.where} is out of reach{f': {pause.why}' if pause.why else ''}", again
+    )
 
 
 def _interrupted(run: Situation) -> Alarm:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gamefleet import __version__
-from gamefleet.watch import run_account
-from gamefleet.watch.contained import Outcome, Source, UnknownError, contained
+from gamefleet.watch import pairs, run_account
+from gamefleet.watch.contained import Source, UnknownError
 from gamefleet.watch.game_panels import GamePanels
 from gamefleet.watch.live import Freshness
 from gamefleet.watch.providers import CHAIN_INTERVAL_S, FIRST_ANSWER_S, FOLDER_INTERVAL_S, Checks, Providers, told
@@ -24,7 +24,7 @@ from gamefleet.watch.site import Site, as_json
 MOST_CURVES = 400
 MOST_POINTS = 4000
 MOST_EVENTS = 1000
-KINDS = ("facts", "metrics", "events", "visits")
+KINDS = ("facts", "metrics", "events", "visits", "recent")
 
 Json = dict[str, Any]
 
@@ -115,9 +115,10 @@ class Answers:
     def pages(self) -> list[str]:
         """Names of the pages that have something to show here."""
         has_runs, has_fleet = bool(self.site.views), bool(self.site.fleets)
-        has_map = any(view.visits.rows or view.visits.path.exists() for view in self.site.views)
-        found = ["now"] * has_runs + ["agents"] * (self.pictures is not None) + ["map"] * has_map
-        found += ["chain"] * has_fleet + ["machines", "averaging"] * bool(self.site.shared) + ["runs"] * has_runs
+        has_panel = any(run_account.feeds_panel(view) for view in self.site.views)
+        found = ["now"] * has_runs + ["agents"] * (self.pictures is not None) + ["map"] * has_panel
+        found += ["chain"] * has_fleet + ["machines"] * self._has_machines()
+        found += ["averaging"] * bool(self.site.shared) + ["runs"] * has_runs
         return [*found, "checks"] if self.providers.checks else found
 
     def now(self, run: str | None) -> Json:
@@ -186,6 +187,12 @@ class Answers:
         with view.lock:
             return {"run": view.id, **view.visits.view(until)}
 
+    def recent(self, run: str | None) -> Json:
+        """`/api/recent`."""
+        view = self.view(run)
+        with view.lock:
+            return {"run": view.id, **run_account.recent(view)}
+
     def agents(self) -> Json:
         """`/api/agents`."""
         if self.pictures is None:
@@ -198,7 +205,11 @@ class Answers:
 
     def machines(self) -> Json:
         """`/api/machines`."""
-        return _told(self.machines_source, "the shared folder") if self.site.shared else {"available": False}
+        told = _told(self.machines_source, "the shared folder") if self.site.shared else {"available": False}
+        return told | {"pairs": [pair for view in self.site.views if (pair := pairs.pair(view))]}
+
+    def _has_machines(self) -> bool:
+        return bool(self.site.shared) or any(pairs.is_paired(view) for view in self.site.views)
 
     def averaging(self) -> Json:
         """`/api/averaging`."""
@@ -243,8 +254,9 @@ def versions(answers: Answers) -> dict[str, int]:
         "curves": total["metrics"],
         "events": total["events"],
         "visits": total["visits"],
+        "recent": total["recent"],
         "chain": _version(answers.chains),
-        "machines": _version(answers.machines_source),
+        "machines": _version(answers.machines_source) + total["events"],
         "averaging": _version(answers.averaging_source),
         "checks": len(answers.check_list.results) + len(answers.check_list.state),
     }
@@ -273,24 +285,3 @@ def _meaning(name: str, meanings: Mapping[str, tuple[str, str]]) -> Json:
     family = next((key for key in meanings if "<" in key and name.startswith(key.partition("<")[0])), "")
     unit, meaning = meanings.get(name) or meanings.get(family) or ("", "")
     return {"unit": unit, "meaning": meaning}
-
-
-def stamped(work: Callable[[], Any]) -> Outcome:
-    """An answer with the server's time; what fails is told, what is unknown is passed on.
-
-    Raises:
-        UnknownError: There is nothing of that name.
-    """
-    unknown: list[UnknownError] = []
-
-    def asked() -> Any:
-        try:
-            return work()
-        except UnknownError as error:
-            unknown.append(error)
-            return None
-
-    outcome = contained(asked)
-    if unknown:
-        raise unknown[0]
-    return outcome

@@ -119,3 +119,24 @@ class Source:
             return None
         value = self.outcome.value if self.outcome else None
         return Outcome(value, f"there has been no answer for {waited_s:.0f} s")
+
+
+def stamped(work: Callable[[], Any]) -> Outcome:
+    """An answer with the server's time; what fails is told, what is unknown is passed on.
+
+    Raises:
+        UnknownError: There is nothing of that name.
+    """
+    unknown: list[UnknownError] = []
+
+    def asked() -> Any:
+        try:
+            return work()
+        except UnknownError as error:
+            unknown.append(error)
+            return None
+
+    outcome = contained(asked)
+    if unknown:
+        raise unknown[0]
+    return outcome

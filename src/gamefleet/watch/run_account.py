@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from gamefleet.watch.alarms import Signs, alarms
 from gamefleet.watch.run_view import RunView
-from gamefleet.watch.sentence import Situation, seconds_left, sentence, state_of
+from gamefleet.watch.sentence import Pause, Situation, seconds_left, sentence, state_of
 
 SIX = ("start/milestones", "start/return", "run/milestones_reached", "start/cells", "learner/loss", "speed/steps_per_s")
 """Curves that say most; where a run has fewer of them, others take their place."""
@@ -28,6 +28,7 @@ DRAWN_CURVES = "curves.png"
 LARGEST_WHOLE = 2**53
 """Beyond it a browser cannot count any more, and no run gets there; infinity and NaN are out as well."""
 
+LOST, BACK = "learner_lost", "learner_back"
 SPEED = "speed/steps_per_s"
 ROWS_OF_PACE = 30
 
@@ -59,9 +60,19 @@ def situation(view: RunView, chain: Json | None = None) -> Situation:
         is_dead=facts.is_dead,
         silence_s=facts.claim_age_s,
         has_begun=rows or (began is not None and began.attempt >= facts.attempt),
+        pause=pause_of(view),
         chain=chain or {},
         now=view.clock(),
     )
+
+
+def pause_of(view: RunView) -> Pause | None:
+    """What the newest attempt waits for, by its events; None when it does not wait."""
+    lost, back = view.events.last.get(LOST), view.events.last.get(BACK)
+    if lost is None or lost.attempt < view.facts.attempt or (back is not None and back.time_s >= lost.time_s):
+        return None
+    details = lost.details
+    return Pause(where=str(details.get("where", "")), why=str(details.get("reason", "")), since_s=lost.time_s)
 
 
 def pace(view: RunView) -> float:
@@ -107,6 +118,17 @@ def row(view: RunView, chain: Json | None = None) -> dict[str, Any]:
             "milestones": len(milestones(view)),
             "changed_s": max(run.changed_s, view.metrics.time_s),
         }
+
+
+def recent(view: RunView) -> dict[str, Any]:
+    """What `/api/recent` says: what was played lately, as the run's process last wrote it down."""
+    content = view.recent.content
+    return {name: content.get(name) for name in ("step", "time", "episodes", "environment", "panels")}
+
+
+def feeds_panel(view: RunView) -> bool:
+    """Whether a game's panel has something to show of it: where players went, or what its game told of itself."""
+    return bool(view.visits.rows or view.visits.path.exists() or view.recent.content.get("panels"))
 
 
 def milestones(view: RunView) -> list[dict[str, Any]]:

@@ -17,11 +17,14 @@ from pathlib import Path
 from gamefleet.runs.paths import RunPaths
 from gamefleet.watch.contained import contained
 from gamefleet.watch.events import RunEvents
-from gamefleet.watch.facts import RunFacts
+from gamefleet.watch.facts import RunFacts, SmallFile
 from gamefleet.watch.metrics import RunMetrics
 from gamefleet.watch.visits import RunVisits
 
 WRITER = "train"
+RECENT_PLAY = "now.json"
+"""What a game told of itself lately, in the media folder."""
+
 DISK_INTERVAL_S = 30.0
 
 
@@ -47,6 +50,7 @@ class RunView:
     metrics: RunMetrics = field(init=False)
     events: RunEvents = field(init=False)
     visits: RunVisits = field(init=False)
+    recent: SmallFile = field(default_factory=SmallFile)
     broken: dict[str, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     _disk: tuple[float, int | None] = (float("-inf"), None)
@@ -64,6 +68,7 @@ class RunView:
             "metrics": self.metrics.look,
             "events": self.events.look,
             "visits": self.visits.look,
+            "recent": lambda: self.recent.look(self.paths.media / RECENT_PLAY),
         }
         with self.lock:
             changes = [self._do(name, work) for name, work in looks.items()]
@@ -106,7 +111,8 @@ class RunView:
         """What cannot be read, or not wholly."""
         files = {"metrics": self.metrics.problem, "events": self.events.problem, "visits": self.visits.problem}
         named = [f"{name}: {text}" for name, text in files.items() if text]
-        return [*self.facts.problems, *named, *self.broken.values()]
+        recent = [self.recent.trouble] if self.recent.trouble else []
+        return [*self.facts.problems, *named, *recent, *self.broken.values()]
 
     def free_bytes(self) -> int | None:
         """On the disk of the run, as of the last half minute; None when nobody knows."""

@@ -14,7 +14,26 @@ from typing import Any, Literal
 
 from gamefleet.runs.claim import STALE_AFTER_S
 
-State = Literal["training", "queued", "stopped", "finished", "interrupted", "waiting", "unknown"]
+State = Literal["training", "paused", "queued", "stopped", "finished", "interrupted", "waiting", "unknown"]
+
+
+CANNOT = "the learner cannot"
+"""How a pause begins whose reason is the learner's own, not the line's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A run that waits for its learner on another machine.
+
+    Args:
+        where: The learner's address.
+        why: As the line says it.
+        since_s: Seconds since 1970.
+    """
+
+    where: str
+    why: str
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +56,7 @@ class Situation:
         is_dead: Whether the holder is known to be gone.
         silence_s: Seconds since the holder's last sign of life; None when nobody ever held the folder.
         has_begun: Whether the newest attempt has done its first round.
+        pause: What it waits for; None while its learner is there, or here.
         chain: The run's chain as `/api/chain` has it; empty without one.
         now: Seconds since 1970.
     """
@@ -56,6 +76,7 @@ class Situation:
     is_dead: bool = False
     silence_s: float | None = None
     has_begun: bool = True
+    pause: Pause | None = None
     chain: Mapping[str, Any] = field(default_factory=dict)
     now: float = 0.0
 
@@ -81,7 +102,7 @@ def state_of(run: Situation) -> State:
     if run.status == "finished" and not run.is_held:
         return "finished"
     if run.is_held:
-        return "training"
+        return "paused" if run.pause else "training"
     if run.job("running"):
         return "training"
     if run.job("pending"):
@@ -102,6 +123,8 @@ def sentence(run: Situation) -> str:
             return _finished(run)
         case "training":
             return _training(run)
+        case "paused":
+            return _paused(run)
         case "queued":
             return _queued(run)
         case "stopped":
@@ -126,6 +149,15 @@ def _training(run: Situation) -> str:
     if run.silence_s is not None and run.silence_s > 60.0 and not run.job("running"):
         parts.append(f"the last sign of life is {duration(run.silence_s)} old")
     return "; ".join(parts)
+
+
+def _paused(run: Situation) -> str:
+    pause = run.pause or Pause(where="", why="", since_s=run.now)
+    since = f" for {duration(max(0.0, run.now - pause.since_s))}"
+    if pause.why.startswith(CANNOT):
+        return f"paused{since}: {pause.why} (at {pause.where}); it goes on by itself when that is mended"
+    why = f" ({pause.why})" if pause.why else ""
+    return f"paused: the learner at {pause.where} is out of reach{since}{why}; it goes on by itself when it is back"
 
 
 def _jobs(run: Situation) -> list[str]:

@@ -21,8 +21,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gamefleet.watch.answers import Answers, stamped, versions
-from gamefleet.watch.contained import UnknownError
+from gamefleet.watch.answers import Answers, versions
+from gamefleet.watch.contained import UnknownError, stamped
 from gamefleet.watch.run_view import is_plain
 
 PAGES = Path(__file__).parent / "pages"
@@ -90,6 +90,7 @@ def questions(answers: Answers) -> Mapping[str, Ask]:
         "curves": lambda request: curves(answers, request),
         "events": lambda request: answers.events(run(request), whole(request, "limit") or 200),
         "visits": lambda request: answers.visits(run(request), whole(request, "until")),
+        "recent": lambda request: answers.recent(run(request)),
         "agents": lambda request: answers.agents(),
         "chain": lambda request: answers.chain(),
         "machines": lambda request: answers.machines(),

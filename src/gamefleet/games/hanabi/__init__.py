@@ -6,11 +6,13 @@ heavy; torch is imported by the functions below when they are called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamefleet.games.base import Game, GamePackage, GameSpec, ScriptedPlayer
+from gamefleet.games.base import Game, GamePackage, GameSpec, Observation, ScriptedPlayer
 from gamefleet.games.hanabi.config import HanabiConfig
+from gamefleet.games.panel import Panel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,6 +69,26 @@ def _defaults(config: HanabiConfig) -> Mapping[str, Mapping[str, Any]]:
     return defaults(config)
 
 
+def _table_data(config: HanabiConfig) -> dict[str, Any]:
+    from gamefleet.games.hanabi.panel import table_data
+
+    return table_data(config)
+
+
+def _describe(config: HanabiConfig, observations: Sequence[Observation]) -> dict[str, Any]:
+    from gamefleet.games.hanabi.panel import describe
+
+    return describe(config, observations)
+
+
+_TABLE = Panel(
+    name="table",
+    title="Table",
+    script=Path(__file__).with_name("panel.js"),
+    data=_table_data,
+    describe=_describe,
+)
+
 PACKAGE = GamePackage(
     name="hanabi",
     module="gamefleet.games.hanabi",
@@ -76,6 +98,7 @@ PACKAGE = GamePackage(
     reward_json=_reward_json,
     make_spec=_make_spec,
     make_scripted=_make_scripted,
+    panels=(_TABLE,),
     make_batch=_make_batch,
     defaults=_defaults,
     make_augmentation=_make_augmentation,

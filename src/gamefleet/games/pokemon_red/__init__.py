@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamefleet.games.base import Game, GamePackage, GameSpec, Panel, ScriptedPlayer
+from gamefleet.games.base import Game, GamePackage, GameSpec, ScriptedPlayer
+from gamefleet.games.panel import Panel
 from gamefleet.games.pokemon_red.config import PokemonRedConfig
 from gamefleet.games.pokemon_red.milestones import quests
 from gamefleet.games.pokemon_red.reward import reward_json
