@@ -172,7 +172,11 @@ class LearnerServer:
             "refused": [[refusal.at, refusal.address, refusal.why] for refusal in self._listener.refusals()[-5:]],
             "coordinator": None if link is None else _coordinator(link),
         }
-        return {**about, **(_nothing() if standing is None else _account(standing))}
+        if standing is None:
+            return {**about, **_nothing()}
+        is_here = link is not None and link.state.kind == CONNECTED
+        state = ("working", "") if is_here else ("waiting", "its coordinator is away")
+        return {**about, **_account(standing), "state": state[0], "why": state[1]}
 
     def _welcome(self, link: Link) -> None:
         if link.peer.role == say.MONITOR:
@@ -270,8 +274,6 @@ def _account(standing: Standing) -> dict[str, Any]:
     work, config = standing.work, standing.work.config
     total = work.busy_s + work.idle_s
     return {
-        "state": "working",
-        "why": "",
         "run": standing.run.paths.name,
         "game": config.game_name,
         "step": max(standing.step, 0),

@@ -263,12 +263,13 @@ def save(attempt: Attempt, *, status: str, reason: str) -> float:
     """
     started = time.monotonic()
     solo = attempt.solo
+    parts = checkpoint_parts(solo)  # first: a remote learner has then made all updates that were ordered
     summary = {
         "updates": solo.updates,
         "episodes": solo.actor.total_episodes,
         "milestones": dict(solo.actor.firsts.steps),
     }
-    checkpoint = attempt.store.save(solo.steps, checkpoint_parts(solo), state=summary, replay=solo.save_replay)
+    checkpoint = attempt.store.save(solo.steps, parts, state=summary, replay=solo.save_replay)
     seconds = time.monotonic() - started
     attempt.deadline.note_save(seconds)
     attempt.times.note_save(seconds)
