@@ -96,9 +96,9 @@ def systemd_unit(service: Service, flavour: Flavour = "systemd") -> str:
             "",
             "[Service]",
             *(["User=%i"] if is_system else []),
-            *([f"WorkingDirectory={quoted(service.folder)}"] if service.folder else []),
+            *([f"WorkingDirectory={as_path(service.folder)}"] if service.folder else []),
             *(f"Environment={quoted(f'{name}={value}')}" for name, value in sorted(environment_of(service).items())),
-            *([f"EnvironmentFile=-{quoted(str(service.settings_file))}"] if service.settings_file else []),
+            *([f"EnvironmentFile=-{as_path(service.settings_file)}"] if service.settings_file else []),
             f"ExecStart={' '.join(systemd_word(word) for word in service.command)}",
             *service.directives,
             *(["RestartPreventExitStatus=0"] if service.has_an_end else []),
@@ -122,10 +122,15 @@ def systemd_word(word: str | Setting) -> str:
     return quoted(word).replace("$", "$$")
 
 
+def as_path(path: Path | str) -> str:
+    """A path as systemd reads it where there can be one only: quotes would belong to it."""
+    return str(path).replace("%", "%%")
+
+
 def quoted(word: str) -> str:
     """A word as systemd reads it: in quotes where needed, with % doubled."""
     word = word.replace("%", "%%")
-    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$~-]+", word):
+    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./$-]+", word):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 

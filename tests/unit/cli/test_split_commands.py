@@ -38,7 +38,7 @@ num_layers = 1
 [training]
 batch_size = 8
 num_iterations = 3
-games_per_iteration = 10
+games_per_iteration = 6
 num_workers = 0
 num_envs = 6
 
@@ -130,9 +130,9 @@ def test_a_run_is_started_watched_found_finished_and_prolonged(
 
     again = gamefleet("coordinate", "--config", learner.config)
     assert (again.status, "has finished already" in again.out) == (0, True), again.err
-    more = gamefleet("coordinate", "hanabi", "--config", learner.config, "--num-iterations", 5, "--batch-size", 16)
+    more = gamefleet("coordinate", "hanabi", "--config", learner.config, "--num-iterations", 4, "--batch-size", 16)
     assert more.status == 0, more.err
-    assert read_json(here / "runs" / "hanabi" / "checkpoints" / "training_state.json")["iteration"] >= 5
+    assert read_json(here / "runs" / "hanabi" / "checkpoints" / "training_state.json")["iteration"] >= 4
     assert read_resolved(RunPaths(here / "runs" / "hanabi"))["learner"]["batch_size"] == 16
 
 

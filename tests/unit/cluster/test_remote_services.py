@@ -92,6 +92,18 @@ def test_systemd_finds_nothing_wrong_with_the_units(
     assert whole.name not in analyze("verify", whole)
 
 
+def test_folders_with_spaces_and_percent_signs_are_found(
+    tmp_path: Path, program: str, analyze: Callable[..., str]
+) -> None:
+    home = tmp_path / "my 100% home"
+    home.mkdir()
+    unit = tmp_path / "gamefleet-learner.service"
+    unit.write_bytes(render(service("learner", home, program=program), "systemd"))
+
+    assert f"WorkingDirectory={tmp_path}/my 100%% home\n" in unit.read_text()
+    assert unit.name not in analyze("--user", "verify", unit)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_systemd_calls_the_units_of_the_whole_machine_little_exposed(
     tmp_path: Path, kind: str, program: str, analyze: Callable[..., str]
