@@ -32,7 +32,7 @@ from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.config import RunConfig, make_config, to_toml
-from gamefleet.topologies.remote_work import PART, Work, save_mirror, with_device
+from gamefleet.topologies.remote_work import PART, Work, save_replay, with_device
 
 SERVING, COORDINATOR_FILE = "serving.json", "coordinator.json"
 WRITER = "learner"
@@ -125,7 +125,7 @@ class Standing:
             step,
             {**work.parts(), PART: remote},
             state={"updates": work.learner.num_updates},
-            replay=lambda folder, previous: save_mirror(work, folder, previous),
+            replay=lambda folder, previous: save_replay(work, folder, previous),
         )
         self.step, self.saved_at = step, time.time()
         self.applied = {session: dict(at) for session, at in applied.items()}

@@ -57,9 +57,9 @@ class Work:
         self.config = config
         self.device = device
         self.learner: ValueLearner = make_learner(package, spec, config, network, device)
-        self.mirror: Replay | None = None
+        self.replay: Replay | None = None
         if config.remote.batches == "indices":
-            self.mirror = make_replay(spec, config, state_size=network.state_size)
+            self.replay = make_replay(spec, config, state_size=network.state_size)
         self.version = 0
         self.busy_s = self.idle_s = 0.0
         self._mind = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
@@ -77,7 +77,7 @@ class Work:
         """Remember what was seen in a step, for the record that follows; call it in the order of the messages."""
         obs = {name.removeprefix("obs/"): array for name, array in arrays.items() if name.startswith("obs/")}
         situation = Situation(obs=obs, **{name: np.array(arrays[name]) for name in SITUATION})
-        if self.mirror is not None:
+        if self.replay is not None:
             with self._changed:
                 self._asked.setdefault(int(header["number"]), {})[int(header["group"])] = situation
                 self._changed.notify_all()
@@ -140,7 +140,7 @@ class Work:
 
     def record(self, header: Mapping[str, Any], arrays: Arrays) -> None:
         """Take in what was played in a round; arrays are `[time, env, ...]`."""
-        if self.mirror is None:
+        if self.replay is None:
             return
         first = int(header["first_ask"])
         for step in range(len(arrays["action"])):
@@ -150,7 +150,7 @@ class Work:
                 obs = {name.removeprefix("obs/"): arrays[name][step] for name in arrays if name.startswith("obs/")}
                 state = arrays["state"][step]
             slots = Slots(obs=obs, **{name: arrays[name][step] for name in FLAGS})
-            self.mirror.add(slots, state)
+            self.replay.add(slots, state)
 
     def parts(self) -> dict[str, Any]:
         """Everything but the copy of the replay, as parts of a checkpoint."""
@@ -161,8 +161,8 @@ class Work:
         """Become what a checkpoint of this side holds."""
         learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
         self.learner.import_state(learner)
-        if self.mirror is not None and checkpoint.replay is not None:
-            self.mirror.load(checkpoint.replay)
+        if self.replay is not None and checkpoint.replay is not None:
+            self.replay.load(checkpoint.replay)
         self._asked = {}
         self.refresh(int(checkpoint.part(PART)["version"]))
 
@@ -172,13 +172,13 @@ class Work:
 
     def _batches(self, header: Mapping[str, Any], arrays: Arrays) -> list[SequenceBatch]:
         count = int(header["count"])
-        if self.mirror is None:
+        if self.replay is None:
             return [self._batch(arrays, update, int(header["num_windows"])) for update in range(count)]
-        index, mirror = arrays["index"], self.mirror
+        index, replay = arrays["index"], self.replay
         known = arrays.get("probability")
-        uniform = np.full(index.shape[1], 1.0 / max(1, mirror.num_sampleable))
+        uniform = np.full(index.shape[1], 1.0 / max(1, replay.num_sampleable))
         chances = [uniform if known is None else known[update] for update in range(count)]
-        return [mirror.gather(Draw.of(index[update], chances[update])) for update in range(count)]
+        return [replay.gather(Draw.of(index[update], chances[update])) for update in range(count)]
 
     def _batch(self, arrays: Arrays, update: int, num_windows: int) -> SequenceBatch:
         obs = {name.removeprefix("obs/"): arrays[name][update] for name in arrays if name.startswith("obs/")}
@@ -221,10 +221,10 @@ def with_device(config: RunConfig, device: Any) -> RunConfig:
     return replace(config, run=replace(config.run, device=device))
 
 
-def save_mirror(work: Work, folder: Path, previous: Path | None) -> None:
+def save_replay(work: Work, folder: Path, previous: Path | None) -> None:
     """Write the copy of the replay; see `Replay.save`."""
-    if work.mirror is not None:
-        work.mirror.save(folder, previous)
+    if work.replay is not None:
+        work.replay.save(folder, previous)
 
 
 def updates_of(header: Mapping[str, Any], arrays: Arrays) -> tuple[UpdateResult, ...]:
