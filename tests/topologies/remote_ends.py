@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -42,7 +43,8 @@ class Diary:
         self._path = path
 
     def show(self, step: int, total_steps: int, values: Mapping[str, float]) -> None:
-        pass
+        with self._path.with_suffix(".jsonl").open("a") as stream:
+            stream.write(json.dumps([time.time(), step, dict(values)]) + "\n")
 
     def say(self, text: str) -> None:
         with self._path.open("a") as stream:

@@ -31,6 +31,7 @@ def test_a_learner_that_is_killed_at_any_moment_loses_and_repeats_nothing() -> N
     check(remote_cases.killed("learner", 2))
 
 
+@pytest.mark.long
 def test_a_coordinator_that_is_killed_at_any_moment_goes_on_from_the_last_joint_checkpoint() -> None:
     check(remote_cases.killed("coordinator", 2))
 
@@ -41,6 +42,7 @@ def test_twenty_five_deaths_of_a_side_change_nothing(who: str) -> None:
     check(remote_cases.killed(who, 25, seed=1))
 
 
+@pytest.mark.long
 def test_a_learner_that_sleeps_in_the_middle_of_its_work_is_noticed_and_waited_for() -> None:
     check(remote_cases.asleep(2.5))
 
@@ -93,7 +95,7 @@ def test_strangers_at_the_port_disturb_nobody() -> None:
 
 
 def test_frames_that_cannot_be_end_a_connection_and_take_no_memory() -> None:
-    check(remote_cases.fuzzed(4000))
+    check(remote_cases.fuzzed(2000))
 
 
 @pytest.mark.long
