@@ -105,7 +105,8 @@ def make_vector(
     """
     from gamefleet.actors.cpus import choose_workers, usable_cpus
 
-    workers = choose_workers(num_workers, num_envs=num_envs, cpus=usable_cpus())
+    is_batched = package.make_batch is not None
+    workers = choose_workers(num_workers, num_envs=num_envs, cpus=usable_cpus(), is_batched=is_batched)
     if workers == 0 or one_by_one:
         return InlineVector(make_games(package, config, num_envs, one_by_one=one_by_one))
     from gamefleet.actors.shared import SharedMemoryVector

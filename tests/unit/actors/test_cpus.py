@@ -71,3 +71,9 @@ def test_workers_are_capped_by_cpus_and_games() -> None:
     assert choose_workers("auto", num_envs=2, cpus=4) == 2
     assert choose_workers(16, num_envs=32, cpus=4) == 4
     assert choose_workers(0, num_envs=8, cpus=4) == 0
+
+
+def test_games_that_move_together_are_spread_only_where_there_are_many() -> None:
+    assert choose_workers("auto", num_envs=100, cpus=4, is_batched=True) == 0
+    assert choose_workers("auto", num_envs=300, cpus=4, is_batched=True) == 2
+    assert choose_workers(3, num_envs=100, cpus=4, is_batched=True) == 3
