@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import gamefleet
-from gamefleet.files import read_json
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import Progress
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.remote_account import NOTHING, account_of_link, account_of_run
 from gamefleet.topologies.remote_desk import Desk
 from gamefleet.topologies.remote_session import Session
 from gamefleet.topologies.remote_standing import Standing, open_again, open_for
@@ -170,13 +170,13 @@ class LearnerServer:
             "device": self._device,
             "uptime_s": time.time() - self._started,
             "refused": [[refusal.at, refusal.address, refusal.why] for refusal in self._listener.refusals()[-5:]],
-            "coordinator": None if link is None else _coordinator(link),
+            "coordinator": None if link is None else account_of_link(link),
         }
         if standing is None:
-            return {**about, **_nothing()}
+            return {**about, **NOTHING}
         is_here = link is not None and link.state.kind == CONNECTED
         state = ("working", "") if is_here else ("waiting", "its coordinator is away")
-        return {**about, **_account(standing), "state": state[0], "why": state[1]}
+        return {**about, **account_of_run(standing), "state": state[0], "why": state[1]}
 
     def _welcome(self, link: Link) -> None:
         if link.peer.role == say.MONITOR:
@@ -249,48 +249,6 @@ class LearnerServer:
                 self._told_at = refusal.at
                 self._progress.say(f"did not let {refusal.address} in: {refusal.why}")
                 log.warning("did not let %s in: %s", refusal.address, refusal.why)
-
-
-def _coordinator(link: Link) -> dict[str, Any]:
-    state, counts = link.state, link.counts()
-    return {
-        "name": link.peer.name,
-        "run": link.peer.facts.get("run", ""),
-        "state": state.kind,
-        "why": state.why,
-        "since": state.since,
-        "connections": counts.connections,
-        "sent_bytes": counts.sent_bytes,
-        "received_bytes": counts.received_bytes,
-    }
-
-
-def _nothing() -> dict[str, Any]:
-    empty = {"run": "", "game": "", "step": 0, "updates": 0, "idle_share": None, "model": {}, "checkpoints": []}
-    return {"state": "waiting", "why": "no coordinator has come yet", **empty}
-
-
-def _account(standing: Standing) -> dict[str, Any]:
-    work, config = standing.work, standing.work.config
-    total = work.busy_s + work.idle_s
-    return {
-        "run": standing.run.paths.name,
-        "game": config.game_name,
-        "step": max(standing.step, 0),
-        "updates": work.learner.num_updates,
-        "idle_share": work.idle_s / total if total else None,
-        "model": {"network": config.resolved()["network"], "game": config.resolved()["game"]},
-        "checkpoints": [_checkpoint(standing, step) for step in standing.store.steps()],
-    }
-
-
-def _checkpoint(standing: Standing, step: int) -> dict[str, Any]:
-    folder = standing.run.paths.checkpoint(step)
-    try:
-        updates, saved_at = int(read_json(folder / "state.json")["updates"]), folder.stat().st_mtime
-    except (OSError, ValueError, KeyError):  # pruned meanwhile
-        updates, saved_at = 0, time.time()
-    return {"step": step, "updates": updates, "age_s": time.time() - saved_at}
 
 
 def _epochs_of(standing: Standing) -> Mapping[str, int]:
