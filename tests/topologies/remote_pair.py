@@ -208,11 +208,14 @@ def coordinated(
     start: Any = "first",
     lines: Lines | None = None,
     reason: Callable[[], str] | None = None,
+    in_thread: bool = False,
 ) -> Outcome:
     """Carry a run whose learner is `learner`."""
     deadline = Deadline(max_runtime_s=None)
     if reason is not None:
         deadline.reason = reason  # type: ignore[method-assign]
+    if in_thread:
+        deadline.listening = nullcontext  # type: ignore[assignment,method-assign]
     config = replace(config, remote=replace(config.remote, gpu_host="127.0.0.1", gpu_port=learner.port))
     return coordinate(
         open_game(config.game_name),
