@@ -147,10 +147,12 @@ def older_checkpoint() -> Found:
     found = Found(what="the learner starts again from an older checkpoint")
     with ends(**OFTEN) as both:
         begun(both)
-        both.until(lambda: len(both.checkpoints()) > 1, "two checkpoints")
+        both.until(lambda: len(both.checkpoints("coordinator")) > 1, "two joint checkpoints")
         both.kill("learner")
         before = time.time()
-        shutil.rmtree(both.checkpoints()[-1])
+        joint = both.checkpoints("coordinator")[-1].name
+        for newer in [checkpoint for checkpoint in both.checkpoints() if checkpoint.name >= joint]:
+            shutil.rmtree(newer)
         both.start_learner()
         found.resumed_s.append(both.when("coordinator", "going back", after=before) - before)
         return finished(both, found)
