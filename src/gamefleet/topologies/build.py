@@ -7,6 +7,8 @@ parts work together (`solo`).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ def build_solo(package: GamePackage, config: RunConfig, *, log_folder: Path | No
 
 
 def import_learning() -> None:
-    """Import torch and what needs it, with one thread per side of a round.
+    """Import torch and what needs it, with one thread per side of a round unless the user says otherwise.
 
     The second core belongs to the other side, and the order of float additions then depends on the settings only.
     """
@@ -65,7 +67,13 @@ def import_learning() -> None:
         import gamefleet.actors.policy
         import gamefleet.learners.value  # noqa: F401 - a part of what takes the time
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(wished_threads(os.environ))
+
+
+def wished_threads(environ: Mapping[str, str]) -> int:
+    """Threads of a computation: what the user says in `OMP_NUM_THREADS`, else one."""
+    wish = environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(wish) if wish.isdigit() and int(wish) > 0 else 1
 
 
 def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> Solo:
