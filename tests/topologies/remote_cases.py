@@ -146,14 +146,16 @@ def older_checkpoint() -> Found:
     """The learner dies and loses the newest checkpoint that it had acknowledged."""
     found = Found(what="the learner starts again from an older checkpoint")
     with ends(**OFTEN) as both:
-        begun(both)
+        both.start_both()
         both.until(lambda: len(both.checkpoints("coordinator")) > 1, "two joint checkpoints")
+        both.freeze("coordinator")  # on a busy machine it might come to its end meanwhile
         both.kill("learner")
         before = time.time()
         joint = both.checkpoints("coordinator")[-1].name
         for newer in [checkpoint for checkpoint in both.checkpoints() if checkpoint.name >= joint]:
             shutil.rmtree(newer)
         both.start_learner()
+        both.thaw("coordinator")
         found.resumed_s.append(both.when("coordinator", "going back", after=before) - before)
         return finished(both, found)
 
