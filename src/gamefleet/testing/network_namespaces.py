@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal
@@ -47,13 +47,12 @@ class NetworkNamespaces:
 
     def __enter__(self) -> NetworkNamespaces:
         check_possible()
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._remove)
             for side in self.names:
                 self._make(side)
             self._start()
-        except BaseException:
-            self._remove()
-            raise
+            stack.pop_all()
         return self
 
     def __exit__(
@@ -122,7 +121,8 @@ class NetworkNamespaces:
     def _order(self, what: str) -> None:
         if self._forwarder is None or self._forwarder.stdin is None:
             raise ClusterError("These namespaces are not up")
-        print(what, file=self._forwarder.stdin, flush=True)
+        self._forwarder.stdin.write(f"{what}\n")
+        self._forwarder.stdin.flush()
         self._hear()
 
     def _hear(self) -> None:

@@ -149,7 +149,7 @@ class Link:
                 end.owes_counts = True
                 if end.inbox.has_news_of_room():
                     end.are_counts_due = True
-                    end.wake_up()
+                    end.turns.wake_up()
             return message
 
     def acknowledge(self, message: Message) -> None:

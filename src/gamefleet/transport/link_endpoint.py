@@ -90,7 +90,7 @@ class Endpoint:
             if self._leaving is None:
                 self._leaving = Goodbye(reason=reason, why=why)
             self._set_state(CLOSED, why)
-            self.wake_up()
+            self.turns.wake_up()
 
     def drop(self) -> None:
         """Forget what arrived and was not taken: it comes from somebody who is no longer believed."""
@@ -137,7 +137,7 @@ class Endpoint:
     def claim(self, timeout_s: float) -> bool:
         """Make way for another connection; see `Claim.take`."""
         with self.lock:
-            return self._claim.take(timeout_s, self.wake_up)
+            return self._claim.take(timeout_s, self.turns.wake_up)
 
     def release(self) -> None:
         """The connection that claimed this end has ended."""
@@ -191,12 +191,10 @@ class Endpoint:
         """
         with self.lock:
             is_news = False
-            try:
-                for found in frames:
-                    is_news |= self._take_in(found)
-            finally:
-                if is_news:
-                    self.changed.notify_all()
+            for found in frames:
+                is_news |= self._take_in(found)
+            if is_news:  # after an error everybody is told that the connection ended
+                self.changed.notify_all()
 
     def _take_in(self, found: Frame) -> bool:
         """Understand a frame; returns whether somebody may wait for what it brought."""
@@ -211,11 +209,6 @@ class Endpoint:
         if found.kind is FrameKind.PING:
             return False
         raise WireError("The other side greeted twice")
-
-    def wake_up(self) -> None:
-        """Have the connection look at what there is to write; call it under the lock."""
-        if self.turns.line is not None:
-            self.turns.line.wake_up()
 
     def _set_state(self, kind: str, why: str) -> None:
         if not self.is_closed and (kind, why) != (self.state.kind, self.state.why):

@@ -72,6 +72,11 @@ class Turns:
         """Whether nobody has the turn, so that the line's own thread looks after it in a moment."""
         return self._line is not None and not self._taken.locked()
 
+    def wake_up(self) -> None:
+        """Have whoever has the turn, or takes it next, look at what there is to write."""
+        if self._line is not None:
+            self._line.wake_up()
+
     def hurry(self) -> None:
         """Have somebody look at the line now."""
         if self._line is not None:
