@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -99,10 +100,11 @@ def ask_once(here: Link, there: Link) -> bool:
     return here.flush(PATIENCE_S)
 
 
-# Where an exception strikes in a destructor, it is shown and not raised.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers that interrupt")
-def test_a_thread_that_is_interrupted_while_it_moves_bytes_loses_and_doubles_nothing(ends: LinkedEnds) -> None:
+def test_a_thread_that_is_interrupted_while_it_moves_bytes_loses_and_doubles_nothing(
+    ends: LinkedEnds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda seen: None)  # where it strikes in a destructor
     here, there = ends.pair()
     until_connected(here)
     rng, is_over, seen = random.Random(0), threading.Event(), [0]
