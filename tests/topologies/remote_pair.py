@@ -209,6 +209,7 @@ def coordinated(
     lines: Lines | None = None,
     reason: Callable[[], str] | None = None,
     in_thread: bool = False,
+    kept_bytes: int = QUICK.kept_bytes,
 ) -> Outcome:
     """Carry a run whose learner is `learner`."""
     deadline = Deadline(max_runtime_s=None)
@@ -225,5 +226,5 @@ def coordinated(
         deadline=deadline,
         progress=lines or Lines(),
         token=learner.token,
-        link=QUICK,
+        link=replace(QUICK, kept_bytes=kept_bytes),
     )

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from tests.topologies.remote_pair import RED, Lines, coordinated, restarting, served, settings_of, solo, weights_hash
 
+from gamefleet.runs.events import read_events
+from gamefleet.runs.paths import RunPaths
+
 EXACT = {"weights": "float32", "groups": 1}
 
 
@@ -86,3 +89,14 @@ def test_a_learner_that_lost_its_newest_checkpoint_takes_both_back_to_one_that_t
 
     assert weights_hash(outcome) == wanted
     assert any("went back" in line for line in lines.said)
+
+
+def test_a_joint_checkpoint_comes_out_of_turn_before_the_line_can_keep_no_more(tmp_path: Path) -> None:
+    changes = {"run": {"checkpoint_interval_steps": 1_000_000, "total_steps": 300}, "remote": {"batches": "arrays"}}
+    config = settings_of(tmp_path / "runs", "apart", **changes)
+    with served(tmp_path / "learner") as learner:
+        outcome = coordinated(config, learner, kept_bytes=100_000)
+
+    assert outcome.status == "finished"
+    events = read_events(RunPaths(outcome.folder).events("train")).rows
+    assert sum(event["kind"] == "checkpoint_saved" for event in events) > 1

@@ -75,6 +75,8 @@ class LearnerClient:
         self.watcher: PauseWatcher | None = None
         self.reason_to_end = reason_to_end
         self.paused_s = 0.0
+        self.unsaved_bytes = 0
+        self.kept_bytes = (link or LinkSettings()).kept_bytes
         self._paused_at = 0.0
         self._was_connected = False
         self._dialer = Dialer(
@@ -112,6 +114,7 @@ class LearnerClient:
             PeerAwayError: This process may not wait any longer.
             PeerError: The learner refuses.
         """
+        self.unsaved_bytes += sum(array.nbytes for array in (arrays or {}).values())
         while not self._closed_as_error(
             lambda: say.send(self.link, kind, header, arrays, stream=stream, timeout_s=SLICE_S, is_last=is_last)
         ):

@@ -40,6 +40,9 @@ from gamefleet.topologies.remote_work import FLAGS
 from gamefleet.topologies.solo import Round, Schedule
 from gamefleet.transport.link import Message
 
+KEPT_SHARE = 0.25
+"""Of what the line keeps for a learner that may die; more than that asks for a checkpoint out of turn."""
+
 RETRY_S = 5.0
 """Between two tries to write a joint checkpoint for which there was no room."""
 
@@ -94,6 +97,11 @@ class RemoteLearner:
     def updates(self) -> int:
         """Updates whose results have arrived."""
         return self._orders.made
+
+    @property
+    def must_save(self) -> bool:
+        """Whether so much was sent since the last joint checkpoint that the line could soon keep no more of it."""
+        return self.client.unsaved_bytes > KEPT_SHARE * self.client.kept_bytes
 
     def run_round(self) -> Round:
         """Order what is due, play, and tell the learner what was played."""

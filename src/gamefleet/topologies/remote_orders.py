@@ -111,6 +111,8 @@ class Orders:
             if message is None:
                 self._client.look()
             elif message.kind == say.SAVED and int(message.header["step"]) == step:
+                if not message.header["error"]:
+                    self._client.unsaved_bytes = 0
                 return message
 
     def export_state(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gamefleet.games import open_game
 from gamefleet.identity import first_difference
 from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
 from gamefleet.runs.events import EventWriter
-from gamefleet.runs.folder import OpenRun, Start, is_run, open_run, read_resolved
+from gamefleet.runs.folder import OpenRun, Start, has_begun, is_run, open_run, read_resolved
 from gamefleet.runs.logs import logging_to
 from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.paths import RunPaths
@@ -155,7 +155,10 @@ def open_for(folder: Path, header: Mapping[str, Any], *, device: str, own: RunCo
     asked = make_config(package, header["resolved"])
     if own is not None:
         check_models(own, asked)
-    name, identity = str(header["run"]), str(header["identity"])
+    # Not the name that the greeting gives: this one was checked to be a plain folder name.
+    name, identity = asked.run.name, str(header["identity"])
+    if not name:
+        raise PeerError("The coordinator's run has no name", remedy="Name it with --run on the coordinator.")
     paths = RunPaths(folder / name)
     start = _start_of(paths, identity, adopt=adopt)
     config = with_device(make_config(package, header["resolved"]), device)
@@ -241,6 +244,8 @@ def _start_of(paths: RunPaths, identity: str, *, adopt: bool) -> Start:
         held = ""
     if held == identity:
         return "resume"
+    if not held and not has_begun(paths):  # a start that was cut off before it came to anything
+        return "first"
     if adopt:
         return "fresh"
     raise PeerError(

@@ -83,6 +83,11 @@ class SharedFolder:
         return self.solo.replay
 
     @property
+    def must_save(self) -> bool:
+        """See `Solo.must_save`."""
+        return self.solo.must_save
+
+    @property
     def steps(self) -> int:
         """Steps recorded here so far."""
         return self.solo.steps

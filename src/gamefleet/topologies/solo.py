@@ -215,6 +215,11 @@ class Solo:
         self._sampler = sampler
 
     @property
+    def must_save(self) -> bool:
+        """Whether a checkpoint is needed out of turn; never on one machine."""
+        return False
+
+    @property
     def steps(self) -> int:
         """Steps recorded so far, over all environments."""
         return self.actor.total_steps

@@ -226,7 +226,7 @@ def carry_out(attempt: Attempt) -> Outcome:
         played = timed_round(attempt)
         tell_events(attempt, played)
         rows.observe(played)
-        if schedule.is_due(solo.steps):
+        if schedule.is_due(solo.steps) or solo.must_save:
             schedule.note_save(solo.steps, save(attempt, status="running", reason=""))
     status: Literal["finished", "stopped"] = "stopped" if reason else "finished"
     reason = reason or ("all steps are done" if settings.num_iterations is None else "all iterations are done")
