@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ RUN = "apart"
 EXACT: dict[str, Any] = {"weights": "float32", "groups": 1, "inference": "learner"}
 QUICK = LinkTimes(ping_s=0.2, dead_s=1.0, handshake_s=5.0, retry_s=0.05, retry_most_s=0.2, refused_s=0.3)
 PATIENCE_S = 120.0
+ROOT = str(Path(__file__).resolve().parents[2])
 
 PROCESSES = multiprocessing.get_context("forkserver")
 """Torch is loaded once, and each process that is killed has a successor in no time."""
@@ -244,6 +246,8 @@ class RemoteEnds:
         assert old is None or not old.is_alive(), f"the {who} is still there"
         if self._line is not None:
             place = replace(place, namespace=self._line.names["far" if who == "learner" else "near"])
+        if ROOT not in sys.path:  # which the new process takes over, to find this module
+            sys.path.append(ROOT)
         self._processes[who] = PROCESSES.Process(target=entry, args=(place, *rest), name=who)
         self._processes[who].start()
 
