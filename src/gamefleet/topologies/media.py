@@ -21,6 +21,9 @@ from gamefleet.topologies.evaluation import Player, make_policy
 VIDEO_SEED = 1_000_000
 """The first evaluation seed, so that the video shows an episode of the table."""
 
+FRAMES_PER_S, MOVES_PER_S = 15, 2
+"""Of a film; moves of players who take turns are read rather than watched."""
+
 PANELS: Mapping[str, str] = {
     "start/milestones": "milestones reached, episodes from the beginning",
     "start/cells": "different places seen, episodes from the beginning",
@@ -57,7 +60,7 @@ def record_player(
     )
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, frames)
+        write_video(path, frames, frames_per_s=MOVES_PER_S if vector.spec.num_players > 1 else FRAMES_PER_S)
     return len(frames)
 
 

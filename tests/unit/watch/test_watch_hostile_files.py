@@ -20,7 +20,7 @@ ENDLESS = "1" + "0" * 400
 BEYOND_64_BITS = str(10**30)
 HALF = "\\ud800"
 OPENING = '{"attempt":1,"resumed_step":0,"time":1}\n'
-ADDRESSES = ("now", "metrics", "curves", "events", "visits")
+ADDRESSES = ("now", "metrics", "curves", "events", "visits", "recent", "machines")
 
 
 def written(folder: Path, name: str, files: dict[str, str]) -> None:
@@ -55,6 +55,14 @@ HOSTILE: dict[str, dict[str, str]] = {
         "metrics/train.jsonl": OPENING + row(values=f'{{"{HALF}":1}}'),
         "events/train.jsonl": f'{{"kind":"milestone_reached","milestone":"{HALF}","time":1,"step":1,"attempt":1}}\n',
     },
+    "a learner of strange address": {
+        "events/train.jsonl": f'{{"kind":"learner_lost","where":{ENDLESS},"reason":"{HALF}","time":1,"attempt":1}}\n',
+        "metrics/train.jsonl": OPENING + row(values='{"remote/idle_share":1e400,"remote/sent_bytes":-1}'),
+        "resolved.json": f'{{"remote":{{"gpu_host":[],"gpu_port":{ENDLESS}}}}}',
+        "attempts/attempt-001.json": '{"holder":"nobody"}',
+    },
+    "games that tell nonsense": {"media/now.json": f'{{"step":{ENDLESS},"time":NaN,"panels":"{HALF}","episodes":[]}}'},
+    "a game deep below": {"media/now.json": '{"panels":' + 900 * "[" + 900 * "]" + "}"},
     "names of JavaScript": {
         "metrics/train.jsonl": OPENING + row(values='{"__proto__":1,"constructor":2}'),
         "events/train.jsonl": '{"kind":"__proto__","time":1,"step":1,"attempt":1}\n',

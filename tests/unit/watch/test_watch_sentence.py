@@ -8,13 +8,15 @@ import pytest
 
 from gamefleet.watch.alarms import Signs, alarms
 from gamefleet.watch.events import Event
-from gamefleet.watch.sentence import Situation, moment, sentence, state_of
+from gamefleet.watch.sentence import Pause, Situation, moment, sentence, state_of
 
 NOW = time.mktime((2026, 3, 4, 13, 0, 0, 0, 0, -1))
 RUN = Situation(
     name="red", game="toy", total_steps=1000, step=500, saved_step=400, silence_s=5.0, status="running", now=NOW
 )
 AT_1402 = NOW + 3720
+AWAY = Pause(where="gpu:5555", why="nobody answers there", since_s=NOW - 180)
+FULL = Pause(where="gpu:5555", why="the learner cannot save: no space", since_s=NOW - 180)
 
 
 def chain(**facts: Any) -> dict[str, Any]:
@@ -57,6 +59,18 @@ def test_a_run_between_jobs_says_why_its_job_waits_and_when_it_may_start() -> No
         ({"silence_s": 100.0}, "training", "training; the last sign of life is 100 seconds old"),
         ({"silence_s": 900.0, "holder": "process 7 on n3"}, "interrupted", "process 7 on n3 has given no sign of life"),
         ({"is_dead": True, "holder": "process 7 on n3"}, "interrupted", "process 7 on n3 is gone without a word"),
+        (
+            {"pause": AWAY},
+            "paused",
+            "paused: the learner at gpu:5555 is out of reach for 3 minutes (nobody answers there); it goes on",
+        ),
+        (
+            {"pause": FULL},
+            "paused",
+            "paused for 3 minutes: the learner cannot save: no space (at gpu:5555); it goes on",
+        ),
+        ({"pause": AWAY, "is_dead": True, "holder": "process 7"}, "interrupted", "process 7 is gone without a word"),
+        ({"pause": AWAY, "status": "stopped", "has_ended": True}, "stopped", "stopped; saved at step 400"),
         ({"status": "finished", "has_ended": True, "changed_s": NOW}, "finished", "all 500 steps are done, at 13:00"),
         ({"status": "stopped", "reason": "Ctrl-C", "has_ended": True}, "stopped", "stopped: Ctrl-C; saved at step 400"),
         ({"status": "", "silence_s": None, "step": 0}, "waiting", "nothing has begun here yet"),
@@ -100,6 +114,8 @@ MIA = {"member": "mia", "is_quarantined": True, "reason": "not finite"}
         ({"members": [MIA]}, "serious", "mia is in quarantine: not finite"),
         ({"problems": ["metrics: 3 lines could not be read"]}, "warning", "3 lines could not be read"),
         ({"run": replace(RUN, is_dead=True)}, "serious", "interrupted"),
+        ({"run": replace(RUN, pause=AWAY)}, "serious", "The learner at gpu:5555 is out of reach: nobody answers there"),
+        ({"run": replace(RUN, pause=FULL)}, "serious", "The run waits: the learner cannot save: no space"),
         ({"run": replace(RUN, chain=chain(state="held", reason="it failed"))}, "serious", "chain is held: it failed"),
         ({"run": replace(RUN, chain=chain(silence="no answer"))}, "warning", "The scheduler does not answer"),
         (
@@ -127,6 +143,13 @@ def test_a_run_that_is_well_has_no_alarms() -> None:
     signs = Signs(run=RUN, row_age_s=5.0, free_bytes=1 << 40, last={"worker_restarted": old, **shared})
 
     assert alarms(signs) == []
+
+
+def test_a_run_that_waits_for_its_learner_is_not_accused_of_making_no_progress() -> None:
+    [alarm] = alarms(Signs(run=replace(RUN, pause=AWAY), row_age_s=5000.0))
+
+    assert "out of reach" in alarm.text
+    assert "gamefleet learner serve" in alarm.remedy
 
 
 def test_a_hand_over_between_two_jobs_is_no_alarm() -> None:

@@ -69,7 +69,9 @@ function withRun(path) {
 }
 
 function pageTitle(name, title) {
-  return name === "map" && site?.panels?.length ? site.panels[0].title : title;
+  if (name !== "map" || !site?.panels?.length) return title;
+  const game = site.runs.find((run) => run.id === chosenRun())?.game;
+  return (site.panels.find((panel) => panel.game === game) ?? site.panels[0]).title;
 }
 
 function showTabs() {

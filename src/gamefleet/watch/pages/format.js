@@ -25,6 +25,11 @@ export function percent(share) {
   return isNumber(share) ? `${(100 * share).toFixed(share < 0.0995 && share > 0 ? 1 : 0)} %` : "–";
 }
 
+/** 12.3 MB. */
+export function bytes(count) {
+  return isNumber(count) ? `${SHORT.format(count).replace(/[KMBT]$/, (unit) => ` ${unit === "B" ? "G" : unit === "K" ? "k" : unit}`).replace(/\d$/, "$& ")}B` : "–";
+}
+
 /** Seconds as 8 s, 4 min 05 s, 3 h 12 min, 2 d 4 h. */
 export function duration(seconds) {
   if (!isNumber(seconds)) return "–";

@@ -1,7 +1,8 @@
-// Machines: the members that share weights or play, how fresh, how fast, how much each counts, and who is shut out.
+// Machines: the members that share weights or play, how fresh, how fast, how much each counts, and who is shut out; and
+// the two machines of a run whose learner is elsewhere, with the line between them.
 
 import { el, fill, say, table, trouble } from "./dom.js";
-import { duration, number, percent } from "./format.js";
+import { bytes, clock, duration, number, percent, sentence } from "./format.js";
 
 const LATE_S = 120;
 const GONE_S = 900;
@@ -25,10 +26,19 @@ export function open(root, { live }) {
     { key: "state", title: "State", sort: (m) => (m.is_quarantined ? 0 : 1), cell: standing },
   ]);
   rows.node.hidden = true;
-  fill(root, el("section", { class: "card" }, problem.node, note, summary, rows.node));
+  const members = el("section", { class: "card" }, note, summary, rows.node);
+  const pairs = el("div", { class: "stack" });
+  fill(root, el("div", { class: "stack" }, problem.node, pairs, members));
   const source = live.follow("/api/machines", ["machines", "members"], (value, text) => {
     problem.show(text);
     if (!value) return;
+    showMembers(value);
+    fill(pairs, (value.pairs ?? []).map((pair) => pairCard(pair, value.at)));
+    // Where two machines are all there is, nothing has to be said of members.
+    members.hidden = Boolean(value.pairs?.length) && !value.members?.length && !value.why;
+  }, { everyMs: 5000 });
+
+  function showMembers(value) {
     const members = value.members ?? [];
     note.hidden = members.length > 0;
     rows.node.hidden = members.length === 0;
@@ -38,8 +48,49 @@ export function open(root, { live }) {
     const shut = members.filter((m) => m.is_quarantined).length;
     say(summary, members.length ? `${number(fresh.length)} of ${number(members.length)} members heard within ${duration(LATE_S)}; ${number(Math.round(steps))} steps/s together; ${shut ? `${number(shut)} shut out` : "none shut out"}` : "");
     rows.show(members);
-  }, { everyMs: 5000 });
+  }
   return { close: () => source.close() };
+}
+
+/** A run that is played on one machine and learned on another: both, and the line. */
+function pairCard(pair, now) {
+  const { coordinator, learner, line } = pair;
+  const isAway = learner.status === "out of reach";
+  const away = isAway && learner.since ? ` for ${duration(Math.max(0, now - learner.since))}` : "";
+  return el("section", { class: "card", "aria-label": `The two machines of ${pair.run}` },
+    el("h2", {}, `${pair.run} `, el("span", { class: isAway ? "serious" : "quiet" }, sentence(pair.sentence))),
+    el("div", { class: "pair" },
+      machine("Coordinator: plays", [
+        ["Host", coordinator.host || "–", "long"],
+        ["Heard", coordinator.heard_s === null ? "–" : `${duration(coordinator.heard_s)} ago`],
+        ["Games", number(coordinator.games)],
+        ["Steps", number(coordinator.step)],
+        ["Saved at", number(coordinator.saved_step)],
+        ["Steps/s", number(coordinator.steps_per_s)],
+        ["Attempt", number(coordinator.attempt)],
+      ]),
+      machine("Learner: learns", [
+        ["Where", learner.where || "–", "long"],
+        ["State", el("span", { class: isAway ? "serious" : learner.status === "at work" ? "good" : "" }, `${learner.status}${away}`)],
+        ["Why", learner.why, "long"],
+        ["Updates", number(learner.updates)],
+        ["Updates/s", number(learner.updates_per_s)],
+        ["Idle", percent(learner.idle_share)],
+      ]),
+      machine("The line", [
+        ["Sent", bytes(line.sent_bytes)],
+        ["Received", bytes(line.received_bytes)],
+        ["Paused in all", duration(line.paused_s)],
+        ["Lost in all", number(line.losses)],
+        ["Last lost", line.lost_at ? clock(line.lost_at, now) : ""],
+        ["Last back", line.back_at ? clock(line.back_at, now) : ""],
+      ])),
+    el("p", { class: "quiet" }, "Idle is the share of time that the learner waits for work; bytes and pauses are those of this attempt, losses those of the whole run. All of it is what the coordinator wrote down; ", el("code", {}, "gamefleet monitor"), " asks the learner itself."));
+}
+
+function machine(title, pairs) {
+  const shown = pairs.filter(([, value]) => value !== "" && value !== null);
+  return el("section", { "aria-label": title }, el("h3", {}, title), el("dl", { class: "facts" }, shown.map(([name, value, kind]) => el("div", { class: kind }, el("dt", {}, name), el("dd", {}, value)))));
 }
 
 /** Who only plays gives no weights, so nothing is counted of them. */
