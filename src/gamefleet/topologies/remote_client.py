@@ -20,6 +20,7 @@ from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.remote_settings import RemoteSettings
 from gamefleet.transport.base import ClosedError
 from gamefleet.transport.link import CONNECTED, REFUSED, Link, Message, Stream
+from gamefleet.transport.link_admission import TOOK_OVER
 from gamefleet.transport.link_dialer import Dialer
 from gamefleet.transport.link_settings import LinkSettings
 from gamefleet.transport.token import Token
@@ -174,7 +175,8 @@ class LearnerClient:
             self._was_connected = True
             return
         away_s = time.time() - state.since
-        if state.kind == REFUSED and (away_s > REFUSED_FOR_S or not self._was_connected):
+        is_final = not self._was_connected or TOOK_OVER in state.why
+        if state.kind == REFUSED and (is_final or away_s > REFUSED_FOR_S):
             raise PeerError(
                 f"The learner does not let this coordinator in: {state.why}",
                 where=self.where,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -57,8 +58,8 @@ class Session:
         self._questions: SimpleQueue[Task | None] = SimpleQueue()
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._threads = [
-            threading.Thread(target=self._work_off, args=(queue,), name=name, daemon=True)
-            for name, queue in (("answers", self._questions), ("updates", self._tasks))
+            threading.Thread(target=self._work_off, args=(self._questions, False), name="answers", daemon=True),
+            threading.Thread(target=self._work_off, args=(self._tasks, True), name="updates", daemon=True),
         ]
 
     def run(self) -> None:
@@ -92,9 +93,16 @@ class Session:
             if thread.is_alive() and thread is not threading.current_thread():
                 thread.join()
 
-    def _work_off(self, queue: SimpleQueue[Task | None]) -> None:
+    def _work_off(self, queue: SimpleQueue[Task | None], is_timed: bool) -> None:
+        free_at = time.monotonic()
         while (task := queue.get()) is not None and not self._is_over.is_set():
+            came_at = time.monotonic()
             self._guarded(task)
+            done_at, standing = time.monotonic(), self._desk.standing
+            if is_timed and standing is not None:
+                standing.work.idle_s += came_at - free_at
+                standing.work.busy_s += done_at - came_at
+            free_at = done_at
 
     def _guarded(self, task: Task) -> None:
         """Whatever a coordinator sends ends its own session at most, and the coordinator hears of it."""

@@ -10,7 +10,6 @@ Axes: `env` (one game each), `time` (steps of a round), `update`, `batch`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -66,7 +65,6 @@ class Work:
         self._asked: dict[int, dict[int, Situation]] = {}
         self._changed = Condition()
         self._is_stopped = False
-        self._idle_since = time.monotonic()
 
     @property
     def state_size(self) -> int:
@@ -113,9 +111,7 @@ class Work:
         Returns:
             What is reported: their metrics, and priorities float64 `[update, batch]` where the replay has them.
         """
-        self._begin()
         results = self._purpose(header, self._batches(header, arrays))
-        self._end()
         names = sorted({name for result in results for name in result.metrics})
         told = {"first": header["first"], "count": len(results), "names": names, "made": self.learner.num_updates}
         numbers = [[result.metrics.get(name, np.nan) for name in names] for result in results]
@@ -206,14 +202,6 @@ class Work:
         self._changed.wait_for(lambda: self._is_stopped or condition())
         if self._is_stopped:
             raise ClosedError("the session has ended")
-
-    def _begin(self) -> None:
-        self._started = time.monotonic()
-        self.idle_s += self._started - self._idle_since
-
-    def _end(self) -> None:
-        self._idle_since = time.monotonic()
-        self.busy_s += self._idle_since - self._started
 
 
 def with_device(config: RunConfig, device: Any) -> RunConfig:

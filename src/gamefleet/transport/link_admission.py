@@ -24,6 +24,9 @@ from gamefleet.transport.tls import LONGEST_NAME, Proof
 from gamefleet.transport.wire import PROTOCOL, Hello, plain_text
 
 MOST_REMEMBERED = 4096
+TOOK_OVER = "took over"
+"""In the sentence for a process that has no business here any more, however often it tries."""
+
 _SESSION = re.compile(r"[0-9a-zA-Z_-]{8,64}")
 
 
@@ -177,7 +180,7 @@ class Admission:
             return
         newest = self._epochs.get(hello.scope, 0)
         if hello.epoch < newest:
-            why = f"a newer process of {plain_text(hello.scope)} took over (epoch {newest}, this one is {hello.epoch})"
+            why = f"a newer process of {plain_text(hello.scope)} {TOOK_OVER} (epoch {newest}, this one is {hello.epoch})"
             raise EndedError(f"{why}: it must stop", is_final=True, is_ours=True)
         self._epochs[hello.scope] = hello.epoch
         self._epochs.move_to_end(hello.scope)
@@ -185,7 +188,7 @@ class Admission:
             self._epochs.popitem(last=False)
         for session in self._sessions.values():
             if session.scope == hello.scope and session.epoch < hello.epoch:
-                session.endpoint.leave(REFUSED, f"a newer process took over (epoch {hello.epoch})")
+                session.endpoint.leave(REFUSED, f"a newer process {TOOK_OVER} (epoch {hello.epoch})")
                 session.endpoint.drop()
 
     def _make_room(self) -> None:
