@@ -180,7 +180,8 @@ class Admission:
             return
         newest = self._epochs.get(hello.scope, 0)
         if hello.epoch < newest:
-            why = f"a newer process of {plain_text(hello.scope)} {TOOK_OVER} (epoch {newest}, this one is {hello.epoch})"
+            epochs = f"(epoch {newest}, this one is {hello.epoch})"
+            why = f"a newer process of {plain_text(hello.scope)} {TOOK_OVER} {epochs}"
             raise EndedError(f"{why}: it must stop", is_final=True, is_ours=True)
         self._epochs[hello.scope] = hello.epoch
         self._epochs.move_to_end(hello.scope)
