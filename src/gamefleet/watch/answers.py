@@ -102,7 +102,7 @@ class Answers:
         """`/api/site`."""
         return {
             **as_json(self.site),
-            "pages": self.pages(),
+            "pages": pages(self),
             "panels": self.panels.describe(self.games),
             "version": __version__,
         }
@@ -111,15 +111,6 @@ class Answers:
     def games(self) -> list[str]:
         """Names of the games of the runs."""
         return list(dict.fromkeys(view.facts.game for view in self.site.views if view.facts.game))
-
-    def pages(self) -> list[str]:
-        """Names of the pages that have something to show here."""
-        has_runs, has_fleet = bool(self.site.views), bool(self.site.fleets)
-        has_panel = any(run_account.feeds_panel(view) for view in self.site.views)
-        found = ["now"] * has_runs + ["agents"] * (self.pictures is not None) + ["map"] * has_panel
-        found += ["chain"] * has_fleet + ["machines"] * self._has_machines()
-        found += ["averaging"] * bool(self.site.shared) + ["runs"] * has_runs
-        return [*found, "checks"] if self.providers.checks else found
 
     def now(self, run: str | None) -> Json:
         """`/api/now`."""
@@ -208,9 +199,6 @@ class Answers:
         told = _told(self.machines_source, "the shared folder") if self.site.shared else {"available": False}
         return told | {"pairs": [pair for view in self.site.views if (pair := pairs.pair(view))]}
 
-    def _has_machines(self) -> bool:
-        return bool(self.site.shared) or any(pairs.is_paired(view) for view in self.site.views)
-
     def averaging(self) -> Json:
         """`/api/averaging`."""
         return _told(self.averaging_source, "the shared folder") if self.site.shared else {"available": False}
@@ -242,6 +230,16 @@ class Answers:
     def _meanings(self) -> Mapping[str, tuple[str, str]]:
         outcome = self.meanings.latest(wait_s=FIRST_ANSWER_S) if self.meanings else None
         return outcome.value or {} if outcome else {}
+
+
+def pages(answers: Answers) -> list[str]:
+    """Names of the pages that have something to show."""
+    site, has_checks = answers.site, answers.providers.checks is not None
+    has_runs, has_pairs = bool(site.views), any(pairs.is_paired(view) for view in site.views)
+    has_panel = any(run_account.feeds_panel(view) for view in site.views)
+    found = ["now"] * has_runs + ["agents"] * (answers.pictures is not None) + ["map"] * has_panel
+    found += ["chain"] * bool(site.fleets) + ["machines"] * (has_pairs or bool(site.shared))
+    return found + ["averaging"] * bool(site.shared) + ["runs"] * has_runs + ["checks"] * has_checks
 
 
 def versions(answers: Answers) -> dict[str, int]:
