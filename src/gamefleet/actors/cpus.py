@@ -15,10 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-
 LEAST_IN_BATCH = 128
 """Games of a batch game below which another process costs more than it brings: array operations on few rows are mostly
-overhead (measured with Hanabi: 100 games in two processes are slower than in this one, 256 about equal)."""
+overhead (100 card games in two processes were measured to be slower than in this one, 256 about equal)."""
 
 
 def choose_workers(asked: int | Literal["auto"], *, num_envs: int, cpus: int, is_batched: bool = False) -> int:
