@@ -156,9 +156,8 @@ def what_is_seen(config: HanabiConfig) -> dict[str, Any]:
 def defaults(config: HanabiConfig) -> dict[str, dict[str, Any]]:
     """Settings that suit the game, below those of any file.
 
-    Returns of as many steps as there are players end where the one who acted is to move again, which was measured to be
-    better than shorter or longer ones; games are short, so their value is not discounted; windows of one slot are drawn
-    alike, because turns of the same game teach much the same.
+    Returns of as many steps as there are players end where the one who acted is to move again; games are short, so
+    their value is not discounted; windows of one slot are drawn alike, because turns of one game teach much the same.
     """
     return {
         "network": {"core": "identity", "encoder": {"game": what_is_seen(config)}},
