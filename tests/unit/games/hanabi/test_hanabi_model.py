@@ -9,9 +9,10 @@ import torch
 
 from gamefleet.errors import ConfigError
 from gamefleet.games.batch import StepRows, empty_rows, with_intent
+from gamefleet.games.hanabi.beliefs import Beliefs
 from gamefleet.games.hanabi.config import HanabiConfig
 from gamefleet.games.hanabi.game import HanabiBatch, make_spec
-from gamefleet.games.hanabi.model import Beliefs, HanabiEncoder, make_encoder
+from gamefleet.games.hanabi.model import HanabiEncoder, make_encoder
 from gamefleet.games.hanabi.model_settings import EncoderSettings, defaults, limits_of
 from gamefleet.games.hanabi.reading import Reader
 from gamefleet.models.recurrent import RecurrentQNetwork
