@@ -13,8 +13,7 @@ score (benchmarks/results/hanabi_learning.md).
 
 Axes: `rows`, `players` (0 is the observer), `slots`, `values` (colours, then ranks), `width`.
 
-Source: predicting the fate of the own cards besides: Hu & Foerster 2020, "Simplified Action
-Decoder", section 5.2.
+Source: predicting the fate of the own cards besides: Hu & Foerster 2020, "Simplified Action Decoder".
 """
 # ruff: noqa: F722 - axis names inside shape annotations are not Python expressions
 
