@@ -38,12 +38,19 @@ SMALL: dict[str, Any] = {
             "max_moves": 0,
         }
     },
-    "learner": {"batch_size": 8, "learning_starts_steps": 64, "target_update_interval_updates": 5},
+    "learner": {
+        "batch_size": 8,
+        "learning_starts_steps": 64,
+        "target_update_interval_updates": 5,
+        "learning_rate": 3e-3,
+        "adam_epsilon": 1e-8,
+        "replay_ratio": 3.0,
+    },
     "replay": {"capacity_steps": 600},
     "actors": {"num_envs": 6, "num_workers": 0, "refresh_every_steps": 4, "device": "cpu"},
-    "run": {"seed": 5, "device": "cpu", "total_steps": 900, "checkpoint_interval_steps": 240},
+    "run": {"seed": 5, "device": "cpu", "total_steps": 600, "checkpoint_interval_steps": 150},
 }
-"""Some thirty rounds and two hundred updates, and a replay that goes round."""
+"""Some twenty-five rounds and two hundred updates."""
 
 RED: dict[str, Any] = {
     "game_name": "pokemon_red",

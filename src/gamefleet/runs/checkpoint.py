@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +82,9 @@ class CheckpointStore:
         fence: `OpenRun.fence`; asked before anything gets its final name.
         keep: Newest checkpoints that `prune` leaves, besides those at milestones.
         attempt: `OpenRun.attempt`; checkpoints of a later attempt count as newer, whatever their step.
+
+    Attributes:
+        protected: Steps that are never pruned.
     """
 
     def __init__(
@@ -92,7 +95,14 @@ class CheckpointStore:
         self._fence = fence
         self._keep = keep
         self._attempt = attempt
+        self.protected: frozenset[int] = frozenset()
         self._last: Checkpoint | None = None
+
+    def drop(self, steps: Iterable[int]) -> None:
+        """Delete some checkpoints; the newest one is not to be among them."""
+        for step in steps:
+            self._fence()
+            remove_folder(self._paths.checkpoint(step))
 
     def save(
         self,
@@ -196,7 +206,7 @@ class CheckpointStore:
         for remains in self._paths.checkpoints.glob(f"{TEMPORARY_PREFIX}*"):
             shutil.rmtree(remains, ignore_errors=True)
         for folder in checkpoints_in_order(self._paths)[: -self._keep]:
-            if not is_milestone(folder):
+            if not is_milestone(folder) and step_of(folder) not in self.protected:
                 self._fence()
                 remove_folder(folder)
 

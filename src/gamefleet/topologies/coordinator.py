@@ -107,6 +107,7 @@ def _attempt(
         watcher = Watcher(run, config, events=events, progress=progress, where=client.where)
         client.watcher = watcher
         store = store_of(run, keep=config.run.keep_checkpoints)
+        client.saved_steps = store.steps
         try:
             agreed = _agree(client, run, store, config, is_fresh=start == "fresh")
             with _wiring(package, config, client, agreed, log_folder=run.paths.log(run.attempt, WRITER).parent) as (
@@ -131,7 +132,7 @@ def _carry(
 ) -> Outcome:
     among = None if agreed.step < 0 else [agreed.step]
     with opened_attempt(config, run, wiring, store=store, progress=progress, deadline=deadline, among=among) as attempt:
-        wiring.begin(step=agreed.step, updates=agreed.updates)
+        wiring.begin(agreed.step)
         return carry_out(attempt)
 
 

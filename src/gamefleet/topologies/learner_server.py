@@ -8,6 +8,7 @@ in the data flow: the side with the accelerator of the wiring `remote_learner`. 
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -30,7 +31,7 @@ from gamefleet.transport.base import ClosedError
 from gamefleet.transport.link import CONNECTED, Link
 from gamefleet.transport.link_admission import Resume
 from gamefleet.transport.link_listener import Listener
-from gamefleet.transport.link_settings import LinkSettings
+from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.token import Token
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class ServeSettings:
         device: Where to compute.
         config: Settings that the coordinator's must agree with; None takes the coordinator's.
         adopt: Move a run of the same name that belongs to somebody else aside.
-        link: Bounds and times of the line.
+        link: Bounds and times of the line; a coordinator may be away for as long as it likes, since laptops sleep.
     """
 
     host: str = "127.0.0.1"
@@ -61,7 +62,7 @@ class ServeSettings:
     device: str = "auto"
     config: RunConfig | None = None
     adopt: bool = False
-    link: LinkSettings = field(default_factory=LinkSettings)
+    link: LinkSettings = field(default_factory=lambda: LinkSettings(times=LinkTimes(keep_s=math.inf)))
 
 
 def serve(settings: ServeSettings, token: Token, *, deadline: Deadline, progress: Progress) -> None:

@@ -28,6 +28,9 @@ from gamefleet.transport.token import Token
 SLICE_S = 0.25
 """How often a waiting thread looks at the state of the line."""
 
+SILENT_S = 30.0
+"""So long a learner that is there may take to answer a process that is to end."""
+
 NOTICE_S = 1.0
 """A line that is back sooner is not worth a word."""
 
@@ -80,6 +83,8 @@ class LearnerClient:
         self.kept_bytes = (link or LinkSettings()).kept_bytes
         self._paused_at = 0.0
         self._was_connected = False
+        self._ending_since = 0.0
+        self.saved_steps: Callable[[], list[int]] = list
         self._dialer = Dialer(
             lambda patience_s: _connect(settings.gpu_host, settings.gpu_port, patience_s),
             token,
@@ -131,7 +136,6 @@ class LearnerClient:
         """
         while (found := self.poll(stream, SLICE_S)) is None:
             self.look()
-        self._note_connected()
         return found
 
     def poll(self, stream: Stream, timeout_s: float = 0.0) -> Message | None:
@@ -140,6 +144,7 @@ class LearnerClient:
         if found is None:
             return None
         self.link.acknowledge(found)
+        self._note_connected()
         if found.kind == say.TROUBLE:
             raise PeerError(
                 f"The learner cannot go on: {found.header.get('why', 'it does not say why')}",
@@ -173,6 +178,7 @@ class LearnerClient:
         state = self.link.state
         if state.kind == CONNECTED:
             self._was_connected = True
+            self._end_if_silent()
             return
         away_s = time.time() - state.since
         is_final = not self._was_connected or TOOK_OVER in state.why
@@ -191,6 +197,17 @@ class LearnerClient:
                 f"The learner is out of reach ({state.why or 'connecting'}), and this process ends: {reason}",
                 where=self.where,
                 remedy="Start the coordinator again when it is back; it goes on from the last joint checkpoint.",
+            )
+
+    def _end_if_silent(self) -> None:
+        """Somebody wants this process to end, and the learner, although it is there, does not answer."""
+        reason = self.reason_to_end()
+        self._ending_since = (self._ending_since or time.monotonic()) if reason else 0.0
+        if reason and time.monotonic() - self._ending_since > SILENT_S:
+            raise PeerAwayError(
+                f"The learner has not answered for {SILENT_S:g} s, and this process ends: {reason}",
+                where=self.where,
+                remedy="Start the coordinator again; it goes on from the last joint checkpoint.",
             )
 
     def pause(self, why: str, *, since: float | None = None) -> None:

@@ -71,6 +71,8 @@ class Desk:
         kinds[message.kind](message)
 
     def _open(self, message: Message) -> None:
+        if self.is_open:
+            raise PeerError("The coordinator opened a second run over the same line")
         self.standing = self._opens(message.header)
         steps = [int(step) for step in message.header["steps"]]
         step = self.standing.load(steps)
@@ -83,7 +85,7 @@ class Desk:
         standing = self.run_of(message)
         if int(message.header["step"]) != standing.step:
             raise PeerError("The coordinator went to another checkpoint than agreed on", value=message.header["step"])
-        standing.work.refresh(int(message.header["version"]))
+        standing.work.refresh(int(message.header["version"]), is_asked=True)
         self._send(say.READY, self._facts())
 
     def _order(self, message: Message) -> None:
@@ -92,8 +94,9 @@ class Desk:
 
     def _refresh(self, message: Message) -> None:
         work, version = self.run_of(message).work, int(message.header["version"])
-        work.refresh(version)
-        if kind := str(message.header["weights"]):
+        kind = str(message.header["weights"])
+        work.refresh(version, is_asked=not kind)
+        if kind:
             arrays = work.weights(kind)
             say.send(self.link, say.WEIGHTS, {"version": version}, arrays, stream=Stream.WEIGHTS)
 
@@ -110,12 +113,13 @@ class Desk:
         position = {int(message.stream): int(message.number), int(Stream.CONTROL): self._asked}
         step = int(message.header["step"])
         try:
-            standing.save(step, {session: position}, self._epochs())
+            standing.save(step, {session: position}, self._epochs(), partner=message.header["have"])
         except StorageFullError as error:
             log.warning("the joint checkpoint cannot be written: %s", error)
             self._send(say.SAVED, {"step": step, "error": str(error)})
             return
-        for stream, number in position.items():
+        # As the file says: a checkpoint of this step may have been there already.
+        for stream, number in standing.applied.get(session, {}).items():
             self.link.acknowledge_up_to(session, Stream(stream), number)
         self._send(say.SAVED, {"step": step, "error": "", **self._facts()}, standing.work.learner.weights())
 

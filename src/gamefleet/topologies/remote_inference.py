@@ -71,7 +71,6 @@ def choose_mind(
     length = config.actors.refresh_every_steps
     there_s = length * _seconds(lambda: remote.greedy(situation))
     here_s = length * _seconds(lambda: local.greedy(situation)) + _seconds(lambda: _fetch(client, config))
-    remote.num_asked = 0
     measured = f"(measured per round of {length} steps: {there_s:.3f} s there, {here_s:.3f} s here)"
     return (remote, f"{at_learner} {measured}") if there_s <= here_s else (local, f"{here} {measured}")
 

@@ -79,6 +79,7 @@ class RemoteLearner:
         self._mind = policy.mind if isinstance(policy.mind, RemoteMind) else None
         self._count = schedule.count
         self._orders = Orders(client, replay, config)
+        self._hash = ""
         self._weights = RemoteWeights(client, policy, config.remote)
         self._exit = ExitStack()
         self._thread = self._exit.enter_context(ThreadPoolExecutor(max_workers=1, thread_name_prefix="orders"))
@@ -119,21 +120,22 @@ class RemoteLearner:
             self.replay.add(moment.slots, moment.state)
         return Round(moments=moments, updates=updates, sharing=self._metrics())
 
-    def begin(self, *, step: int, updates: int) -> None:
+    def begin(self, step: int) -> None:
         """Tell the learner that this side stands where it was agreed on.
 
         Args:
             step: The agreed checkpoint's; -1 for a beginning.
-            updates: Made by then.
 
         Raises:
             PeerError: The learner stands elsewhere.
         """
         self.client.send(say.BEGIN, {"step": step, "version": self._orders.ordered})
         ready = self._orders.wait_for(say.READY)
-        if int(ready.header["updates"]) != updates:
+        updates, theirs = self._orders.made, str(ready.header["hash"])
+        if int(ready.header["updates"]) != updates or self._hash not in ("", theirs):
             raise PeerError(
-                f"At step {step} the learner knows of {ready.header['updates']} updates, and this side of {updates}",
+                f"At step {step} the learner has other weights than this side knows of "
+                f"({ready.header['updates']} updates and {theirs}, not {updates} and {self._hash})",
                 where=self.client.where,
                 remedy="Their checkpoints do not belong together. Start anew with --fresh.",
             )
@@ -202,6 +204,7 @@ class RemoteLearner:
             policy["weights"] = learner["network"]
         self.actor.import_state({**actor, "policy": policy})
         self._orders.import_state(learner)
+        self._hash = str(learner["hash"])
         count, made = self.schedule.count, self._orders.made
         self._count = count.going_on(learner["count"], self.steps, made, self.actor.total_episodes)
 

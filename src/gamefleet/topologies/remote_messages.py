@@ -51,6 +51,9 @@ STATUS = "status"
 PLAIN, PACKED = "-", "z"
 """How a part of a payload is sent, one letter each in the header's `ways`."""
 
+MOST_BYTES = 256 * 2**20
+"""Of all arrays of a message, unpacked."""
+
 SMALL_BYTES = 2048
 """Payloads below this are sent as they are."""
 
@@ -86,6 +89,8 @@ def arrays_of(message: Message) -> dict[str, NDArray[Any]]:
     if not isinstance(ways, str) or len(ways) != len(message.payload):
         raise ArraysError("A message does not say how its arrays are packed", value=message.kind)
     most = sum(_size(fact) for fact in message.header.get("arrays") or ())
+    if most > MOST_BYTES:
+        raise ArraysError(f"A message describes {most} bytes of arrays; at most {MOST_BYTES} are taken")
     parts = [_unpacked(part, way, most) for part, way in zip(message.payload, ways, strict=True)]
     return restore(message.header.get("arrays"), parts)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 MOST_PER_ORDER = 16
 """Updates of one message: results come back steadily, and a message is small."""
 
+MOST_ORDER_BYTES = 64 * 2**20
+
 
 class Orders:
     """See the module's docstring; one thread at a time may use it.
@@ -69,7 +71,7 @@ class Orders:
         results: list[UpdateResult] = []
         if count and self._replay.can_sample():
             self._warm_up()
-            most = self._config.remote.updates_in_flight if self._is_prioritized else MOST_PER_ORDER
+            most = self._config.remote.updates_in_flight if self._is_prioritized else self._most_per_order()
             for first in range(0, count, most):
                 self._order_some(min(most, count - first))
                 # The next draw depends on the priorities of this one.
@@ -106,7 +108,7 @@ class Orders:
         while True:
             if link.peer.session != session:  # the answer of a learner that died is lost, its checkpoint may be there
                 session = link.peer.session
-                self._client.send(say.SAVE, {"step": step}, is_last=True)
+                self._client.send(say.SAVE, {"step": step, "have": self._client.saved_steps()}, is_last=True)
             message = self._client.poll(Stream.BATCHES, SLICE_S)
             if message is None:
                 self._client.look()
@@ -124,6 +126,15 @@ class Orders:
         self.made = int(state["num_updates"])
         self.ordered = self._answered = int(state["ordered"])
         self._needs_warm_up = bool(state["needs_warm_up"])
+
+    def _most_per_order(self) -> int:
+        """Whole batches of large observations fill a message sooner than indices."""
+        if self._config.remote.batches == "indices":
+            return MOST_PER_ORDER
+        config, layout = self._config, self._replay.layout
+        slot_bytes = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in layout.values()) + 32
+        span = config.replay.burn_in + config.replay.unroll + config.learner.num_steps
+        return max(1, min(MOST_PER_ORDER, MOST_ORDER_BYTES // (slot_bytes * span * config.learner.batch_size)))
 
     def _order_some(self, count: int, purpose: str = "update") -> None:
         draws = [self._replay.draw(self._config.learner.batch_size) for _ in range(count)]

@@ -15,7 +15,7 @@ starts again therefore knows what it need not hear again, and nothing is applied
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ class Standing:
         self._exit.push(stack.pop_all().__exit__)
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Give the folder back; nobody waits for its work any more."""
+        self.work.stop()
         self._exit.close()
 
     def load(self, steps: list[int]) -> int:
@@ -103,6 +104,7 @@ class Standing:
                 remedy="Bring the learner's run folder back, or start the run anew with --fresh on the coordinator.",
             )
         self.take(found)
+        self.store.drop(step for step in ours if step not in steps)  # halves whose other half was never written
         return self.step
 
     def take(self, checkpoint: Checkpoint) -> None:
@@ -112,13 +114,21 @@ class Standing:
         self.step = checkpoint.step
         self.applied = {name: {int(k): int(v) for k, v in at.items()} for name, at in part["applied"].items()}
 
-    def save(self, step: int, applied: Position, epochs: Mapping[str, int]) -> Checkpoint:
+    def save(self, step: int, applied: Position, epochs: Mapping[str, int], *, partner: Collection[int]) -> Checkpoint:
         """Write a checkpoint that holds the effect of all messages up to a position.
+
+        Args:
+            step: Of the coordinator.
+            applied: The position.
+            epochs: Of the listener.
+            partner: Steps of the checkpoints that the coordinator has; the newest of them is kept whatever is pruned.
 
         Raises:
             StorageFullError: No space; the older ones are untouched.
         """
         work, started = self.work, time.monotonic()
+        is_there = step == self.step and step in self.store.steps()
+        self.store.protected = frozenset([max(partner)] if partner else [])
         sides = {"applied": {s: {str(k): v for k, v in at.items()} for s, at in applied.items()}}
         remote = {**sides, "epochs": dict(epochs), "version": work.version, "identity": self.identity}
         saved = self.store.save(
@@ -128,7 +138,8 @@ class Standing:
             replay=lambda folder, previous: save_replay(work, folder, previous),
         )
         self.step, self.saved_at = step, time.time()
-        self.applied = {session: dict(at) for session, at in applied.items()}
+        if not is_there:
+            self.applied = {session: dict(at) for session, at in applied.items()}
         size = sum(int(file["bytes"]) for file in saved.manifest["files"].values())
         seconds = round(time.monotonic() - started, 3)
         self.events.write("checkpoint_saved", step=step, seconds=seconds, bytes=size, trained_s=round(work.busy_s, 3))

@@ -60,6 +60,8 @@ class Work:
         if config.remote.batches == "indices":
             self.replay = make_replay(spec, config, state_size=network.state_size)
         self.version = 0
+        self._mind_version = -1
+        self._versions: dict[int, Arrays] = {0: self.learner.weights()}
         self.busy_s = self.idle_s = 0.0
         self._mind = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
         self._asked: dict[int, dict[int, Situation]] = {}
@@ -101,7 +103,12 @@ class Work:
             ClosedError: `stop` was called first.
         """
         with self._changed:
-            self._wait_for(lambda: self.version >= version)
+            self._wait_for(lambda: version in self._versions)
+            if self._mind_version != version:
+                self._mind.refresh(self._versions[version], version=version)
+                self._mind_version = version
+                # Questions are about versions that only grow.
+                self._versions = {known: weights for known, weights in self._versions.items() if known >= version}
             actions, state = self._mind.greedy(situation)
         return {"actions": actions, "state": state}
 
@@ -121,11 +128,18 @@ class Work:
             reported["priorities"] = np.stack([result.priorities for result in results])
         return {**told, "busy_s": self.busy_s, "idle_s": self.idle_s}, reported
 
-    def refresh(self, version: int) -> None:
-        """From here on questions are answered with the present weights."""
+    def refresh(self, version: int, *, is_asked: bool) -> None:
+        """The present weights are this version; questions about it and about earlier ones may come.
+
+        Args:
+            version: Updates that were ordered by now.
+            is_asked: Whether questions come at all; without them earlier versions are of no use.
+        """
         weights = self.learner.weights()
         with self._changed:
-            self._mind.refresh(weights, version=version)
+            if not is_asked:
+                self._versions = {}
+            self._versions[version] = weights
             self.version = version
             self._changed.notify_all()
 
@@ -160,7 +174,8 @@ class Work:
         if self.replay is not None and checkpoint.replay is not None:
             self.replay.load(checkpoint.replay)
         self._asked = {}
-        self.refresh(int(checkpoint.part(PART)["version"]))
+        self._mind_version = -1
+        self.refresh(int(checkpoint.part(PART)["version"]), is_asked=False)
 
     def hash(self) -> str:
         """Of the present weights."""
@@ -194,6 +209,8 @@ class Work:
         with self._changed:
             self._wait_for(lambda: len(self._asked.get(number, {})) == groups)
             asked = self._asked.pop(number)
+            for older in [known for known in self._asked if known < number]:  # asked to measure, never recorded
+                del self._asked[older]
         rows = [asked[group] for group in range(groups)]
         obs = {name: np.concatenate([row.obs[name] for row in rows]) for name in rows[0].obs}
         return obs, np.concatenate([row.state for row in rows])
