@@ -22,12 +22,14 @@ from gamefleet.games.base import GamePackage, GameSpec
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import EventWriter
-from gamefleet.runs.folder import OpenRun, Start, open_run
+from gamefleet.runs.folder import OpenRun, Start, has_begun, open_run
 from gamefleet.runs.logs import logging_to
+from gamefleet.runs.paths import RunPaths
 from gamefleet.runs.progress import Progress
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.build import (
     import_learning,
+    make_network,
     make_replay,
     make_schedule,
     make_training_vector,
@@ -95,8 +97,11 @@ def _attempt(
     token: Token | Callable[[], Token],
     link: LinkSettings | None,
 ) -> Outcome:
-    facts = facts_of(package, config, asked, is_new=start != "resume")
     root = Path(config.run.runs_folder) / config.run.name
+    if start == "resume" and not has_begun(RunPaths(root)):
+        start = "first"  # a start that was refused before anything was played binds nobody to its settings
+    facts = facts_of(package, config, asked, is_new=start != "resume")
+    make_network(package, package.make_spec(config.game), config)  # what is wrong with it is said before anybody waits
     with (
         open_run(root, facts, start=start) as run,
         logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
@@ -114,10 +119,17 @@ def _attempt(
                 wiring,
                 sentence,
             ):
-                progress.say(sentence)
+                progress.say(f"run folder {root}: {config.game_name}, {_length(config)}; {sentence}")
                 return _carry(wiring, config, run, store=store, progress=progress, deadline=deadline, agreed=agreed)
         except PeerAwayError as error:
             return _stopped(run, store, watcher, error)
+
+
+def _length(config: RunConfig) -> str:
+    run = config.run
+    if run.num_iterations is None:
+        return f"{run.total_steps:,} steps"
+    return f"{run.num_iterations:,} iterations of {run.games_per_iteration:,} games"
 
 
 def _carry(
@@ -133,6 +145,8 @@ def _carry(
     among = None if agreed.step < 0 else [agreed.step]
     with opened_attempt(config, run, wiring, store=store, progress=progress, deadline=deadline, among=among) as attempt:
         wiring.begin(agreed.step)
+        state = {"step": wiring.steps, "games": wiring.actor.total_episodes, "updates": wiring.updates}
+        write_training_state(run, config, status="running", reason="", **state)
         return carry_out(attempt)
 
 

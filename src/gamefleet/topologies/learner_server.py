@@ -225,6 +225,8 @@ class LearnerServer:
                 self._standing = None
             adopt = settings.adopt or bool(header.get("is_fresh"))
             self._standing = open_for(settings.folder, header, device=self._device, own=settings.config, adopt=adopt)
+            name, game = self._standing.run.paths.name, self._standing.work.config.game_name
+            self._progress.say(f"run {name}: {game}; run folder {self._standing.run.paths.root}")
             return self._standing
 
     def _end_session(self) -> None:

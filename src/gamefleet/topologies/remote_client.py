@@ -28,6 +28,9 @@ from gamefleet.transport.token import Token
 SLICE_S = 0.25
 """How often a waiting thread looks at the state of the line."""
 
+REFUSALS = frozenset(("IncompatibleError", "ConfigError", "PeerError", "RunFolderError"))
+"""Kinds of trouble that come before any work."""
+
 SILENT_S = 30.0
 """So long a learner that is there may take to answer a process that is to end."""
 
@@ -146,12 +149,7 @@ class LearnerClient:
         self.link.acknowledge(found)
         self._note_connected()
         if found.kind == say.TROUBLE:
-            raise PeerError(
-                f"The learner cannot go on: {found.header.get('why', 'it does not say why')}",
-                where=self.where,
-                remedy="Its log says more. Both sides keep their last checkpoint; start the coordinator again when it "
-                "is mended.",
-            )
+            raise self._trouble(found)
         if found.kind == say.LOST:
             raise PeerWentBackError(
                 "The learner went back to an older checkpoint than this coordinator can make up for",
@@ -159,6 +157,16 @@ class LearnerClient:
                 remedy="Both go back to the newest checkpoint that they have in common.",
             )
         return found
+
+    def _trouble(self, message: Message) -> PeerError:
+        why, kind = str(message.header.get("why") or "it does not say why"), message.header.get("kind")
+        if kind in REFUSALS:  # what to do about it is in the sentence
+            return PeerError(f"The learner refuses this run: {why.rstrip('.')}", where=self.where)
+        return PeerError(
+            f"The learner cannot go on: {why.rstrip('.')}",
+            where=self.where,
+            remedy="Its log says more. Start the coordinator again when it is mended; both go on where they last saved.",
+        )
 
     def _closed_as_error(self, act: Callable[[], Any]) -> Any:
         try:

@@ -115,7 +115,7 @@ class Session:
             self._is_over.set()
         except GamefleetError as error:
             is_explained = True
-            log.exception("the work for %s cannot go on", self.link.peer.name)
+            log.warning("the work for %s cannot go on: %s", self.link.peer.name, error)
             self._end(str(error), kind=type(error).__name__)
         except MALFORMED as error:
             is_explained = True

@@ -255,7 +255,7 @@ def _start_of(paths: RunPaths, identity: str, *, adopt: bool) -> Start:
         held = ""
     if held == identity:
         return "resume"
-    if not held and not has_begun(paths):  # a start that was cut off before it came to anything
+    if not has_begun(paths):  # a start that was refused or cut off before it came to anything
         return "first"
     if adopt:
         return "fresh"
