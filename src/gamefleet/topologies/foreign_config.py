@@ -6,6 +6,7 @@ value. Place in the data flow: file -> nested settings, for `config`. Left out: 
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import tomllib
@@ -43,6 +44,7 @@ TRANSLATED: Mapping[str, str] = {
 }
 """The guides' key -> our name; on the top level and inside a `training` section."""
 
+AUTO = "auto"
 FLAT_SECTION = "training"
 RUN_FOLDER = "run_dir"
 SECRET = "auth_token"
@@ -63,9 +65,14 @@ OF_SECTION: Mapping[str, Mapping[str, str]] = {
 
 VALUES: Mapping[str, Callable[[Any], Any]] = {
     "use_wandb": lambda value: ("online" if value else "off") if isinstance(value, bool) else value,
-    "train_steps_per_iteration": lambda value: None if value == "auto" else value,
+    "train_steps_per_iteration": lambda value: None if value == AUTO else value,
 }
 """The guides' values in our words."""
+
+FOREIGN_SECTIONS = ("model", FLAT_SECTION)
+"""Sections of the guides' files that are none of ours."""
+
+CLOSE = 0.8
 
 PARSERS: Mapping[str, Callable[[str], Any]] = {
     ".toml": tomllib.loads,
@@ -128,12 +135,32 @@ def translate(content: Mapping[str, Any], *, path: Path, text: str = "") -> Sett
     Raises:
         ConfigError: Two keys of the file mean the same setting and differ.
     """
+    refuse_misspelt(content, path=path, text=text)
     translated = SettingsFile(settings={})
     for prefix, level in levels(content):
         for key, value in level.items():
             if key != SECRET:
                 _translate_key((*prefix, str(key)), value, translated, path=path, text=text)
     return translated
+
+
+def refuse_misspelt(content: Mapping[str, Any], *, path: Path, text: str) -> None:
+    """Refuse what is nearly a section of the guides, and keys of their `model` that it does not have.
+
+    Raises:
+        ConfigError: There is one; the check of our own sections would not know what was meant.
+    """
+    for name, value in content.items():
+        if name in FOREIGN_SECTIONS or not isinstance(value, Mapping):
+            continue
+        if meant := difflib.get_close_matches(name, FOREIGN_SECTIONS, n=1, cutoff=CLOSE):
+            where = describe_place(path, text, (name,))
+            raise ConfigError("There is no such section", value=name, where=where, remedy=f"Did you mean {meant[0]!r}?")
+    model, known = content.get("model"), OF_SECTION["model"]
+    for key in model if isinstance(model, Mapping) else ():
+        if key not in known:
+            where = describe_place(path, text, ("model", key))
+            raise ConfigError("[model] has no such setting", value=key, where=where, remedy=nearest(key, known))
 
 
 def levels(content: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
@@ -183,6 +210,8 @@ def _in_our_words(keys: tuple[str, ...], value: Any) -> Settings:
     known = {**TRANSLATED, **OF_SECTION["network"], **OF_SECTION.get(keys[0], {})}
     if key in known:
         return nested(known[key], value)
+    if keys == ("run",) and isinstance(value, Mapping) and value.get("updates_per_iteration") == AUTO:
+        value = {**value, "updates_per_iteration": None}
     return nested(".".join(keys), value)
 
 

@@ -24,7 +24,7 @@ Ask = Callable[[str, int, Token, float], Status]
 
 
 def checks_of_learner(
-    host: str, port: int, *, token: Callable[[], Token], ask: Ask, model: Callable[[], Status | None]
+    host: str, port: int, *, token: Callable[[], Token], ask: Ask, model: Callable[[Status], Status | None]
 ) -> list[Check]:
     """The checks.
 
@@ -33,7 +33,8 @@ def checks_of_learner(
         port: Of the learner.
         token: Finds the token of this machine.
         ask: Asks a learner how it is: `(host, port, token, timeout_s)`.
-        model: The settings that both sides must share, as this machine has them; None when none were named.
+        model: Given what the learner says, the settings that both sides must share, as this machine has them; None
+            when none were named.
     """
 
     @lru_cache(maxsize=1)
@@ -44,7 +45,12 @@ def checks_of_learner(
     return [
         Check(name="learner-token", group=GROUP, run=lambda: check_token(host, token)),
         Check(name="learner-answer", group=GROUP, run=lambda: judge_answer(answer()), needs=way),
-        Check(name="learner-model", group=GROUP, run=lambda: judge_model(model(), answer()), needs=("learner-answer",)),
+        Check(
+            name="learner-model",
+            group=GROUP,
+            run=lambda: judge_model(model(answer()), answer()),
+            needs=("learner-answer",),
+        ),
     ]
 
 
@@ -52,7 +58,7 @@ def check_token(host: str, token: Callable[[], Token]) -> Result:
     """Whether this machine has one."""
     if not host:
         return skipped("no learner was named: --gpu-host HOST")
-    return ok(f"token {token().fingerprint}; `gamefleet token` at the learner must show the same mark")
+    return ok(f"this machine has a token, {token().fingerprint}; `gamefleet token` at the learner must show the same")
 
 
 def judge_answer(said: Status) -> Result:

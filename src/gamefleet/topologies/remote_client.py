@@ -165,7 +165,7 @@ class LearnerClient:
         return PeerError(
             f"The learner cannot go on: {why.rstrip('.')}",
             where=self.where,
-            remedy="Its log says more. Start the coordinator again when it is mended; both go on where they last saved.",
+            remedy="Its log says more. Mend it and start the coordinator again; both go on where they last saved.",
         )
 
     def _closed_as_error(self, act: Callable[[], Any]) -> Any:
