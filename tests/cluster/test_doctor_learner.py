@@ -41,7 +41,7 @@ def ask_all(said: dict[str, Any], port: int, *, model: dict[str, Any] | None = M
 
     checks = [
         *learner_checks("127.0.0.1", port),
-        *checks_of_learner("127.0.0.1", port, token=lambda: TOKEN, ask=ask, model=lambda: model),
+        *checks_of_learner("127.0.0.1", port, token=lambda: TOKEN, ask=ask, model=lambda _: model),
     ]
     return {check.name: result for check, result in run_checks(checks)}
 

@@ -22,6 +22,7 @@ import typer
 from gamefleet.cli.doctor_learner import NO_LEARNER, Learner, learner_checks_for
 from gamefleet.cli.learner import DEFAULT_PORT as DEFAULT_LEARNER_PORT
 from gamefleet.cli.options import RunsFolderOption
+from gamefleet.cli.secret import Secret, TokenFileOption, TokenVariableOption
 from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME
 from gamefleet.topologies.streaming_settings import DEFAULT_PORT
@@ -37,6 +38,9 @@ WORDS = {"ok": "ok", "warning": "warn", "failed": "FAIL", "skipped": "skip"}
 COLOURS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "bright_black"}
 
 PROBE_TIMEOUT_S = 20.0
+GAME_HELP = (
+    f"Open this game, play it, train it for a moment; {DEFAULT_GAME} by default. Of --config: by default the learner's."
+)
 
 EXTRAS: Mapping[str, Sequence[str]] = {"pokemon_red": ("torch", "red")}
 """What must be installed to train an agent of each game."""
@@ -71,7 +75,7 @@ def doctor(
     qos: Annotated[str, typer.Option(help="SLURM QOS of the tried job.")] = "",
     profile: ProfileOption = None,
     run: Annotated[str, typer.Option(help="Check the newest checkpoint of this run.")] = "",
-    game: Annotated[str, typer.Option(help="Open this game, play it, train it for a moment.")] = DEFAULT_GAME,
+    game: Annotated[str, typer.Option(help=GAME_HELP)] = "",
     runs_folder: RunsFolderOption = Path("runs"),
     shared_dir: SharedOption = None,
     host_dir: Annotated[str, typer.Option(help="The shared folder, as the host names it.")] = "",
@@ -80,30 +84,46 @@ def doctor(
     gpu_host: LearnerOption = "",
     gpu_port: LearnerPortOption = DEFAULT_LEARNER_PORT,
     config: CompareOption = None,
+    auth_token_file: TokenFileOption = None,
+    auth_token_env: TokenVariableOption = "",
     only: OnlyOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as failures.")] = False,
 ) -> None:
     """Check all that training, its cluster and a learner elsewhere need; exits with 1 when something failed."""
-    from gamefleet.cluster.check_host import Host
-    from gamefleet.cluster.profile import load_profile, resources
-
-    limits = load_profile(profile)
+    resources, gpu_memory_bytes = jobs_to_be(profile, partition=partition, account=account, qos=qos)
+    secret = Secret(file=auth_token_file, variable=auth_token_env)
     asked = Questions(
-        host=Host(name=host, ssh_config=ssh_config) if host else None,
-        resources=resources(limits, partition=partition, account=account, qos=qos),
-        gpu_memory_bytes=expected_memory(limits, partition),
+        host=host_named(host, ssh_config),
+        resources=resources,
+        gpu_memory_bytes=gpu_memory_bytes,
         run=run,
-        game=game,
+        game=game or DEFAULT_GAME,
         runs_folder=runs_folder,
         shared_folder=shared_dir or runs_folder,
         host_folder=host_dir,
         fleet_folder=shared_dir or usual_copy(os.environ),
         environment=os.environ,
         stream_port=port,
-        learner=Learner(host=gpu_host, port=gpu_port, config=config),
+        learner=Learner(host=gpu_host, port=gpu_port, config=config, game=game, secret=secret),
     )
     raise typer.Exit(examine(asked, only or [], as_json=as_json, strict=strict))
+
+
+def host_named(name: str | None, ssh_config: Path | None) -> Host | None:
+    """Another machine; None when none was named."""
+    from gamefleet.cluster.check_host import Host
+
+    return Host(name=name, ssh_config=ssh_config) if name else None
+
+
+def jobs_to_be(profile: Path | None, *, partition: str, account: str, qos: str) -> tuple[Resources, int]:
+    """What jobs are to have, and the bytes of memory that their GPU is expected to have."""
+    from gamefleet.cluster.profile import load_profile, resources
+
+    limits = load_profile(profile)
+    wanted = resources(limits, partition=partition, account=account, qos=qos)
+    return wanted, expected_memory(limits, partition)
 
 
 def expected_memory(limits: ClusterProfile, partition: str) -> int:
@@ -191,7 +211,7 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *checks_of_streaming(
             asked.run, asked.runs_folder, asked.fleet_folder, port=asked.stream_port, environ=asked.environment
         ),
-        *learner_checks_for(asked.learner, asked.game, asked.environment),
+        *learner_checks_for(asked.learner, asked.environment),
     ]
 
 

@@ -7,15 +7,21 @@ out: the checks (`cluster.check_learner`, `topologies.learner_check`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gamefleet.cli.coordinate import DEFAULT_GAME
 from gamefleet.cli.options import ask_for
+from gamefleet.cli.secret import Secret, token_of
+from gamefleet.errors import PeerError
 
 if TYPE_CHECKING:
     from gamefleet.cluster.checks import Check
     from gamefleet.transport.token import Token
+
+
+NOTHING_SAID = Secret()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +32,33 @@ class Learner:
         host: Its name or address; empty when none was named.
         port: Where it listens.
         config: Settings to compare with its own; None for none.
+        game: Whose settings `config` holds when it does not say; empty for what the learner works on, or else
+            for what `gamefleet coordinate` plays.
+        secret: What was said of the token.
     """
 
     host: str
     port: int
     config: Path | None
+    game: str = ""
+    secret: Secret = NOTHING_SAID
 
+
+UNANSWERED = (
+    "Compare `gamefleet token` on both machines: where they differ, `gamefleet token send USER@HOST --replace`. Where "
+    "they do not, something else may have the port: what runs the learner says where it listens."
+)
 
 NO_LEARNER = Learner(host="", port=0, config=None)
 
 
-def learner_checks_for(learner: Learner, game: str, environ: Mapping[str, str]) -> list[Check]:
-    """The checks of the way to it, and of what it says."""
+def learner_checks_for(learner: Learner, environ: Mapping[str, str]) -> list[Check]:
+    """The checks of the way to it, and of what it says.
+
+    Args:
+        learner: Which one.
+        environ: Environment variables.
+    """
     from gamefleet.cluster.check_learner import learner_checks
     from gamefleet.topologies.learner_check import checks_of_learner
 
@@ -46,26 +67,25 @@ def learner_checks_for(learner: Learner, game: str, environ: Mapping[str, str]) 
         *checks_of_learner(
             learner.host,
             learner.port,
-            token=lambda: token_for(learner, environ),
+            token=lambda: token_of(replace(learner.secret, config=learner.config), environ),
             ask=ask,
-            model=lambda: model_of(learner.config, game),
+            model=lambda said: model_of(learner.config, learner.game or str(said.get("game") or DEFAULT_GAME)),
         ),
     ]
 
 
 def ask(host: str, port: int, token: Token, timeout_s: float) -> Mapping[str, Any]:
-    """What a learner says of itself."""
+    """What a learner says of itself.
+
+    Raises:
+        PeerError: It does not let this machine in, or does not answer; the advice is not to ask the doctor.
+    """
     from gamefleet.topologies.remote_status import ask_status
 
-    said: Mapping[str, Any] = ask_status(host, port, token, timeout_s)
-    return said
-
-
-def token_for(learner: Learner, environ: Mapping[str, str]) -> Token:
-    """The token that a command on this machine would find."""
-    from gamefleet.cli.secret import Secret, token_of
-
-    return token_of(Secret(config=learner.config), environ)
+    try:
+        return ask_status(host, port, token, timeout_s)
+    except PeerError as error:
+        raise PeerError(error.what, value=error.value, where=error.where, remedy=UNANSWERED) from error
 
 
 def model_of(config: Path | None, game: str) -> Mapping[str, Any] | None:

@@ -24,6 +24,8 @@ from gamefleet.errors import ConfigError, GamefleetError, PeerError, RunFolderEr
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from gamefleet.transport.token import Token
+
 PATIENCE_S, ASK_TIMEOUT_S = 2.0, 10.0
 """Before it is looked at why there is no answer, and when nothing was found."""
 
@@ -50,7 +52,8 @@ def monitor(
     """Say how the learner and its coordinator are. Exits with 0 when there was an answer."""
     if local == bool(gpu_host):
         raise ConfigError(
-            "Whom shall I ask?", remedy="--gpu-host HOST asks a learner, --local reads what the coordinator saved here."
+            "--gpu-host and --local exclude each other" if local else "Nothing says whom to ask",
+            remedy="--gpu-host HOST asks a learner, --local reads what the coordinator saved here.",
         )
     if local:
         look(lambda: read_state(run, runs_folder), local_picture, watch=watch, as_json=as_json)
@@ -64,9 +67,24 @@ def monitor(
             return ask_status(gpu_host, gpu_port, token, PATIENCE_S)
         except PeerError:
             explain_way(gpu_host, gpu_port)
-            return ask_status(gpu_host, gpu_port, token, ASK_TIMEOUT_S)
+            return ask_patiently(gpu_host, gpu_port, token)
 
     look(ask, lambda said: learner_picture(said, gpu_host, gpu_port), watch=watch, as_json=as_json)
+
+
+def ask_patiently(host: str, port: int, token: Token) -> Json:
+    """Ask a learner to which there is a way.
+
+    Raises:
+        PeerError: It does not let this machine in, or does not answer.
+    """
+    from gamefleet.topologies.remote_status import ask_status
+
+    try:
+        return ask_status(host, port, token, ASK_TIMEOUT_S)
+    except PeerError as error:
+        remedy = f"`gamefleet doctor --gpu-host {host} --gpu-port {port} --only learner` looks at each part of the way."
+        raise PeerError(error.what, value=error.value, where=error.where, remedy=remedy) from error
 
 
 def explain_way(host: str, port: int) -> None:
@@ -126,7 +144,7 @@ def learner_picture(said: Json, host: str, port: int) -> RenderableType:
         ("learner", f"{host}:{port}, gamefleet {said.get('version', '?')}, up {duration(said.get('uptime_s', 0))}"),
         ("state", with_why(said)),
         ("run", f"{said['run']} ({said.get('game') or '?'})" if said.get("run") else "none yet"),
-        ("progress", f"step {said.get('step', 0):,}, {said.get('updates', 0):,} updates"),
+        ("progress", f"{said.get('updates', 0):,} updates; the last checkpoint is of step {said.get('step', 0):,}"),
         ("device", str(said.get("device", "?"))),
     ]
     if said.get("idle_share") is not None:
@@ -196,7 +214,10 @@ def read_state(run: str, runs_folder: Path) -> Json:
         remedy = nearest(run, found) if found else "Name the folder of the runs with --runs-folder."
         raise RunFolderError("No coordinator has saved a run of this name", value=run, where=runs_folder, remedy=remedy)
     if not found:
-        remedy = "`gamefleet coordinate` starts one; --runs-folder names another folder."
+        remedy = (
+            "A run is known here from its first checkpoint on; until then, `gamefleet monitor --gpu-host HOST` asks "
+            "its learner. `gamefleet coordinate` starts one; --runs-folder names another folder."
+        )
         raise RunFolderError("No coordinator has saved anything here", where=runs_folder, remedy=remedy)
     name = run or max(found, key=lambda each: found[each].stat().st_mtime)
     try:

@@ -6,6 +6,7 @@ policy, game, terminal. Left out: what a game looks like (`play_hanabi`), and le
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gamefleet.errors import ConfigError, nearest
+from gamefleet.errors import ConfigError, IncompatibleError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 PLAYED = ("hanabi",)
 """Games that a person can play with an agent here."""
 
+MOST_SEEDS = 1_000_000
+"""Short enough to be typed again."""
+
 QUIT = ("q", "quit", "exit")
 
 
@@ -37,7 +41,7 @@ def play(
         str, typer.Option("--with", metavar="CHECKPOINT", help="A run, a checkpoint folder, scripted or random.")
     ],
     seat: Annotated[int, typer.Option(help="Yours, from 1; player 1 begins.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the deck.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of the deck; another one each time if left out.")] = None,
     players: Annotated[int, typer.Option(help="Of the game; by default as many as the agent has learned with.")] = 0,
 ) -> None:
     """Play one game together; every other seat is the agent's. Type q to end it."""
@@ -49,7 +53,9 @@ def play(
         raise ConfigError("There is no such seat", value=seat, where="--seat", remedy=f"Choose 1 to {count}.")
     from rich.console import Console
 
-    with seated(found, seat - 1, seed) as evening:
+    chosen = secrets.randbelow(MOST_SEEDS) if seed is None else seed
+    print(f"This deck again: --seed {chosen}")
+    with seated(found, seat - 1, chosen) as evening:
         print(evening.carry_out(Console(highlight=False)))
 
 
@@ -74,7 +80,18 @@ def player_for(partner: str, game: str, players: int) -> Player:
         # Sizes that follow from the number of players are filled in anew.
         resolved["game"] |= {"num_players": players, "hand_size": 0, "history_moves": 0, "max_episode_steps": 0}
         own = replace(own, game=make_config(open_game(game), resolved).game)
-    return load_player(partner, game=game, config=own)
+    try:
+        return load_player(partner, game=game, config=own)
+    except IncompatibleError as error:
+        if not players:
+            raise
+        learned = load_player(partner, game=game).config.game.num_players
+        raise IncompatibleError(
+            "The agent has learned with another number of players",
+            value=players,
+            where=f"--players; {learned} in {partner}",
+            remedy="Leave --players out.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +146,7 @@ class Evening:
 
     def ask(self, console: Console, legal: set[int]) -> int | None:
         """The person's move; None when the person leaves."""
-        from gamefleet.cli.play_hanabi import WORDS, picture, short_words, understood
+        from gamefleet.cli.play_hanabi import WORDS, picture, short_words, understood, why_not
 
         console.print(picture(self.table))
         while True:
@@ -150,7 +167,7 @@ class Evening:
                 continue
             if action in legal:
                 return action
-            console.print(f"{short_words(self.table, action)} is not legal now; ? lists what is.")
+            console.print(f"{short_words(self.table, action)} is not legal now: {why_not(self.table, action)}")
 
 
 def as_meant(decision: Decision, action: int) -> NDArray[np.int16]:

@@ -202,6 +202,18 @@ def short_words(table: Table, action: int) -> str:
     return f"h {named}" if config.num_players == 2 else f"h {target} {named}"
 
 
+def why_not(table: Table, action: int) -> str:
+    """Why an action of this game is not legal now."""
+    facts, hints = table.actions, int(table.state.information[0])
+    if facts.is_card[action]:
+        if not facts.is_play[action] and hints == table.config.information_tokens:
+            return "nothing is discarded while all hints are there"
+        return "there is no card"
+    if not hints:
+        return "no hint is left; a discard brings one back"
+    return "that player holds no such card, and a hint must mean at least one"
+
+
 def understood(table: Table, line: str) -> int:
     """The action that was typed.
 

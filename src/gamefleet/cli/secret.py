@@ -68,20 +68,52 @@ def token_of(secret: Secret, environ: Mapping[str, str] = os.environ) -> Token:
     Raises:
         ConfigError: There is none, there are two, or it is too short to be one.
     """
-    from gamefleet.transport.token import Token, find_token
+    from gamefleet.transport.token import find_token
 
     if secret.text and secret.file:
         raise ConfigError("--auth-token and --auth-token-file exclude each other", remedy="Leave one out.")
     if secret.text:
         warn("a token on the command line can be read by every user of this machine")
-        return Token(secret.text)
+        return token_in(secret.text, "--auth-token")
     if secret.file:
         return find_token(secret.file, environ)
     if secret.variable and environ.get(secret.variable):
-        return Token(environ[secret.variable].strip())
+        return token_in(environ[secret.variable].strip(), f"the variable {secret.variable}")
     if secret.config and (written := in_settings(secret.config)):
-        return Token(written)
-    return find_token(None, environ)
+        return token_in(written, str(secret.config))
+    return usual_token(environ)
+
+
+def usual_token(environ: Mapping[str, str]) -> Token:
+    """The token of this machine; an error says which variable was looked at.
+
+    Raises:
+        ConfigError: There is none, or it is too short.
+    """
+    from gamefleet.transport.token import FILE_VARIABLE, TEXT_VARIABLE, find_token
+
+    variable = next((name for name in (FILE_VARIABLE, TEXT_VARIABLE) if environ.get(name)), "")
+    try:
+        return find_token(None, environ)
+    except ConfigError as error:
+        if not variable:
+            raise
+        where = f"the variable {variable}" + (f", {error.where}" if error.where else "")
+        raise ConfigError(error.what, value=error.value, where=where, remedy=error.remedy) from error
+
+
+def token_in(text: str, where: str) -> Token:
+    """A token that was found somewhere.
+
+    Raises:
+        ConfigError: It is none; says where it stands.
+    """
+    from gamefleet.transport.token import Token
+
+    try:
+        return Token(text)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from error
 
 
 def in_settings(path: Path) -> str:

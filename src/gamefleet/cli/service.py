@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamefleet.errors import ClusterError
+from gamefleet.cli.options import ConfigOption, ask_for
+from gamefleet.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
     from gamefleet.cluster.services import Place, Service
@@ -55,6 +56,7 @@ def install(
     gpu_port: Annotated[str, typer.Option(help="Coordinator: the learner's port; 5555 by default.")] = "",
     game: Annotated[str, typer.Option(help="Coordinator: what is played.")] = "",
     run: Annotated[str, typer.Option(help="Coordinator: name of the run.")] = "",
+    config: ConfigOption = None,
     options: Annotated[str, typer.Option(help="Further options of the command, in one word.")] = "",
 ) -> None:
     """Write the service's file and its file of settings, and start it now and ever after.
@@ -65,7 +67,9 @@ def install(
     from gamefleet.cluster.services import install
 
     given = (host, port, device, folder, gpu_host, gpu_port, game, run, options)
-    asked = {name: value for name, value in zip(NAMES, given, strict=True) if value}
+    asked = of_file(kind, config) | {name: value for name, value in zip(NAMES, given, strict=True) if value}
+    if config is not None:
+        asked["OPTIONS"] = f"--config {shlex.quote(str(config.absolute()))} {options}".strip()
     place = place_for(user, is_system=system)
     service = service_for(kind, place, directory, asked)
     if dry_run:
@@ -74,6 +78,21 @@ def install(
     refuse_without_rights(place)
     with Programs(os.environ) as programs:
         print("\n".join(install(service, place, programs, asked=asked)))
+
+
+def of_file(kind: str, config: Path | None) -> dict[str, str]:
+    """What a file of settings says of the learner's place: the service's own options would hide it.
+
+    Raises:
+        ConfigError: The file cannot be read, or its path cannot stand in a file of settings.
+    """
+    if config is None:
+        return {}
+    if any(letter in str(config.absolute()) for letter in " \t\"'\\$"):
+        raise ConfigError("A service needs a plain path", value=str(config.absolute()), remedy="Copy the file.")
+    remote = ask_for(config, None).settings.get("remote", {})
+    names = {"gpu_port": "PORT"} if kind == "learner" else {"gpu_host": "GPU_HOST", "gpu_port": "GPU_PORT"}
+    return {name: str(remote[key]) for key, name in names.items() if key in remote}
 
 
 @app.command()

@@ -24,6 +24,8 @@ KINDS = (LEARNER, COORDINATOR)
 HOME = "/home/USER"
 """What stands for the home folder until it is known which."""
 
+HIGHEST_PORT = 65_535
+
 OWN_PROGRAM = "gamefleet/.venv/bin/gamefleet"
 
 ENVIRONMENT: Mapping[str, str] = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1"}
@@ -98,6 +100,10 @@ LOAD_DRIVER = (
     "# The service itself may not load the driver's part for computing, nor make its devices.",
     "ExecStartPre=+-/usr/bin/nvidia-modprobe -u -c=0",
 )
+NOTHING_FORBIDDEN = (
+    "# Nothing is forbidden: a user's own unit could forbid little, and then the GPU's driver could not be loaded.",
+    "# The unit of the whole machine (`--system`) forbids what it can.",
+)
 NO_DEVICES = ("PrivateDevices=yes", "ProtectClock=yes")
 
 
@@ -142,16 +148,24 @@ def with_values(settings: Sequence[Setting], values: Mapping[str, str]) -> list[
     Raises:
         ConfigError: There is no setting of that name.
     """
-    known = {one.name for one in settings}
-    for name in values:
+    known = {one.name: option_of(one.name) for one in settings}
+    for name, value in values.items():
+        option = option_of(name)
         if name not in known:
-            raise ConfigError("This service has no such setting", value=name, remedy=nearest(name, known))
+            raise ConfigError("This service has no such option", value=option, remedy=nearest(option, known.values()))
+        if name.endswith("PORT") and not (value.isdecimal() and 0 < int(value) <= HIGHEST_PORT):
+            raise ConfigError("This is no port", value=value, where=option, remedy=f"Choose 1 to {HIGHEST_PORT}.")
     return [
         Setting(name=one.name, value=values[one.name], meaning=one.meaning, is_list=one.is_list)
         if one.name in values
         else one
         for one in settings
     ]
+
+
+def option_of(name: str) -> str:
+    """The option that a setting is on the command line."""
+    return f"--{name.lower().replace('_', '-')}"
 
 
 def words_of(kind: str, settings: Sequence[Setting]) -> list[str | Setting]:
@@ -163,7 +177,7 @@ def words_of(kind: str, settings: Sequence[Setting]) -> list[str | Setting]:
         elif one.is_list:
             first.append(one)
         else:
-            first += [f"--{one.name.lower().replace('_', '-')}", one]
+            first += [option_of(one.name), one]
     return first
 
 
@@ -172,7 +186,7 @@ def directives_of(kind: str, flavour: Flavour) -> tuple[str, ...]:
     if flavour == "system":
         own = LOAD_DRIVER if kind == LEARNER else NO_DEVICES
         return (*RESTARTS, *own, *SECCOMP, *WHOLE_MACHINE)
-    return RESTARTS if kind == LEARNER else (*RESTARTS, *SECCOMP)
+    return (*RESTARTS, *NOTHING_FORBIDDEN) if kind == LEARNER else (*RESTARTS, *SECCOMP)
 
 
 def files_by_hand(program: str) -> dict[str, str]:

@@ -56,8 +56,8 @@ def test_mistyped_and_illegal_moves_are_explained_and_asked_for_again(typed: Typ
     assert "legal now: p 1, p 2, p 3, p 4, p 5, h green, h white, h blue, h 1, h 3, h 4, h 5" in out
     assert "This is no move: 'p 9'. Did you mean 'p 5'?" in out
     assert "This is no move: 'dance'" in out
-    assert "h red is not legal now" in out, "nobody holds a red card"
-    assert "d 1 is not legal now" in out, "all hints are there"
+    assert "h red is not legal now: that player holds no such card" in out
+    assert "d 1 is not legal now: nothing is discarded while all hints are there" in out
     assert "> you play card 1, blue 2, which does not fit: a life is lost" in out
     assert "> player 2" in out
 
@@ -75,6 +75,14 @@ def test_the_same_seed_and_words_are_the_same_game(typed: Typed) -> None:
     first = typed("p 1\np 2\nq\n", "--with", "random", "--seed", "5")
     assert typed("p 1\np 2\nq\n", "--with", "random", "--seed", "5") == first
     assert typed("p 1\np 2\nq\n", "--with", "random", "--seed", "6") != first
+
+
+def test_without_a_seed_the_deck_is_another_one_each_time_and_can_be_had_again(typed: Typed) -> None:
+    found = {typed("q\n", "--with", "random")[1] for _ in range(3)}
+    seed = next(iter(found)).split("--seed ")[1].split()[0]
+
+    assert len(found) == 3
+    assert typed("q\n", "--with", "random", "--seed", seed)[1] in found
 
 
 def test_seats_games_and_checkpoints_that_do_not_exist_are_refused(typed: Typed, gamefleet: Callable) -> None:

@@ -74,3 +74,21 @@ def test_no_token_at_all_and_two_of_them_are_refused(tmp_path: Path, environ: di
         token_of(Secret(), environ)
     with pytest.raises(ConfigError, match="exclude each other"):
         token_of(Secret(text="x", file=tmp_path), environ)
+
+
+@pytest.mark.parametrize(
+    ("secret", "variables", "named"),
+    [
+        (Secret(text="short"), {}, "--auth-token"),
+        (Secret(variable="AUTH_TOKEN"), {"AUTH_TOKEN": "mysecrettoken"}, "the variable AUTH_TOKEN"),
+        (Secret(), {TEXT_VARIABLE: "short"}, TEXT_VARIABLE),
+        (Secret(), {FILE_VARIABLE: "/nonexistent"}, f"{FILE_VARIABLE}, /nonexistent"),
+    ],
+)
+def test_a_token_that_is_none_is_refused_with_the_place_where_it_stands(
+    environ: dict[str, str], secret: Secret, variables: dict[str, str], named: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        token_of(secret, {**environ, **variables})
+
+    assert named in str(refused.value)

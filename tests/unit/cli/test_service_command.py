@@ -57,6 +57,28 @@ def test_a_dry_run_prints_the_files_and_writes_nothing(gamefleet: Callable, home
     assert list(home.iterdir()) == []
 
 
+def test_a_service_takes_a_file_of_settings_and_the_learners_place_in_it(gamefleet: Callable, home: Path) -> None:
+    (home / "split.toml").write_text('[network]\ngpu_host = "laptop"\ngpu_port = 6000\n')
+    words = ("service", "install", "--dry-run", "--config", "split.toml")
+
+    playing = gamefleet(*words, "coordinator", "--options", "--seed 3")
+    learning = gamefleet(*words, "learner")
+
+    assert {"GPU_HOST=laptop", "GPU_PORT=6000"} <= set(playing.out.splitlines()), playing.err
+    assert f'OPTIONS="--config {home}/split.toml --seed 3"\n' in playing.out
+    assert "PORT=6000\n" in learning.out, learning.err
+    assert gamefleet(*words, "coordinator", "--gpu-host", "other").out.count("GPU_HOST=other") == 2
+
+
+def test_what_a_service_could_never_start_with_is_refused(gamefleet: Callable, home: Path) -> None:
+    port = gamefleet("service", "install", "learner", "--dry-run", "--port", "99999")
+    other = gamefleet("service", "install", "learner", "--dry-run", "--gpu-host", "x")
+
+    assert (port.status, other.status) == (2, 2)
+    assert "--port" in port.err
+    assert "no such option: '--gpu-host'" in other.err
+
+
 def test_nothing_is_installed_until_it_is(gamefleet: Callable, home: Path) -> None:
     assert gamefleet("service", "status").out.splitlines() == [
         "gamefleet-learner: not installed",

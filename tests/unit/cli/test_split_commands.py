@@ -158,6 +158,25 @@ def test_doctor_finds_the_learner_and_nothing_else_wrong(gamefleet: Callable, le
     assert checks["learner-listens"] == "warning", "it listens on the loopback address only"
 
 
+def test_doctor_compares_a_file_that_names_no_game_with_the_one_that_the_learner_works_on(
+    gamefleet: Callable, learner: Learner, here: Path
+) -> None:
+    words = ("doctor", "--gpu-host", "127.0.0.1", "--gpu-port", learner.port, "--only", "learner", "--config")
+    same, other = here / "same.toml", here / "other.toml"
+    same.write_text(learner.config.read_text().replace('game_name = "hanabi"', ""))
+    other.write_text(same.read_text().replace("d_model = 16", "d_model = 32"))
+
+    brought = gamefleet("run", learner.config, "--server", "--run", "compared", "--gpu-port", learner.port)
+    assert "Run folder: runs/compared" in brought.out, brought.err
+
+    assert "ok    learner-model" in gamefleet(*words, same).out
+    assert "network.encoder.d_model is 32 here and 16 at the learner" in gamefleet(*words, other).out
+    write_token(here / "token", new_token())
+    stranger = gamefleet(*words[:-1], "--auth-token-file", here / "token")
+    assert "FAIL  learner-answer" in stranger.out
+    assert "gamefleet doctor --gpu-host" not in stranger.out.split("learner-answer")[1], "this is the doctor"
+
+
 def test_another_token_is_refused_with_a_sentence(gamefleet: Callable, learner: Learner, here: Path) -> None:
     write_token(here / "token", new_token())
     way = ("--gpu-host", "127.0.0.1", "--gpu-port", learner.port, "--auth-token-file", here / "token")
@@ -193,8 +212,8 @@ def test_nobody_there_is_a_sentence_that_names_the_command_and_a_status(gameflee
         (("coordinate", "--inference", "both"), "learner"),
         (("coordinate", "nothing"), "No such game"),
         (("run", "missing.toml", "--server"), "missing.toml"),
-        (("run", "missing.toml"), "Which side"),
-        (("run", "missing.toml", "--server", "--laptop"), "Which side"),
+        (("run", "missing.toml"), "which side"),
+        (("run", "missing.toml", "--server", "--laptop"), "both were named"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_started(

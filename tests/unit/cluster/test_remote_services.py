@@ -212,5 +212,5 @@ def test_a_mac_reads_the_same_settings_through_a_shell(tmp_path: Path) -> None:
 def test_services_and_settings_that_do_not_exist_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'learner'"):
         service("lerner", tmp_path)
-    with pytest.raises(ConfigError, match="no such setting"):
+    with pytest.raises(ConfigError, match="no such option"):
         service("learner", tmp_path, GPU_HOST="x")

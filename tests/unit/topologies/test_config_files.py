@@ -230,3 +230,22 @@ def test_updates_per_iteration_may_be_left_to_the_replay_ratio(tmp_path: Path) -
     found = read(tmp_path, "auto.toml", '[training]\ntrain_steps_per_iteration = "auto"\nuse_wandb = false\n')
 
     assert found.settings == {"run": {"updates_per_iteration": None}, "trackers": {"wandb": "off"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[model]\nd_modell = 64\n", r"\[model\] has no such setting: 'd_modell' .*line 2\)\. Did you mean 'd_model'"),
+        ("[modell]\nd_model = 64\n", r"no such section: 'modell' .*line 1\)\. Did you mean 'model'"),
+        ("[trainings]\nseed = 1\n", "Did you mean 'training'"),
+    ],
+)
+def test_what_is_misspelt_in_the_guides_own_sections_is_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read(tmp_path, "a.toml", text)
+
+
+def test_updates_may_be_left_to_the_program_under_our_own_name() -> None:
+    asked = ask(file=None, assignments=["run.updates_per_iteration=auto"], flags={})
+
+    assert make_config(open_game("hanabi"), asked).run.updates_per_iteration is None
