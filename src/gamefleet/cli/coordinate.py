@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,6 +148,7 @@ def play_for(package: GamePackage, settings: RunConfig, asked: Asked, start: Sta
     # A scheduler repeats this signal, and the loop listens; before and after it there is nothing to save.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     deadline = deadline_of(settings, os.environ)
+    print("\n".join(introduced(settings)), file=sys.stderr)
     if importlib.util.find_spec("torch") is None:  # to be said before anything is written
         from gamefleet.errors import MissingDependencyError
 
@@ -165,6 +167,27 @@ def play_for(package: GamePackage, settings: RunConfig, asked: Asked, start: Sta
             progress=progress,
             token=token,
         )
+
+
+def introduced(settings: RunConfig) -> list[str]:
+    """What is about to begin, and what should be known of it before the first game."""
+    from gamefleet.learners.settings import USUAL_REPLAY_RATIO
+
+    run, remote = settings.run, settings.remote
+    length = (
+        "" if run.num_iterations is None else f", {run.num_iterations:,} iterations of {run.games_per_iteration} games"
+    )
+    folder = Path(run.runs_folder) / run.name
+    lines = [f"{settings.game_name} in {folder}{length}; learner at {remote.gpu_host}:{remote.gpu_port}."]
+    if run.updates_per_iteration is not None:
+        slots = run.updates_per_iteration * settings.learner.batch_size * settings.replay.unroll
+        steps = slots / run.games_per_iteration / USUAL_REPLAY_RATIO
+        lines.append(
+            f"train_steps_per_iteration = {run.updates_per_iteration} is a number of its own: unless games last "
+            f"{steps:,.0f} steps or more, each step is trained on more than {USUAL_REPLAY_RATIO:g} times, and values "
+            "overfit to what is remembered. `auto` follows learner.replay_ratio."
+        )
+    return lines
 
 
 def conclude(outcome: Outcome) -> None:

@@ -6,8 +6,11 @@ coordinate` is the other end. Left out: learning, and the link.
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +18,7 @@ import typer
 
 from gamefleet.cli.options import ConfigOption, SetOption, ask_for
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenOption, TokenVariableOption, token_of
-from gamefleet.errors import ConfigError, nearest
+from gamefleet.errors import ConfigError, RunFolderError, nearest
 
 if TYPE_CHECKING:
     from gamefleet.topologies.config import RunConfig
@@ -86,8 +89,33 @@ def start(
         raise MissingDependencyError("Learning needs PyTorch", remedy="pip install 'gamefleet[torch]'")
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # the loop listens; before and after it there is nothing to save
     settings = ServeSettings(host=host, port=port, folder=folder, device=device, config=own, adopt=adopt)
-    with progress_on() as progress:
+    print(f"This side of each run is kept below {folder}.", file=sys.stderr)
+    with progress_on() as progress, advised():
         serve(settings, token, deadline=Deadline(max_runtime_s=max_runtime_s), progress=progress)
+
+
+@contextmanager
+def advised() -> Iterator[None]:
+    """Let errors name the options of this command, which are not those of a run.
+
+    Raises:
+        ConfigError: The address is none of this machine.
+        RunFolderError: Another learner has the folder.
+    """
+    from gamefleet.runs.claim import ANOTHER_NAME
+
+    try:
+        yield
+    except ConfigError as error:
+        if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EADDRNOTAVAIL:
+            raise
+        remedy = "Name an address of this machine with --host; 0.0.0.0 is all of them."
+        raise ConfigError(error.what, value=error.value, where=error.where, remedy=remedy) from error
+    except RunFolderError as error:
+        if ANOTHER_NAME not in error.remedy:
+            raise
+        remedy = error.remedy.replace(ANOTHER_NAME, "Name another folder with --folder.")
+        raise RunFolderError(error.what, value=error.value, where=error.where, remedy=remedy) from error
 
 
 def own_settings(game: str, config: Path | None, assignments: list[str] | None) -> RunConfig | None:

@@ -204,7 +204,7 @@ def curves(answers: Answers, view: RunView, names: Sequence[str]) -> RenderableT
             curve["name"],
             sparkline(values),
             number(values[-1]) if values else "",
-            f"{number(lows)} to {number(highs)}",
+            f"{number(lows)} to {number(highs)}" if len(values) > 1 else "",
         )
         table.add_row(*(Text(cell) for cell in shown(list(cells))))
     return table

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cli.coordinate import count_or_auto
+from gamefleet.cli.coordinate import count_or_auto, introduced
 from gamefleet.errors import ConfigError
 from gamefleet.files import read_json
+from gamefleet.games import open_game
 from gamefleet.runs.folder import read_resolved
 from gamefleet.runs.paths import RunPaths
 from gamefleet.testing.local_ssh import free_port
+from gamefleet.topologies.config import make_config
 from gamefleet.transport.token import new_token, write_token
 
 SMALL = """
@@ -114,6 +116,7 @@ def test_a_run_is_started_watched_found_finished_and_prolonged(
     done = gamefleet("run", learner.config, "--server")
     assert done.status == 0, done.err
     assert "all iterations are done. Run folder: runs/hanabi" in done.out
+    assert f"hanabi in runs/hanabi, 3 iterations of 6 games; learner at 127.0.0.1:{learner.port}." in done.err
     assert before.status == 0, before.err
     assert "no coordinator has come yet" in before.out
 
@@ -224,6 +227,31 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_started(
     assert answer.status in (2, 4), answer.err
     assert said in answer.err
     assert not (here / "runs").exists()
+
+
+def test_a_number_of_updates_is_warned_of_before_the_first_game() -> None:
+    package, plain = open_game("hanabi"), make_config(open_game("hanabi"), {})
+    risky = make_config(package, {"run": {"updates_per_iteration": 500}})
+    steps = 500 * risky.learner.batch_size * risky.replay.unroll / 100 / 4
+
+    assert len(introduced(plain)) == 1
+    assert (
+        f"train_steps_per_iteration = 500 is a number of its own: unless games last {steps:,.0f} steps"
+        in (introduced(risky)[1])
+    )
+
+
+def test_an_address_of_another_machine_and_a_folder_in_use_name_the_learners_own_options(
+    gamefleet: Callable, learner: Learner, here: Path
+) -> None:
+    away = gamefleet("learner", "serve", "--host", "203.0.113.7", "--folder", here / "own")
+    busy = gamefleet("learner", "serve", "--port", free_port(), "--folder", learner.folder)
+
+    assert away.status != 0
+    assert "with --host" in away.err
+    assert busy.status == 4, busy.err
+    assert "Name another folder with --folder" in busy.err
+    assert "--run" not in busy.err
 
 
 def test_counts_may_be_left_to_the_program() -> None:
