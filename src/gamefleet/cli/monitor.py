@@ -33,6 +33,9 @@ WATCH_INTERVAL_S = 2.0
 PLAIN_INTERVAL_S = 30.0
 STATE_FILE = Path("checkpoints") / "training_state.json"
 
+AT_WORK = ("running", "paused")
+"""What only a coordinator that lives can be."""
+
 Json = Mapping[str, Any]
 Ask = Callable[[], Json]
 
@@ -185,11 +188,14 @@ def local_picture(said: Json) -> RenderableType:
     """What the coordinator saved last."""
     learner, written = said.get("learner") or {}, said.get("written_at")
     reason = f": {said['reason']}" if said.get("reason") else ""
+    state = f"{said.get('status', '?')}{reason}"
+    if said.get("status") in AT_WORK and not said.get("holder"):
+        state = f"interrupted: {state} when it was written, and nobody is at work now; type its command again"
     played = f"iteration {said.get('iteration', 0):,}, {said.get('games', 0):,} games"
     return table_of(
         [
             ("run", f"{said.get('run', '?')} ({said.get('game') or '?'})"),
-            ("state", f"{said.get('status', '?')}{reason}"),
+            ("state", state),
             ("progress", f"{played}, step {said.get('step', 0):,}, {said.get('updates', 0):,} updates"),
             ("learner", f"{learner.get('host', '?')}:{learner.get('port', '?')}"),
             ("written", age(time.time() - written) if written else "never"),

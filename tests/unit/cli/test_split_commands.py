@@ -131,6 +131,12 @@ def test_a_run_is_started_watched_found_finished_and_prolonged(
     assert state["status"] == "finished"
     assert (learner.folder / "hanabi").is_dir()
 
+    path = here / "runs" / "hanabi" / "checkpoints" / "training_state.json"
+    written = path.read_text()
+    path.write_text(json.dumps({**state, "status": "running", "reason": ""}))
+    assert "interrupted: running when it was written" in gamefleet("monitor", "--local").out, "killed without a word"
+    path.write_text(written)
+
     again = gamefleet("coordinate", "--config", learner.config)
     assert (again.status, "has finished already" in again.out) == (0, True), again.err
     more = gamefleet("coordinate", "hanabi", "--config", learner.config, "--num-iterations", 4, "--batch-size", 16)
