@@ -7,6 +7,9 @@ JOBS ?= 2
 # In CI the long tests run too, and a missing system program is a failure instead of a skip.
 MARKS := $(if $(CI),,-m "not long")
 
+# A file's tests share what they set up. In the order of the folders the long files come first, and short ones fill up.
+SHARED_OUT := --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo cluster-demo fleet-demo test test-long lint format bench docs cartridge clean
 
 $(STAMP): pyproject.toml
@@ -29,10 +32,10 @@ fleet-demo: $(STAMP)
 	$(BIN)/python -m gamefleet.testing.fleet_rehearsal $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(MARKS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) $(SHARED_OUT) $(MARKS) $(ARGS)
 
 test-long: $(STAMP)
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(JOBS) $(SHARED_OUT) $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
