@@ -194,7 +194,7 @@ class LearnerClient:
             raise PeerError(
                 f"The learner does not let this coordinator in: {state.why}",
                 where=self.where,
-                remedy="Run `gamefleet doctor --gpu-host HOST` to see what differs.",
+                remedy=f"Run `gamefleet doctor --gpu-host {self.settings.gpu_host}` to see what differs.",
             )
         if away_s > NOTICE_S:
             self.pause(state.why or "the connection is being made", since=state.since)

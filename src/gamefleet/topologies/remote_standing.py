@@ -30,9 +30,9 @@ from gamefleet.runs.folder import OpenRun, Start, has_begun, is_run, open_run, r
 from gamefleet.runs.logs import logging_to
 from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.paths import RunPaths
-from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.config import RunConfig, make_config, to_toml
 from gamefleet.topologies.remote_work import PART, Work, save_replay, with_device
+from gamefleet.topologies.training import facts_of
 
 SERVING, COORDINATOR_FILE = "serving.json", "coordinator.json"
 WRITER = "learner"
@@ -163,7 +163,7 @@ def open_for(folder: Path, header: Mapping[str, Any], *, device: str, own: RunCo
         ConfigError: The settings cannot be used here.
     """
     package = open_game(str(header["game"]))
-    asked = make_config(package, header["resolved"])
+    asked = make_config(package, settings_of(header))
     if own is not None:
         check_models(own, asked)
     # Not the name that the greeting gives: this one was checked to be a plain folder name.
@@ -172,14 +172,8 @@ def open_for(folder: Path, header: Mapping[str, Any], *, device: str, own: RunCo
         raise PeerError("The coordinator's run has no name", remedy="Name it with --run on the coordinator.")
     paths = RunPaths(folder / name)
     start = _start_of(paths, identity, adopt=adopt)
-    config = with_device(make_config(package, header["resolved"]), device)
-    facts = RunFacts(
-        game=package.name,
-        seed=config.run.seed,
-        asked=to_toml(config.resolved()),
-        resolved=config.resolved(),
-        compatibility=compatibility(package, package.make_spec(config.game), config),
-    )
+    config = with_device(asked, device)
+    facts = facts_of(package, config, to_toml(config.resolved()), is_new=False)
     _check_same(facts.compatibility.as_json()["parts"], header["compatibility"]["parts"])
     standing = _opened(paths, facts, start, Work(package, config), identity)
     write_json(paths.root / COORDINATOR_FILE, {"identity": identity})
@@ -201,13 +195,7 @@ def open_again(folder: Path, *, device: str) -> Standing | None:
     resolved = read_resolved(paths)
     package = open_game(str(resolved["game_name"]))
     config = with_device(make_config(package, resolved), device)
-    facts = RunFacts(
-        game=package.name,
-        seed=config.run.seed,
-        asked=to_toml(config.resolved()),
-        resolved=config.resolved(),
-        compatibility=compatibility(package, package.make_spec(config.game), config),
-    )
+    facts = facts_of(package, config, to_toml(config.resolved()), is_new=False)
     standing = _opened(paths, facts, "resume", Work(package, config), identity)
     found = standing.store.load_newest().checkpoint
     if found is not None:

@@ -36,6 +36,7 @@ class StatusLine:
         self, host: str, port: int, token: Token | Callable[[], Token], *, link: LinkSettings | None = None
     ) -> None:
         self._where = f"{host}:{port}"
+        self._doctor = f"gamefleet doctor --gpu-host {host} --gpu-port {port}"
         self._dialer = Dialer(
             lambda patience_s: socket.create_connection((host, port), timeout=patience_s),
             token,
@@ -87,7 +88,7 @@ class StatusLine:
         return PeerError(
             f"The learner {what}",
             where=self._where,
-            remedy="Run `gamefleet doctor --gpu-host HOST --gpu-port PORT`: it looks at each part of the way.",
+            remedy=f"Run `{self._doctor}`: it looks at each part of the way.",
         )
 
 
