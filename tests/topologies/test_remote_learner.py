@@ -47,7 +47,7 @@ def test_another_game_with_memory_curiosity_and_priorities_is_learned_as_on_one_
             assert weights_hash(coordinated(config, learner)) == alone
 
 
-@pytest.mark.parametrize("inference", ["actor", "learner"])
+@pytest.mark.parametrize("inference", ["actor", "learner", "auto"])
 def test_a_coordinator_that_is_cut_and_starts_again_comes_to_the_same_result(
     wanted: str, tmp_path: Path, inference: str
 ) -> None:

@@ -200,6 +200,7 @@ def _agree(client: LearnerClient, run: OpenRun, store: CheckpointStore, config: 
     return Agreed(
         step=int(told["step"]),
         updates=int(told["updates"]),
+        version=int(told["version"]),
         state_size=int(told["state_size"]),
         device=str(told["device"]),
     )

@@ -36,12 +36,14 @@ class Agreed:
     Args:
         step: Of the joint checkpoint; -1 for a beginning.
         updates: Made by then.
+        version: Of the weights there, about which questions may be asked.
         state_size: Numbers in a recurrent state.
         device: Of the learner.
     """
 
     step: int
     updates: int
+    version: int
     state_size: int
     device: str
 
@@ -57,6 +59,7 @@ def choose_mind(
     remote = RemoteMind(
         client, state_size=agreed.state_size, num_envs=config.actors.num_envs, groups=config.remote.groups
     )
+    remote.refresh({}, version=agreed.version)
     at_learner = f"the learner at {client.where} chooses the actions, on {agreed.device}"
     if config.remote.inference == "learner":
         return remote, at_learner
