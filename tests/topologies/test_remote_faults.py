@@ -32,19 +32,9 @@ def test_a_learner_that_is_killed_at_any_moment_loses_and_repeats_nothing() -> N
 
 
 @pytest.mark.long
-def test_a_coordinator_that_is_killed_at_any_moment_goes_on_from_the_last_joint_checkpoint() -> None:
-    check(remote_cases.killed("coordinator", 2))
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("who", ["learner", "coordinator"])
 def test_twenty_five_deaths_of_a_side_change_nothing(who: str) -> None:
     check(remote_cases.killed(who, 25, seed=1))
-
-
-@pytest.mark.long
-def test_a_learner_that_sleeps_in_the_middle_of_its_work_is_noticed_and_waited_for() -> None:
-    check(remote_cases.asleep(2.5))
 
 
 @pytest.mark.long
@@ -77,16 +67,6 @@ def test_a_tunnel_that_dies_and_comes_back_is_used_again(require_program: Callab
 @pytest.mark.long
 def test_of_two_coordinators_of_a_run_the_newer_one_goes_on_and_the_older_one_is_told() -> None:
     check(remote_cases.two_coordinators())
-
-
-@pytest.mark.long
-def test_a_coordinator_of_another_run_is_told_who_is_served() -> None:
-    check(remote_cases.taken())
-
-
-@pytest.mark.long
-def test_a_coordinator_with_another_token_is_told_and_disturbs_nobody() -> None:
-    check(remote_cases.wrong_token())
 
 
 @pytest.mark.long
