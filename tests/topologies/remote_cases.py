@@ -192,8 +192,7 @@ def tunnel(times: int) -> Found:
             try:
                 begun(both)
                 for _ in range(times):
-                    ssh.kill()
-                    ssh.wait()
+                    hung_up(ssh)
                     before = time.time()
                     found.detected_s.append(both.when("coordinator", "paused:", after=before) - before)
                     time.sleep(max(0.0, before + 1.5 - time.time()))
@@ -202,10 +201,16 @@ def tunnel(times: int) -> Found:
                     found.resumed_s.append(both.when("coordinator", "is back", after=before) - before)
                 return finished(both, found)
             finally:
-                ssh.kill()
-                ssh.wait()
+                hung_up(ssh)
     finally:
         shutil.rmtree(folder)
+
+
+def hung_up(ssh: subprocess.Popen[bytes]) -> None:
+    """End a process whose input we hold."""
+    ssh.kill()
+    with ssh:  # waits, and closes the pipe
+        pass
 
 
 def two_coordinators() -> Found:
