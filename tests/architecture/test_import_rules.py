@@ -21,15 +21,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "experience": set(),
     "weights": set(),
     "models": set(),
-    "games": {"models"},
+    "skills": set(),
+    "games": {"models", "skills"},
     "transport": {"experience", "weights"},
-    "actors": {"games", "experience", "weights"},
+    "actors": {"games", "skills", "experience", "weights"},
     "learners": {"experience", "weights", "models"},
     "cluster": set(),
     "runs": {"weights"},
     "rating": set(),
     "topologies": {
         "games",
+        "skills",
         "models",
         "actors",
         "experience",
@@ -41,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "rating",
     },
     "watch": {"runs", "transport", "rating"},
-    "testing": {"games", "experience", "weights", "transport", "cluster"},
+    "testing": {"games", "models", "skills", "experience", "weights", "transport", "cluster"},
 }
 """Besides itself and the leaves; `files` may use `errors`. `cli` may import everything but `testing`."""
 

@@ -85,7 +85,7 @@ def test_sources_that_do_not_answer_leave_their_facts_open(slurm: LocalSlurm) ->
 
     assert facts.partitions is None
     assert facts.nodes
-    assert any("Unable to contact" in sentence for sentence in facts.unknown)
+    assert any("SLURM's controller does not answer" in sentence for sentence in facts.unknown)
     assert check_and_complete(Resources(partition="not-checked", gpus=0), facts)[0].partition == "not-checked"
 
 

@@ -355,8 +355,8 @@ def rewrite_events(run: RunPaths, change: Callable[[dict[str, Any]], Mapping[str
 def test_the_checker_is_content_with_two_legs_of_which_one_goes_on_where_the_other_saved(
     carried: Callable[..., RunPaths],
 ) -> None:
-    carried(1, "--max-runtime-s", "0.2")
-    run = carried(2, "--max-runtime-s", "0.2")
+    carried(1, "--max-runtime-s", "1.0")
+    run = carried(2, "--max-runtime-s", "1.0")
 
     assert len(attempts_of(run)) == 2
     assert attempts_of(run)[1]["resumed_step"] > 0

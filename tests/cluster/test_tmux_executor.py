@@ -181,6 +181,37 @@ def test_a_jobs_variables_are_the_submitters_and_lie_in_no_file_afterwards(
     until(lambda: tmux("list-sessions", "-F", "#{session_name}") == "before", "only the session from before is left")
 
 
+@pytest.mark.parametrize("runs_already", [False, True])
+def test_what_a_job_is_not_to_have_is_neither_in_its_server_nor_in_its_session(
+    request_for: RequestFor, tmux: Tmux, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs_already: bool
+) -> None:
+    withheld_key = "key-of-this-process"
+    monkeypatch.setenv("WITHHELD_KEY", withheld_key)
+    if runs_already:
+        tmux("new-session", "-d", "-s", "before", "sleep 600")
+    variables = {name: value for name, value in os.environ.items() if name != "WITHHELD_KEY"}
+    executor = TmuxExecutor(tmp_path / "spool", socket_name=SOCKET, environment=variables, kill_wait_s=1.0)
+    job = executor.submit(request_for("talking", TALKING))
+    until(lambda: output(tmp_path, job), "the job runs")
+
+    holders = [path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if holds(path, str(tmp_path))]
+    leaking = [path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if holds(path, withheld_key)]
+    executor.cancel([job])
+    end_of(executor, job)
+
+    assert holders
+    before = tmux("display-message", "-p", "-t", "=before:", "#{pid} #{pane_pid}").split() if runs_already else []
+    assert set(leaking) - {str(os.getpid()), *before} == set()
+
+
+def holds(path: Path, text: str) -> bool:
+    """Whether a process of ours has a text among its variables or words."""
+    try:
+        return text.encode() in path.read_bytes() + (path.parent / "cmdline").read_bytes()
+    except OSError:  # it has ended, or is not ours
+        return False
+
+
 def test_a_server_that_a_job_had_to_start_outlives_that_job(
     executor: TmuxExecutor, request_for: RequestFor, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ def shell_lines() -> Callable[[str], list[str]]:
 @pytest.fixture(scope="session")
 def refusal() -> Callable[[str], str]:
     """Returns why `gamefleet` would refuse a command line, or an empty text; nothing is run."""
-    from gamefleet.cli.main import app
+    from gamefleet.cli.main import DEBUG_FLAG, app
 
     root = typer.main.get_command(app)
 
@@ -54,6 +54,7 @@ def refusal() -> Callable[[str], str]:
         assert words[0] == "gamefleet"
         if words[-1] in ("&", "|"):
             words = words[:-1]
+        words = [word for word in words if word != DEBUG_FLAG]  # may stand anywhere, as `main` has it
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 parse(root, words[1:], "gamefleet", None)

@@ -13,24 +13,35 @@ from gamefleet.cli.coordinate import DEFAULT_NUM_ITERATIONS
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.games import open_game
 from gamefleet.games.hanabi.model_settings import EncoderSettings
+from gamefleet.learners.sequence_settings import SequenceSettings
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
 from gamefleet.topologies.config import RunConfig, ask, make_config
 from gamefleet.topologies.remote_settings import RemoteSettings
+from gamefleet.topologies.sequence_settings import (
+    DataSettings,
+    EvaluationSettings,
+    SequenceNetworkSettings,
+    TrainerSettings,
+)
 
 SECTIONS = {
-    "run": RunSettings,
-    "game": open_game("pokemon_red").config_type,
-    "network": NetworkSettings,
-    "learner": ValueSettings,
-    "curiosity": CuriositySettings,
-    "replay": ReplaySettings,
-    "actors": ActorSettings,
-    "curriculum": CurriculumSettings,
-    "trackers": TrackerSettings,
-    "remote": RemoteSettings,
+    "run": (RunSettings,),
+    "game": (open_game("pokemon_red").config_type,),
+    "network": (NetworkSettings, SequenceNetworkSettings),
+    "learner": (ValueSettings, SequenceSettings),
+    "curiosity": (CuriositySettings,),
+    "replay": (ReplaySettings,),
+    "actors": (ActorSettings,),
+    "curriculum": (CurriculumSettings,),
+    "trackers": (TrackerSettings,),
+    "remote": (RemoteSettings,),
+    "data": (DataSettings,),
+    "trainer": (TrainerSettings,),
+    "evaluation": (EvaluationSettings,),
 }
+"""Of runs that play, and of runs that learn from records."""
 
 SETTING = re.compile(rf"\b({'|'.join(SECTIONS)})\.([a-z_]+(?:\.[a-z_]+)*)")
 
@@ -55,7 +66,7 @@ def test_every_setting_in_a_command_exists(pages: dict[str, str]) -> None:
     }
 
     assert named
-    assert [entry for entry in sorted(named) if not exists(SECTIONS[entry[1]], entry[2])] == []
+    assert [entry for entry in sorted(named) if not any(exists(one, entry[2]) for one in SECTIONS[entry[1]])] == []
 
 
 def test_every_setting_in_running_text_exists(pages: dict[str, str]) -> None:
@@ -66,7 +77,7 @@ def test_every_setting_in_running_text_exists(pages: dict[str, str]) -> None:
         if not text.endswith(".py") and (match := SETTING.fullmatch(text))
     }
 
-    assert [entry for entry in sorted(named) if not exists(SECTIONS[entry[1]], entry[2])] == []
+    assert [entry for entry in sorted(named) if not any(exists(one, entry[2]) for one in SECTIONS[entry[1]])] == []
 
 
 @pytest.mark.parametrize(
@@ -76,7 +87,7 @@ def test_every_setting_in_running_text_exists(pages: dict[str, str]) -> None:
 def test_the_defaults_are_those_of_the_guides(setting: str, default: int) -> None:
     section, name = setting.split(".")
 
-    assert getattr(SECTIONS[section](), name) == default
+    assert getattr(SECTIONS[section][0](), name) == default
 
 
 def test_defaults_in_the_guide_are_the_real_ones(repository: Path) -> None:
@@ -87,7 +98,7 @@ def test_defaults_in_the_guide_are_the_real_ones(repository: Path) -> None:
         return f"{value:,}" if isinstance(value, int) else {None: "none"}.get(value, f"`{value}`")  # type: ignore[arg-type]
 
     found = {f"{section}.{name}": text.split(" sequences")[0] for section, name, text in rows}
-    real = {key: as_written(getattr(SECTIONS[key.split(".")[0]](), key.split(".")[1])) for key in found}
+    real = {key: as_written(getattr(SECTIONS[key.split(".")[0]][0](), key.split(".")[1])) for key in found}
     assert len(found) > 4
     assert found == real
 

@@ -17,11 +17,11 @@ from gamefleet.runs.deadline import Deadline
 from gamefleet.topologies.config import RunConfig, make_config, merge, to_toml
 from gamefleet.topologies.coordinator import coordinate
 from gamefleet.topologies.learner_server import ServeSettings, serve
-from gamefleet.topologies.remote_messages import hash_of
 from gamefleet.topologies.remote_status import StatusLine
 from gamefleet.topologies.training import Outcome, train
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.token import Token, new_token
+from gamefleet.weights.snapshot import checksum
 
 SMALL: dict[str, Any] = {
     "game": {"variant": "mini"},
@@ -104,7 +104,7 @@ def solo(config: RunConfig, start: Any = "first") -> Outcome:
 
 def weights_hash(outcome: Outcome) -> str:
     """Of the weights in a run's newest checkpoint."""
-    return hash_of(open_checkpoint(find_checkpoint(outcome.folder)).part("model"))
+    return checksum(open_checkpoint(find_checkpoint(outcome.folder)).part("model"), {})
 
 
 class Served:

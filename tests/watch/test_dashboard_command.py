@@ -1,5 +1,6 @@
 """The command itself: it says where it serves, serves, and leaves nothing behind."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from tests.watch.run_folders import make_run, wait_until
 
 from gamefleet.cli.dashboard import dashboard
-from gamefleet.errors import GamefleetError
+from gamefleet.errors import ConfigError, GamefleetError
 from gamefleet.transport.rendezvous import rendezvous
 from gamefleet.watch.serving import Serving, names_of, take_place
 
@@ -135,8 +136,15 @@ def test_a_server_in_a_thread_gives_its_port_back() -> None:
     async def nothing(scope: object, receive: object, send: object) -> None:
         return None
 
-    place = take_place("127.0.0.1", 0, usual_port=0)
-    serving = Serving(nothing, place)  # type: ignore[arg-type]
-    serving.start()
-    serving.close()
-    take_place("127.0.0.1", place.port, usual_port=0).socket.close()
+    def is_given_back() -> bool:
+        place = take_place("127.0.0.1", 0, usual_port=0)
+        serving = Serving(nothing, place)  # type: ignore[arg-type]
+        serving.start()
+        serving.close()
+        with contextlib.suppress(ConfigError):
+            take_place("127.0.0.1", place.port, usual_port=0).socket.close()
+            return True
+        return False
+
+    # Another test may take the free port in between, but not each time.
+    assert any(is_given_back() for _ in range(4))

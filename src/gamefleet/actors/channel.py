@@ -1,14 +1,13 @@
 """Messages between a vector and one worker, and how settings travel in them.
 
-Job: frames of one kind byte, a length and a payload over a socket pair; both sides block, nobody spins. Place in the
-data flow: carries commands and restarts; observations go through shared memory instead. Left out: other machines.
+Job: say which messages there are, and put settings, restarts and refusals into them. Place in the data flow: they go
+over an `experience.channel`; observations go through shared memory instead. Left out: how messages travel.
 """
 
 from __future__ import annotations
 
 import select
 import socket
-import struct
 from pathlib import PurePath
 from typing import Any
 
@@ -17,8 +16,6 @@ import msgspec
 from gamefleet import errors
 from gamefleet.actors.steps import Restart
 from gamefleet.errors import GamefleetError, WorkerError
-
-HEADER = struct.Struct("<cQ")
 
 SETUP, ATTACH, STEP, SAVE, QUIT = b"c", b"m", b"s", b"v", b"q"
 """What a vector asks: make games, use this memory, step, save states, exit."""
@@ -43,56 +40,11 @@ class Setup(msgspec.Struct):
     num_envs: int
 
 
-class Channel:
-    """One end of a socket pair.
-
-    Args:
-        end: A connected stream socket; the channel closes it.
-    """
-
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
-
-    def send(self, kind: bytes, payload: bytes = b"") -> None:
-        """Send one message.
-
-        Raises:
-            OSError: The other side is gone or does not read.
-        """
-        self._end.sendall(HEADER.pack(kind, len(payload)) + payload)
-
-    def receive(self) -> tuple[bytes, bytes]:
-        """Wait for one message.
-
-        Raises:
-            TimeoutError: Nothing came for the time set.
-            ConnectionError: The other side is gone.
-        """
-        kind, length = HEADER.unpack(self._read(HEADER.size))
-        return kind, self._read(length) if length else b""
-
-    def set_timeout(self, seconds: float) -> None:
-        """How long `send` and `receive` wait from now on."""
-        self._end.settimeout(seconds)
-
-    def wait_for_end(self) -> None:
-        """Block until the other side is gone, without reading."""
-        poll = select.poll()
-        poll.register(self._end, 0)
-        poll.poll()
-
-    def close(self) -> None:
-        """Hang up."""
-        self._end.close()
-
-    def _read(self, count: int) -> bytes:
-        data = self._end.recv(count)
-        while len(data) < count:
-            more = self._end.recv(count - len(data))
-            if not more:
-                raise ConnectionError("the other side is gone")
-            data += more
-        return data
+def wait_for_end(end: socket.socket) -> None:
+    """Block until the other side of a socket pair is gone, without reading."""
+    poll = select.poll()
+    poll.register(end, 0)
+    poll.poll()
 
 
 def config_as_json(config: Any) -> dict[str, Any]:

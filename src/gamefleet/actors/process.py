@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,16 +16,13 @@ from typing import IO
 
 import msgspec
 
-from gamefleet.actors.channel import ATTACH, QUIT, REFUSED, SETUP, Channel, Setup, decode_refusal
+from gamefleet.actors.channel import ATTACH, QUIT, REFUSED, SETUP, Setup, decode_refusal
 from gamefleet.errors import WorkerError
+from gamefleet.experience.child import EXIT_TIMEOUT_S, log_tail, start_child
 from gamefleet.games.base import GameSpec
 
-START_TIMEOUT_S = 180.0
-"""Importing an emulator from a cold network disk takes this long at worst."""
-
-EXIT_TIMEOUT_S = 5.0
+WORKER = "gamefleet.actors.worker"
 DUMP_WAIT_S = 0.3
-LOG_TAIL_BYTES = 2_000
 
 
 class WorkerGoneError(Exception):
@@ -58,22 +53,9 @@ class WorkerProcess:
         self.setup = setup
         self._timeout_s = timeout_s
         self._log: IO[bytes] = _open_log(number, log_folder)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            descriptors = (theirs.fileno(), memory)
-            command = [sys.executable, "-P", "-m", "gamefleet.actors.worker", *map(str, descriptors)]
-            # A session of its own keeps Ctrl-C of the terminal away from it.
-            self._process = subprocess.Popen(
-                command,
-                pass_fds=descriptors,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                start_new_session=True,
-            )
-        self._channel = Channel(ours)
-        self._channel.set_timeout(START_TIMEOUT_S)
+        # They sleep while they wait: going round in circles instead, they would take the cores from each other.
+        waiting = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
+        self._process, self._channel = start_child(WORKER, memory, self._log, variables=waiting)
 
     @property
     def pid(self) -> int:
@@ -143,9 +125,7 @@ class WorkerProcess:
 
     def log_tail(self) -> str:
         """The end of its log."""
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - LOG_TAIL_BYTES))
-        return self._log.read().decode(errors="replace").strip()
+        return log_tail(self._log)
 
     def close_log(self) -> None:
         """Let go of the log."""
@@ -175,15 +155,6 @@ def start_failed(worker: WorkerProcess, gone: WorkerGoneError) -> WorkerError:
         where=worker.setup.module,
         remedy="Play in one process to see more: --set actors.num_workers=0.",
     )
-
-
-def _environment() -> dict[str, str]:
-    # Workers find what this process finds. One thread each: they share the CPUs, and there is one worker per CPU.
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    # They sleep while they wait: going round in circles instead, they would take the cores from each other.
-    waiting = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
-    alone = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": waiting}
-    return {**os.environ, "PYTHONPATH": path, **alone}
 
 
 def _open_log(number: int, folder: Path | None) -> IO[bytes]:

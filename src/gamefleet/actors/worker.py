@@ -31,15 +31,16 @@ from gamefleet.actors.channel import (
     SPEC,
     STATES,
     STEP,
-    Channel,
     Setup,
     config_from_json,
     decode_restarts,
     encode_refusal,
+    wait_for_end,
 )
 from gamefleet.actors.seats import Games, Table, make_games
 from gamefleet.actors.steps import over
 from gamefleet.errors import GamefleetError
+from gamefleet.experience.channel import Channel
 from gamefleet.games.base import GamePackage, GameSpec
 
 
@@ -91,9 +92,9 @@ class Worker:
         self._table = self._games.seated(arrays, self._first_env)
 
 
-def exit_with_parent(channel: Channel) -> None:
+def exit_with_parent(end: socket.socket) -> None:
     """End this process as soon as the vector's process is gone, even in the middle of a step."""
-    channel.wait_for_end()
+    wait_for_end(end)
     os._exit(0)
 
 
@@ -109,8 +110,9 @@ def main(arguments: Sequence[str]) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
-    channel = Channel(socket.socket(fileno=int(arguments[0])))
-    threading.Thread(target=exit_with_parent, args=(channel,), daemon=True).start()
+    end = socket.socket(fileno=int(arguments[0]))
+    threading.Thread(target=exit_with_parent, args=(end,), daemon=True).start()
+    channel = Channel(end)
     worker = Worker(channel, int(arguments[1]))
     try:
         while worker.obey():

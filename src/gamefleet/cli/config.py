@@ -27,8 +27,11 @@ def show(
 ) -> None:
     """Print all settings, defaults included, as TOML that `--config` takes."""
     from gamefleet.topologies.config import make_config, to_toml
+    from gamefleet.topologies.sequence_config import make_sequence_config
 
-    resolved = make_config(find_game(game), ask_for(config, assignments)).resolved()
+    package = find_game(game)
+    make = make_config if package.recorded is None else make_sequence_config
+    resolved = make(package, ask_for(config, assignments)).resolved()
     print(json.dumps(resolved, indent=2) if as_json else to_toml(resolved).rstrip())
 
 
@@ -36,9 +39,12 @@ def show(
 def schema(game: OptionalGame = None) -> None:
     """Print the JSON schema of all settings, for editors that complete and check TOML, YAML or JSON."""
     from gamefleet.topologies.config import section_types
+    from gamefleet.topologies.sequence_config import sequence_section_types
     from gamefleet.topologies.settings_text import make_schema
 
-    print(json.dumps(make_schema(section_types(find_game(game))), indent=2))
+    package = find_game(game)
+    types = section_types(package) if package.recorded is None else sequence_section_types(package)
+    print(json.dumps(make_schema(types), indent=2))
 
 
 def find_game(name: str | None) -> GamePackage:

@@ -68,9 +68,11 @@ class DoctorChecks:
 def meanings() -> Mapping[str, tuple[str, str]]:
     """Metric -> unit and meaning."""
     from gamefleet.learners.metric_names import METRICS as LEARNER
+    from gamefleet.learners.sequence_metrics import METRICS as SEQUENCE
     from gamefleet.topologies.report import METRICS
+    from gamefleet.topologies.sequence_speed import METRICS as TRAINER
 
-    return {**LEARNER, **METRICS}
+    return {**LEARNER, **METRICS, **SEQUENCE, **TRAINER}
 
 
 def panels(game: str) -> Sequence[Panel]:
@@ -90,9 +92,9 @@ def config_of(package: Any, folder: Path) -> Any:
     """A run's settings of its game."""
     from gamefleet.runs.folder import read_resolved
     from gamefleet.runs.paths import RunPaths
-    from gamefleet.topologies.config import make_config
+    from gamefleet.topologies.sequence_config import any_config
 
-    return make_config(package, read_resolved(RunPaths(folder))).game
+    return any_config(package, read_resolved(RunPaths(folder))).game
 
 
 def num_milestones(game: str, folder: Path) -> int:

@@ -21,7 +21,7 @@ import typer
 
 from gamefleet.cli.doctor_learner import NO_LEARNER, Learner, learner_checks_for
 from gamefleet.cli.learner import DEFAULT_PORT as DEFAULT_LEARNER_PORT
-from gamefleet.cli.options import RunsFolderOption
+from gamefleet.cli.options import ProfileOption, RunsFolderOption
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenVariableOption
 from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME
@@ -42,7 +42,11 @@ GAME_HELP = (
     f"Open this game, play it, train it for a moment; {DEFAULT_GAME} by default. Of --config: by default the learner's."
 )
 
-EXTRAS: Mapping[str, Sequence[str]] = {"pokemon_red": ("torch", "red")}
+EXTRAS: Mapping[str, Sequence[str]] = {
+    "pokemon_red": ("torch", "red"),
+    "showdown": ("torch", "showdown"),
+    "craftax": ("jax", "craftax"),
+}
 """What must be installed to train an agent of each game."""
 
 
@@ -50,9 +54,6 @@ HostOption = Annotated[
     str | None, typer.Option(metavar="USER@HOST", help="Check SSH and rsync to this host, and SLURM there.")
 ]
 PartitionOption = Annotated[str, typer.Option(help="Check this SLURM partition and try a job on it.")]
-ProfileOption = Annotated[
-    Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
-]
 SharedOption = Annotated[
     # Not readable by this user: that is for a check to say, with what mends it.
     Path | None, typer.Option(readable=False, help="Folder that machines share; by default the runs folder.")
@@ -63,9 +64,7 @@ LearnerPortOption = Annotated[int, typer.Option(help="Of the learner.")]
 CompareOption = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Compare these settings with the learner's.")
 ]
-OnlyOption = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; may be repeated.")
-]
+OnlyOption = Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this check or group; repeatable.")]
 
 
 def doctor(
@@ -191,9 +190,11 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
     from gamefleet.cluster.check_stream import stream_checks
     from gamefleet.cluster.check_sync import sync_checks
     from gamefleet.topologies.machine_check import laptop_checks
+    from gamefleet.topologies.recorded_check import checks_from_records
     from gamefleet.topologies.run_check import checks_of_run
     from gamefleet.topologies.self_check import self_checks
     from gamefleet.topologies.shared_check import fleet_checks
+    from gamefleet.topologies.skills_check import skills_checks
     from gamefleet.topologies.stream_check import checks_of_streaming
 
     return [
@@ -204,6 +205,8 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
         *scheduler_checks(asked, programs, has_slurm=has_slurm),
         *self_checks(asked.game, asked.runs_folder, programs, gpu_memory_bytes=asked.gpu_memory_bytes),
         *checks_of_run(asked.run, asked.runs_folder, asked.game),
+        *checks_from_records(asked.game, asked.runs_folder, programs),
+        *skills_checks(asked.game, asked.environment, programs),
         *fleet_checks(asked.fleet_folder),
         *sync_checks(asked.environment, programs, folder=asked.fleet_folder),
         *laptop_checks(asked.game, asked.environment),

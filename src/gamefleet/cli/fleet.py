@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gamefleet.cli.options import ConfigOption, RunsFolderOption, SetOption, ask_for
+from gamefleet.cli.options import ConfigOption, ProfileOption, RunsFolderOption, SetOption, ask_for
 from gamefleet.errors import ConfigError, RunFolderError
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ app = typer.Typer(help="Carry runs past a time limit by chains of jobs.", no_arg
 
 RunOption = Annotated[str | None, typer.Option("--run", help="Name of the fleet.")]
 ExecutorOption = Annotated[str, typer.Option("--executor", help="slurm, local (processes of this machine) or tmux.")]
-ProfileOption = Annotated[
-    Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
-]
 StartFolderOption = Annotated[
     Path | None, typer.Option("--runs-folder", help="The folder that holds the run folders; default: runs.")
 ]

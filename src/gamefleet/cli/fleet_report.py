@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gamefleet.cluster.fleet import ChainFacts, Fleet
     from gamefleet.cluster.jobs import Job
 
+NO_LIMIT = 1000
+"""Jobs at once: so many mean that whoever asked for them sets no limit."""
+
 
 def report(fleet: Fleet) -> dict[str, Any]:
     """Everything about a fleet as JSON values; what could be moved on has been."""
@@ -78,7 +81,9 @@ def state_of(view: ChainView, jobs: list[Job], standing: Standing) -> str:
 
 def report_lines(found: Mapping[str, Any]) -> Iterator[str]:
     """For people."""
-    yield f"{found['fleet']} ({found['executor']}, at most {found['max_jobs']} jobs at once) in {found['folder']}"
+    # A launch sets no limit of its own, and a limit that nobody can reach is no news.
+    limit = f", at most {found['max_jobs']} jobs at once" if found["max_jobs"] < NO_LIMIT else ""
+    yield f"{found['fleet']} ({found['executor']}{limit}) in {found['folder']}"
     if found["scheduler"] != "answers":
         yield f"  the scheduler does not answer, so nothing was concluded or changed: {found['scheduler']}"
     for chain in found["chains"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from gamefleet.cli import (
     actors,
     autotune,
     bench,
+    check,
     config,
     coordinate,
     dashboard,
@@ -26,15 +28,19 @@ from gamefleet.cli import (
     evaluate,
     export,
     fleet,
+    ladder,
+    launch,
     learner,
     members,
     monitor,
     play,
+    replays,
     report,
     rollout,
     run,
     runs,
     service,
+    skills,
     status,
     sync,
     token,
@@ -69,17 +75,22 @@ app.command("members")(members.members)
 app.command("bench")(bench.bench)
 app.command("view")(view.view)
 app.command("dashboard")(dashboard.dashboard)
+app.command("check")(check.check)
+app.command("launch")(launch.launch)
 app.command("status")(status.status)
 app.command("export")(export.export)
 app.command("report")(report.report)
 app.command("members")(members.members)
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(replays.app, name="replays")
 app.add_typer(fleet.app, name="fleet")
+app.add_typer(ladder.app, name="ladder")
 app.add_typer(sync.app, name="sync")
 app.add_typer(token.app, name="token")
 app.add_typer(learner.app, name="learner")
 app.add_typer(service.app, name="service")
+app.add_typer(skills.app, name="skills")
 
 
 def show_version(wanted: bool) -> None:
@@ -106,7 +117,9 @@ def main() -> None:
     settle_threads(os.environ)
     arguments = [argument for argument in sys.argv[1:] if argument != DEBUG_FLAG]
     debug = len(arguments) < len(sys.argv) - 1
-    sys.exit(run_and_explain(lambda: app(args=arguments, prog_name="gamefleet", standalone_mode=False), debug=debug))
+    # Commands that start this program elsewhere pass the flag on.
+    run = partial(app, args=arguments, prog_name="gamefleet", standalone_mode=False, obj=debug)
+    sys.exit(run_and_explain(run, debug=debug))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,10 @@ SetOption = Annotated[
 ]
 RunsFolderOption = Annotated[Path, typer.Option("--runs-folder", help="The folder that holds the run folders.")]
 
+ProfileOption = Annotated[
+    Path | None, typer.Option("--profile", metavar="FILE", help="Limits of the cluster; `gamefleet fleet profile`.")
+]
+
 
 def ask_for(
     config: Path | None,

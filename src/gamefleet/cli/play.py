@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gamefleet.cli.play_hanabi import Table
     from gamefleet.topologies.evaluation import Player
 
-PLAYED = ("hanabi",)
+PLAYED = ("hanabi", "showdown")
 """Games that a person can play with an agent here."""
 
 MOST_SEEDS = 1_000_000
@@ -36,17 +36,46 @@ QUIT = ("q", "quit", "exit")
 
 
 def play(
-    game: Annotated[str, typer.Argument(metavar="GAME", help="hanabi.")],
+    game: Annotated[str, typer.Argument(metavar="GAME", help="hanabi or showdown.")],
     partner: Annotated[
-        str, typer.Option("--with", metavar="CHECKPOINT", help="A run, a checkpoint folder, scripted or random.")
-    ],
-    seat: Annotated[int, typer.Option(help="Yours, from 1; player 1 begins.")] = 1,
-    seed: Annotated[int | None, typer.Option(help="Of the deck; another one each time if left out.")] = None,
-    players: Annotated[int, typer.Option(help="Of the game; by default as many as the agent has learned with.")] = 0,
+        str,
+        typer.Option("--with", metavar="CHECKPOINT", help="hanabi: a run, a checkpoint folder, scripted or random."),
+    ] = "",
+    against: Annotated[
+        str,
+        typer.Option(metavar="CHECKPOINT", help="showdown: a run, a checkpoint folder or a scripted player's name."),
+    ] = "",
+    seat: Annotated[int, typer.Option(help="hanabi: yours, from 1; player 1 begins.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the deck or the teams; another one each time if left out.")
+    ] = None,
+    players: Annotated[
+        int, typer.Option(help="hanabi: of the game; by default as many as the agent has learned with.")
+    ] = 0,
+    battle_format: Annotated[str, typer.Option("--format", help="showdown: of the battle.")] = "gen1randombattle",
+    browser: Annotated[
+        bool, typer.Option("--browser", help="showdown: start a server here and play in a browser.")
+    ] = False,
+    port: Annotated[int, typer.Option(help="showdown: of that server, on 127.0.0.1 only.")] = 8000,
 ) -> None:
-    """Play one game together; every other seat is the agent's. Type q to end it."""
+    """Play one game with an agent (hanabi) or against one (showdown). Type q to end it."""
     if game not in PLAYED:
         raise ConfigError("This game has no table to sit at here", value=game, remedy=nearest(game, PLAYED))
+    if game == "showdown":
+        from gamefleet.cli.play_showdown import BattleRequest, play_battle
+
+        if not against:
+            raise ConfigError("Nobody to play against is named", where="--against", remedy="For example max-damage.")
+        asked = BattleRequest(against=against, format=battle_format, seed=seed, port=port)
+        play_battle(asked, in_browser=browser)
+        return
+    if not partner:
+        raise ConfigError("Nobody to play with is named", where="--with", remedy="For example scripted.")
+    play_cards(partner, game, seat, seed, players)
+
+
+def play_cards(partner: str, game: str, seat: int, seed: int | None, players: int) -> None:
+    """One game of Hanabi."""
     found = player_for(partner, game, players)
     count = found.config.game.num_players
     if not 1 <= seat <= count:

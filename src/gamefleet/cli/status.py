@@ -164,7 +164,7 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
     now = shown(answer)
     total = f" of {now['total_steps']:,}" if now["total_steps"] else ""
     share = f" ({100 * now['step'] / now['total_steps']:.1f} %)" if now["total_steps"] else ""
-    speed = f", {now['steps_per_s']:,.0f} steps/s" if now["state"] == "training" else ""
+    speed = pace(now) if now["state"] == "training" else ""
     parts: list[RenderableType] = [
         Text.assemble((shown(view.paths.name), "bold"), f"  {shown(view.facts.game)}"),
         Text(now["sentence"], style="bold"),
@@ -178,6 +178,13 @@ def one_run(answers: Answers, view: RunView) -> RenderableType:
         newest = ", ".join(f"{one['name']} ({one['step']:,})" for one in reached[-SHOWN_MILESTONES:])
         parts.append(Text(f"{len(reached)} milestone{'' if len(reached) == 1 else 's'}, the last: {newest}"))
     return Group(*parts)
+
+
+def pace(now: Json) -> str:
+    """How fast it is: in steps, or in the decisions that a run learns from where it has records."""
+    if now["is_recorded"]:
+        return f", {now['steps_per_s']:,.3g} steps/s, {now['values']['speed/decisions_per_s']:,.0f} decisions/s"
+    return f", {now['steps_per_s']:,.0f} steps/s"
 
 
 def alarm_line(alarm: Json) -> RenderableType:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from gamefleet.cli import train_options as recorded
 from gamefleet.cli.options import ConfigOption, GameArgument, SetOption, ask_for
 from gamefleet.errors import ConfigError
 
@@ -22,17 +23,25 @@ if TYPE_CHECKING:
     from gamefleet.runs.deadline import Deadline
     from gamefleet.runs.folder import Start
     from gamefleet.topologies.config import Asked, RunConfig
+    from gamefleet.topologies.sequence_config import SequenceConfig
     from gamefleet.topologies.training import Outcome
+
+    MakeConfig = Callable[[GamePackage, Any], RunConfig | SequenceConfig]
+
+Config = TypeVar("Config", "RunConfig", "SequenceConfig")
 
 JOB_VARIABLE = "SLURM_JOB_ID"
 
 
 def train(
+    context: typer.Context,
     game: GameArgument,
     config: ConfigOption = None,
     assignments: SetOption = None,
     run: Annotated[str | None, typer.Option(help="Name of the run and of its folder; invented when left out.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run exactly where it was saved.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run exactly where it was saved; from records the newest one.")
+    ] = False,
     auto_resume: Annotated[
         bool, typer.Option("--auto-resume", help="Start the run, or continue it where it was saved if it exists.")
     ] = False,
@@ -43,11 +52,40 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     max_runtime_seconds: Annotated[float | None, typer.Option(help="Save and stop after so many seconds.")] = None,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Write a video when all steps are done.")] = True,
+    size: recorded.SizeOption = None,
+    max_steps: recorded.StepsOption = None,
+    learning_rate: recorded.RateOption = None,
+    batch_size_per_gpu: recorded.BatchOption = None,
+    time_limit_hours: recorded.HoursOption = None,
+    checkpoint_minutes: recorded.CheckpointOption = None,
+    eval_every: recorded.EvalOption = None,
+    data_dir: recorded.DataOption = None,
+    max_samples: recorded.SamplesOption = None,
+    min_elo: recorded.EloOption = None,
+    nodes: recorded.NodesOption = None,
+    gpus_per_node: recorded.GpusOption = None,
+    memory: recorded.MemoryOption = None,
+    partition: recorded.PartitionOption = None,
+    account: recorded.AccountOption = None,
+    mock_data: recorded.MockOption = False,
+    test_mode: recorded.TestOption = False,
+    dry_run: recorded.DryRunOption = False,
 ) -> None:
     """Train an agent; it can be stopped at any time (Ctrl-C, SIGTERM, SIGUSR1) and resumed exactly."""
+    given = recorded.flags_among(locals())
     from gamefleet.games import open_game
 
     package = open_game(game)
+    if package.recorded is not None:
+        from gamefleet.cli.train_decision import Wish
+        from gamefleet.cli.train_recorded import train_from_records
+
+        recorded.refuse(package.name, "is learned from records", {"--num-envs": num_envs, "--total-steps": total_steps})
+        wish = Wish(config=config, assignments=tuple(assignments or ()), run=run, seed=seed, device=device, flags=given)
+        wish = wish.with_runtime(max_runtime_seconds).with_start(resume=resume, auto_resume=auto_resume, fresh=fresh)
+        train_from_records(package, wish, context)
+        return
+    recorded.refuse(package.name, "is learned by playing", given.named())
     flags = {
         "run.name": run,
         "run.seed": seed,
@@ -56,8 +94,7 @@ def train(
         "run.max_runtime_s": max_runtime_seconds,
         "actors.num_envs": num_envs,
     }
-    if resume + auto_resume + fresh > 1:
-        raise ConfigError("--resume, --auto-resume and --fresh exclude each other", remedy="Leave all but one out.")
+    one_start_only(resume, auto_resume, fresh)
     asked = ask_for(config, assignments, flags)
     is_resumed = resume or (auto_resume and run_exists(package, asked))
     asked, settings = settings_for(package, asked, is_resumed=is_resumed)
@@ -66,6 +103,16 @@ def train(
         return
     start: Start = "resume" if is_resumed else "fresh" if fresh else "first"
     conclude(train_run(package, settings, asked, start), game, video=video)
+
+
+def one_start_only(resume: bool, auto_resume: bool, fresh: bool) -> None:
+    """Refuse contradictions.
+
+    Raises:
+        ConfigError: More than one of them is set.
+    """
+    if resume + auto_resume + fresh > 1:
+        raise ConfigError("--resume, --auto-resume and --fresh exclude each other", remedy="Leave all but one out.")
 
 
 def conclude(outcome: Outcome, game: str, *, video: bool) -> None:
@@ -77,8 +124,13 @@ def conclude(outcome: Outcome, game: str, *, video: bool) -> None:
         print(f"Continue with: gamefleet train {game} --run {outcome.folder.name} --resume")
 
 
-def run_exists(package: GamePackage, asked: Asked) -> bool:
+def run_exists(package: GamePackage, asked: Asked, *, make: MakeConfig | None = None) -> bool:
     """Whether there is a run of the name that is asked for.
+
+    Args:
+        package: The game.
+        asked: Settings.
+        make: Makes a configuration of them; `make_config` when None.
 
     Raises:
         ConfigError: No name is asked for; a job script would start another run each time.
@@ -87,13 +139,13 @@ def run_exists(package: GamePackage, asked: Asked) -> bool:
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.config import make_config
 
-    settings = make_config(package, asked).run
+    settings = (make or make_config)(package, asked).run
     if not settings.name:
         raise ConfigError("Which run shall be started or resumed?", remedy="Name it with --run.")
     return is_run(RunPaths(Path(settings.runs_folder) / settings.name))
 
 
-def finished_already(settings: RunConfig) -> str:
+def finished_already(settings: RunConfig | SequenceConfig) -> str:
     """What to say of a run that has made all its steps; empty when there is something to do."""
     from gamefleet.runs.folder import read_state
     from gamefleet.runs.paths import RunPaths
@@ -107,7 +159,22 @@ def finished_already(settings: RunConfig) -> str:
 
 
 def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tuple[Asked, RunConfig]:
+    """The settings of a run that plays; see `layered_settings`."""
+    from gamefleet.topologies.config import make_config
+
+    return layered_settings(package, asked, is_resumed=is_resumed, make=make_config)
+
+
+def layered_settings(
+    package: GamePackage, asked: Asked, *, is_resumed: bool, make: Callable[[GamePackage, Any], Config]
+) -> tuple[Asked, Config]:
     """The settings of the run: a resumed one keeps its own, with what is asked for now on top.
+
+    Args:
+        package: The game.
+        asked: Settings.
+        is_resumed: Whether the run goes on.
+        make: Makes a configuration of them.
 
     Raises:
         ConfigError: A run to resume has no name.
@@ -116,13 +183,13 @@ def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tup
     from gamefleet.identity import fresh_run_name
     from gamefleet.runs.folder import read_resolved
     from gamefleet.runs.paths import RunPaths
-    from gamefleet.topologies.config import Asked, make_config, merge
+    from gamefleet.topologies.config import Asked, merge
 
-    settings = make_config(package, asked)
+    settings = make(package, asked)
     if not is_resumed:
         name: dict[str, Any] = {"run": {"name": settings.run.name or fresh_run_name(package.name)}}
         merge(asked.settings, name)
-        return asked, make_config(package, asked)
+        return asked, make(package, asked)
     if not settings.run.name:
         raise ConfigError("Which run shall be resumed?", remedy="Name it with --run (`gamefleet runs list`).")
     before = read_resolved(RunPaths(Path(settings.run.runs_folder) / settings.run.name))
@@ -135,7 +202,7 @@ def settings_for(package: GamePackage, asked: Asked, *, is_resumed: bool) -> tup
     # A limit of the last attempt is not one of this attempt.
     before["run"]["max_runtime_s"] = None
     merge(before, asked.settings)
-    return Asked(settings=before), make_config(package, before)
+    return Asked(settings=before), make(package, before)
 
 
 def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: Start) -> Outcome:
@@ -166,7 +233,7 @@ def train_run(package: GamePackage, settings: RunConfig, asked: Asked, start: St
         )
 
 
-def deadline_of(settings: RunConfig, environment: Mapping[str, str]) -> Deadline:
+def deadline_of(settings: RunConfig | SequenceConfig, environment: Mapping[str, str]) -> Deadline:
     """When this attempt must stop: by the settings, and by the end of the SLURM job around it."""
     from gamefleet.runs.deadline import Deadline, job_end, runtime_limit
 

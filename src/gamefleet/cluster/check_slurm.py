@@ -35,6 +35,9 @@ UNUSABLE = ("down", "drain", "fail", "maint", "unknown", "reboot", "power", "inv
 
 LESS = "Ask for less: `gamefleet fleet profile > cluster.toml` makes a profile to edit."
 LESS_TIME = f"Set time_limit lower. {LESS}"
+START = re.compile(r"to start at (\S+) using (\d+) processors")
+"""What `sbatch --test-only` says of a job that it would take."""
+
 HELD = ("JobHeldUser", "JobHeldAdmin")
 
 
@@ -236,7 +239,7 @@ def check_trial(runner: Runner, wanted: Resources) -> Result:
     size = [f"--time={-(-wanted.time_limit_s // 60)}", f"--cpus-per-task={wanted.cpus}"]
     command = ["sbatch", "--test-only", *options, *size, *wanted.options, "--wrap=true"]
     answer = runner(command, ANSWER_TIMEOUT_S)
-    start = re.search(r"to start at (\S+) using (\d+) processors", answer.err + answer.out)
+    start = START.search(answer.err + answer.out)
     if answer.status or start is None:
         return refusal("sbatch --test-only", answer)
     return ok(f"a job of {wanted.time_limit_s / 3600:g} h would be taken, and start at {start.group(1)} or earlier")

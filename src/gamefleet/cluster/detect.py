@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gamefleet.cluster.commands import CommandRunner, Runner
@@ -39,6 +39,7 @@ from gamefleet.cluster.slurm_site import (
     parse_partitions,
     parse_qos,
 )
+from gamefleet.cluster.slurm_words import explain_silence
 from gamefleet.errors import ConfigError, MissingDependencyError, SchedulerSilentError, nearest
 
 
@@ -51,20 +52,35 @@ class Questions:
 
     def __init__(self, run: Runner) -> None:
         self._run = run
-        self.unknown: list[str] = []
+        self._unknown: dict[str, list[str]] = {}
 
     def ask(self, subject: str, *words: str) -> str | None:
-        """The text of an answer; None when there was none, with a sentence in `unknown`."""
+        """The text of an answer; None when there was none, which `unknown` tells."""
         try:
             done = self._run(words)
         except (SchedulerSilentError, MissingDependencyError) as error:
-            self.unknown.append(f"{subject} cannot be learned here and are not checked: {error.what}")
+            self._note(subject, error.what)
             return None
         if done.status:
-            said = next(iter(done.err.strip().splitlines()), words[0])[:100]
-            self.unknown.append(f"{subject} cannot be learned here and are not checked: {said}")
+            self._note(subject, next(iter(done.err.strip().splitlines()), words[0])[:100])
             return None
         return done.out
+
+    @property
+    def unknown(self) -> list[str]:
+        """A sentence for each reason why something was not answered."""
+        return [
+            f"{listed(subjects)} cannot be learned here and are not checked: {reason}"
+            for reason, subjects in self._unknown.items()
+        ]
+
+    def _note(self, subject: str, said: str) -> None:
+        self._unknown.setdefault(explain_silence(said), []).append(subject)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as people list them."""
+    return " and ".join([*[", ".join(words[:-1])][: len(words) - 1], words[-1]])
 
 
 def detect(environment: Mapping[str, str], run: Runner | None = None, *, user: str = "") -> SiteFacts:

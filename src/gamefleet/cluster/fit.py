@@ -41,8 +41,13 @@ def limits_of(resources: Resources, facts: SiteFacts) -> Iterator[tuple[str, Lim
 
 
 def per_job(resources: Resources) -> dict[str, int]:
-    """What one job takes, in SLURM's words for trackable resources."""
-    asked = {"cpu": resources.cpus, "gres/gpu": resources.gpus, "node": 1}
+    """What one job takes on all of its nodes together."""
+    return {name: count * resources.nodes for name, count in per_node(resources).items()}
+
+
+def per_node(resources: Resources) -> dict[str, int]:
+    """What one job takes of a node, in SLURM's words for trackable resources."""
+    asked = {"cpu": resources.cpus * resources.tasks_per_node, "gres/gpu": resources.gpus, "node": 1}
     for entry in resources.gres:
         asked.update({f"gres/{name}": count for name, count in parse_gres(entry).items()})
     memory = parse_size(resources.memory, unit="M")
@@ -85,15 +90,23 @@ def nodes_of(resources: Resources, facts: SiteFacts) -> list[NodeKind]:
 
 
 def check_nodes(resources: Resources, facts: SiteFacts) -> None:
-    """Refuse a job that no node can hold.
+    """Refuse a job that no node can hold, or that needs more such nodes than there are.
 
     Raises:
         ConfigError: See above.
     """
     nodes = nodes_of(resources, facts)
-    asked = {name.removeprefix("gres/"): count for name, count in per_job(resources).items() if count}
-    if not nodes or any(all(count <= has(node, name) for name, count in asked.items()) for node in nodes):
+    asked = {name.removeprefix("gres/"): count for name, count in per_node(resources).items() if count}
+    fitting = sum(node.count for node in nodes if all(count <= has(node, name) for name, count in asked.items()))
+    if not nodes or fitting >= resources.nodes:
         return
+    if fitting:
+        raise ConfigError(
+            f"Partition {resources.partition or '(default)'} has only {fitting} node(s) with {described(asked)}",
+            value=resources.nodes,
+            where="number of nodes",
+            remedy="Ask for fewer nodes, or for less of each.",
+        )
     elsewhere = sorted({node.partition for node in facts.nodes or () if node.gres.get("gpu")} - {resources.partition})
     hint = ""
     if resources.gpus and not any(node.gres.get("gpu") for node in nodes):

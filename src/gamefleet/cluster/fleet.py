@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from gamefleet.cluster.budget import Budget, next_limit_s, with_limit
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Executor, JobRequest, Resources
 from gamefleet.cluster.records import Records
@@ -59,6 +60,9 @@ class FleetFacts:
         leg_command: What a job runs; folder, member and submission are appended.
         work_folder: Where jobs start, absolute.
         notify: Shell command that is run when a chain finishes, stops or fails; empty for none.
+        budget_s: Time that a chain's legs may take together, seconds; 0 for no limit.
+        budget_from: What a chain's legs did before this moment does not count, seconds since 1970.
+        shows_output: Each job's whole output is one file, with a link to it where the fleet was started.
         created_at: Seconds since 1970.
         format_version: Of this file.
     """
@@ -74,6 +78,9 @@ class FleetFacts:
     created_at: float
     setup: tuple[str, ...] = ()
     notify: str = ""
+    budget_s: float = 0.0
+    budget_from: float = 0.0
+    shows_output: bool = False
     format_version: int = FORMAT_VERSION
 
     def chain(self, member: str) -> ChainFacts:
@@ -141,16 +148,23 @@ class Fleet:
     def request(self, member: str, submission: int, after: str) -> JobRequest:
         """The job that carries a chain's next leg."""
         facts = self.facts
+        limit_s = next_limit_s(self.paths.chain(member), self.budget, facts.resources.time_limit_s, now=self.clock())
         return JobRequest(
             name=f"{facts.job_name(member)}.{submission}",
             command=(*facts.leg_command, str(self.paths.root), member, str(submission)),
-            resources=facts.resources,
+            resources=with_limit(facts.resources, limit_s),
             work_folder=Path(facts.work_folder),
             log_folder=self.paths.logs,
             setup=facts.setup,
             after=after,
             comment=f"gamefleet {facts.name} {member} job {submission}",
+            has_one_output=facts.shows_output,
         )
+
+    @property
+    def budget(self) -> Budget:
+        """How long each chain's legs may take together."""
+        return Budget(total_s=self.facts.budget_s, since=self.facts.budget_from)
 
 
 def write_facts(paths: FleetPaths, facts: FleetFacts) -> FleetFacts:

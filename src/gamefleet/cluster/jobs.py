@@ -30,12 +30,15 @@ class Resources:
         account: Empty takes the user's default.
         qos: Empty takes the default.
         time_limit_s: Wall time, in seconds; SLURM counts whole minutes.
-        cpus: Per job.
-        gpus: Per job; 0 for none.
-        gres: Further generic resources as SLURM writes them, for example `gpumem:20G`.
-        memory: As SLURM writes it, for example `16G`; empty takes the default.
+        cpus: Per task.
+        gpus: Per node; 0 for none.
+        gres: Further generic resources per node as SLURM writes them, for example `gpumem:20G`.
+        memory: Per node as SLURM writes it, for example `16G`; empty takes the default.
         signal_s: Seconds before the limit at which the job gets SIGUSR1.
         options: Further options of `sbatch`, for example `--exclude=n3`.
+        nodes: How many machines work together; the job's command starts on the first.
+        tasks_per_node: Processes per node that the command may start with `srun`.
+        exclusive: Whether no other job may run on these nodes.
     """
 
     partition: str = ""
@@ -48,6 +51,14 @@ class Resources:
     memory: str = ""
     signal_s: int = 180
     options: tuple[str, ...] = ()
+    nodes: int = 1
+    tasks_per_node: int = 1
+    exclusive: bool = False
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether a job is more than one process of one machine."""
+        return self.nodes > 1 or self.tasks_per_node > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +72,7 @@ class JobRequest:
         resources: What it may use.
         work_folder: Where the command starts.
         log_folder: Output goes to `slurm-JOBID.out` and `slurm-JOBID.err` below, appended to.
+        has_one_output: Errors go to `slurm-JOBID.out`, too, as sbatch has it where nothing is said.
         after: Job id; this job starts once that one has ended, however it ended. Empty for none.
         comment: For people who look at the queue.
     """
@@ -73,6 +85,7 @@ class JobRequest:
     setup: Sequence[str] = ()
     after: str = ""
     comment: str = ""
+    has_one_output: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ is at work a fraction of a second after the job began.
 The child trains, this process looks after the chain: it outlives a child that crashes, and a scheduler that hangs never
 holds up training. Signals only set flags. SIGUSR1 (the limit is near) is passed on to the child, for which it is a hint
 when it knows its job's end. SIGTERM asks it to save and end: a scheduler sends it to all processes, this process sends
-it when the fleet is stopped or another leg has taken over.
+it when the fleet is stopped or another leg has taken over. A child that is `srun` gets SIGUSR1 in its place (`spread`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from gamefleet.cluster.budget import left_s
 from gamefleet.cluster.carrier import end_chain, move_on, read_views
 from gamefleet.cluster.chain import LEGS_WITHOUT_PROGRESS, YIELDED, give_up, without_progress
 from gamefleet.cluster.chain_view import ChainView
 from gamefleet.cluster.fleet import Fleet
 from gamefleet.cluster.fleet_paths import ChainPaths
+from gamefleet.cluster.leg_signals import Repeat, Signals, ignored
+from gamefleet.cluster.spread import end_of_job, is_spread
 from gamefleet.cluster.store import accept_job, beat, claim_leg, end_leg, end_submission, last_beat
 from gamefleet.errors import GamefleetError, SchedulerSilentError
 
@@ -70,34 +74,6 @@ class Timing:
     pause: Callable[[float], None] = time.sleep
 
 
-class Signals:
-    """Flags that signal handlers set.
-
-    Args:
-        numbers: Signals that are taken note of.
-    """
-
-    def __init__(self, *numbers: signal.Signals) -> None:
-        self.seen: set[int] = set()
-        for number in numbers:
-            signal.signal(number, lambda number, frame: self.seen.add(number))
-
-    def near_the_end(self) -> bool:
-        """Whether the scheduler said that the limit is near."""
-        return signal.SIGUSR1 in self.seen
-
-
-@contextmanager
-def ignored(*numbers: signal.Signals) -> Iterator[None]:
-    """Let what is started in the block ignore signals until it listens: while it imports, it would die of them."""
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-
-
 def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[str, str], timing: Timing) -> str:
     """Carry a chain through one job.
 
@@ -117,11 +93,12 @@ def run_leg(fleet: Fleet, member: str, submission: int, *, environment: Mapping[
         return begun
     chain = fleet.paths.chain(member)
     command = fleet.facts.chain(member).command
+    show_output(fleet, environment.get("SLURM_JOB_ID", ""))
+    variables = {**environment, **end_of_job(command, environment), LEG_VARIABLE: str(chain.leg(begun))}
     with ignored(signal.SIGUSR1, signal.SIGTERM):
-        child = subprocess.Popen(
-            command, env={**environment, LEG_VARIABLE: str(chain.leg(begun))}, stdin=subprocess.DEVNULL
-        )
-    watch(fleet, chain, begun, child, signals=signals, timing=timing)
+        child = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL)
+    ending = signal.SIGUSR1 if is_spread(command) else signal.SIGTERM
+    watch(fleet, chain, begun, child, signals=signals, timing=timing, ending=ending)
     return finish_leg(fleet, chain, begun, child.returncode, signals=sorted(signals.seen))
 
 
@@ -194,7 +171,13 @@ def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timi
 
 
 def nothing_gained(fleet: Fleet, view: ChainView, submission: int) -> str:
-    """End a chain whose jobs bring nothing; empty when this one may try. Jobs that were killed could not say so."""
+    """End a chain whose time is over or whose jobs bring nothing; empty when this one may try.
+
+    Jobs that were killed could not say so.
+    """
+    if is_over := time_is_over(fleet, view.member):
+        end_chain(fleet, view.member, "held", is_over)
+        return is_over
     not_ended = [one.job for one in view.submissions if one.number >= submission]
     fruitless = without_progress(view, not_ended)
     if fruitless < LEGS_WITHOUT_PROGRESS:
@@ -212,16 +195,42 @@ def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
     return any(other.id != job and other.state != "pending" for other in view.jobs(fleet.executor.queue()))
 
 
+def time_is_over(fleet: Fleet, member: str) -> str:
+    """Why a chain has had its time; empty while some is left."""
+    budget = fleet.budget
+    if not budget.is_spent(left_s(fleet.paths.chain(member), budget, now=fleet.clock())):
+        return ""
+    return f"the {budget.total_s / 3600:g} h that were asked for are over; starting it again gives it as much once more"
+
+
+def show_output(fleet: Fleet, job: str) -> None:
+    """Put a link to this job's output where the fleet was started, if that is wanted."""
+    if not fleet.facts.shows_output:
+        return
+    name = f"slurm-{job}.out"
+    try:
+        (Path(fleet.facts.work_folder) / name).symlink_to(fleet.paths.logs / name)
+    except OSError as error:
+        log.warning("no link to this job's output: %s", error)
+
+
 def watch(
-    fleet: Fleet, chain: ChainPaths, number: int, child: subprocess.Popen[bytes], *, signals: Signals, timing: Timing
+    fleet: Fleet,
+    chain: ChainPaths,
+    number: int,
+    child: subprocess.Popen[bytes],
+    *,
+    signals: Signals,
+    timing: Timing,
+    ending: signal.Signals = signal.SIGTERM,
 ) -> None:
-    """Until the child ends: look after the chain, show life, pass on what asks for an end."""
+    """Until the child ends: look after the chain, show life, pass on what asks for an end, as the signal `ending`."""
     repeat = Repeat(time.monotonic)
     while child.poll() is None:
         if repeat.is_due("beat", BEAT_S):
             beat(chain, number)
         if must_end(fleet, chain, number) and repeat.is_due("remind", REMIND_S):
-            child.send_signal(signal.SIGTERM)
+            child.send_signal(ending)
         elif signals.near_the_end() and repeat.is_due("hint", REMIND_S):
             child.send_signal(signal.SIGUSR1)
         if repeat.is_due("tick", timing.tick_s):
@@ -269,25 +278,7 @@ def finish_leg(fleet: Fleet, chain: ChainPaths, number: int, exit_code: int, *, 
     elif exit_code in HOPELESS:
         reason = f"leg {number} ended with exit code {exit_code}, which another job cannot mend: see its log"
         end_chain(fleet, chain.member, "failed", reason)
+    elif is_over := time_is_over(fleet, chain.member):
+        end_chain(fleet, chain.member, "held", is_over)
     look_after(fleet, is_last=True)
     return f"leg {number} {outcome} with exit code {exit_code}"
-
-
-class Repeat:
-    """Things that are due every so often, at once the first time.
-
-    Args:
-        clock: In seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last: dict[str, float] = {}
-
-    def is_due(self, name: str, interval_s: float) -> bool:
-        """Whether it is time again; asking takes note."""
-        now = self._clock()
-        if now - self._last.get(name, float("-inf")) < interval_s:
-            return False
-        self._last[name] = now
-        return True

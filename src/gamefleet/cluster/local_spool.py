@@ -70,6 +70,11 @@ class JobFolder:
         return self.root / "environment.json"
 
     @property
+    def session(self) -> Path:
+        """The tmux session that it was started in, if it was."""
+        return self.root / "session.json"
+
+    @property
     def runner(self) -> Path:
         """The process that runs it."""
         return self.root / "runner.json"

@@ -50,14 +50,21 @@ def header(request: JobRequest) -> Iterator[str]:
             yield f"--{option}={quoted(value)}"
     yield f"--time={minutes(asked.time_limit_s)}"
     yield f"--signal=B:USR1@{asked.signal_s}"
+    if asked.is_spread:
+        yield f"--nodes={asked.nodes}"
+        yield f"--ntasks-per-node={asked.tasks_per_node}"
     yield f"--cpus-per-task={asked.cpus}"
     if asked.gpus:
-        yield f"--gpus={asked.gpus}"
+        # --gpus counts those of all nodes together, and may be given out unevenly.
+        yield f"--gpus-per-node={asked.gpus}" if asked.is_spread else f"--gpus={asked.gpus}"
     if asked.gres:
         yield f"--gres={quoted(','.join(asked.gres))}"
     if asked.memory:
         yield f"--mem={quoted(asked.memory)}"
-    for option, suffix in (("output", "out"), ("error", "err")):
+    if asked.exclusive:
+        yield "--exclusive"
+    outputs = (("output", "out"),) if request.has_one_output else (("output", "out"), ("error", "err"))
+    for option, suffix in outputs:
         yield f"--{option}={quoted(str(request.log_folder).replace('%', '%%'))}/slurm-%j.{suffix}"
     yield "--open-mode=append"
     # Only one mechanism starts jobs again, and that is the chain.

@@ -55,6 +55,16 @@ SILENT = (
 )
 """Parts of messages that say nothing about the job."""
 
+NO_ANSWER = (
+    (
+        r"res_nsearch|DNS SRV|configuration source|resolve_ctls",
+        "SLURM's programs are installed, but this machine belongs to no cluster (there is no slurm.conf)",
+    ),
+    (r"Unable to contact|Connection refused|connect failure", "SLURM's controller does not answer"),
+    (r"slurm_persist_conn|slurmdbd|accounting storage", "SLURM's accounting database does not answer"),
+)
+"""Parts of messages -> what they mean."""
+
 RULES: tuple[tuple[Kind, str, str, str], ...] = (
     (
         "temporary",
@@ -208,6 +218,11 @@ NEVER = {
 
 NEVER_PATTERN = re.compile(r"(QOS|Assoc)(Max|Min)\w*(PerJob\w*|PerNode\w*|NotSatisfied)|AssocMaxWall\w*|QOSMaxWall\w*")
 """Limits that one job exceeds by itself; those per user or account are met again as other jobs end."""
+
+
+def explain_silence(error: str) -> str:
+    """Why SLURM's programs get no answer, in plain words; their own where there are none."""
+    return next((words for pattern, words in NO_ANSWER if re.search(pattern, error)), error)
 
 
 def explain_reason(reason: str) -> str:

@@ -114,14 +114,15 @@ class Session:
         from libtmux.exc import LibTmuxException
 
         try:
-            is_ours = self._start_server()
+            is_ours = self._start_server(environment)
             title = session_name(name)
             if self._server.has_session(title):
                 title = f"{title}-{job.id}"
+            write_json(job.session, {"name": title})
             self._server.new_session(
                 session_name=title,
                 window_command=f"exec {shlex.join(runner_command(job))}",
-                environment=search_path(environment),
+                environment=search_path(environment) | withheld(environment),
             )
             if is_ours:
                 self._server.cmd("set-option", "-g", "exit-empty", "on")
@@ -129,22 +130,24 @@ class Session:
             return str(error) or type(error).__name__
         return ""
 
-    def _start_server(self) -> bool:
-        """Start the server unless it runs, without the variables of a job around: it would be ended with that job.
+    def _start_server(self, environment: Mapping[str, str]) -> bool:
+        """Start the server unless it runs, without variables that the job is not to have.
+
+        With those of a job around it would be ended with that job; a secret it would hand to every session.
 
         Returns:
             Whether it was started here; it then stays although it has no session yet.
         """
-        if self._tmux("list-sessions") == 0:
+        if self._tmux(environment, "list-sessions") == 0:
             return False
-        return self._tmux("start-server", ";", "set-option", "-g", "exit-empty", "off") == 0
+        return self._tmux(environment, "start-server", ";", "set-option", "-g", "exit-empty", "off") == 0
 
-    def _tmux(self, *words: str) -> int:
+    def _tmux(self, environment: Mapping[str, str], *words: str) -> int:
         """Call tmux with a time-out, which the library has not: a server that hangs is noticed here."""
         socket = ["-L", self._socket_name] if self._socket_name else []
         done = subprocess.run(
             [self._program, *socket, *words],
-            env=clean(os.environ),
+            env={name: value for name, value in clean(os.environ).items() if name not in withheld(environment)},
             check=False,
             timeout=TMUX_S,
             stdin=subprocess.DEVNULL,
@@ -163,6 +166,15 @@ def session_name(job: str) -> str:
 def search_path(environment: Mapping[str, str]) -> dict[str, str]:
     """What the runner itself needs to find this package, before it reads the job's variables."""
     return {"PYTHONPATH": environment["PYTHONPATH"]} if environment.get("PYTHONPATH") else {}
+
+
+def withheld(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables of this process that the job is not to have, emptied: a server that runs already may hold them.
+
+    Those of tmux itself say where the server is, and stay.
+    """
+    names = clean(os.environ).keys() - environment.keys()
+    return {name: "" for name in sorted(names) if not name.startswith("TMUX")}
 
 
 def tmux_program() -> str:

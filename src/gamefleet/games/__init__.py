@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 GAMES = {
     "pokemon_red": "gamefleet.games.pokemon_red",
     "hanabi": "gamefleet.games.hanabi",
+    "showdown": "gamefleet.games.showdown",
+    "craftax": "gamefleet.games.craftax",
 }
 
 DEFAULT_GAME = "pokemon_red"

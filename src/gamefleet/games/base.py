@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from gamefleet.games.batch import BatchGame, StepRows
     from gamefleet.games.panel import Panel
+    from gamefleet.games.recorded import RecordedGame
+    from gamefleet.skills.world import SkillWorld
 
 Observation = Mapping[str, NDArray[Any]]
 
@@ -264,6 +266,8 @@ class GamePackage:
         make_batch: `(config, rows) -> BatchGame`, used where many games are played, or None.
         defaults: `(config) -> {section: {setting: value}}`, settings that suit this game, below those of any file.
         make_augmentation: `(config) -> Augmentation` for `learner.augment`, or None.
+        recorded: What there is to learn from without playing, or None; see `recorded`.
+        skills: `(variant) -> SkillWorld`, where skills that build on skills are trained, or None; see `skills.world`.
         evaluation_epsilon: Chance of a random action in evaluation; 0.05 (Mnih et al. 2015) where greed may circle.
     """
 
@@ -280,4 +284,6 @@ class GamePackage:
     make_batch: Callable[[Any, StepRows], BatchGame] | None = None
     defaults: Callable[[Any], Mapping[str, Mapping[str, Any]]] | None = None
     make_augmentation: Callable[[Any], Augmentation] | None = None
+    recorded: RecordedGame | None = None
+    skills: Callable[[str], SkillWorld] | None = None
     evaluation_epsilon: float = 0.05

@@ -28,6 +28,8 @@ EVENTS = {
     "checkpoint_saved": "a checkpoint is whole; `seconds` and `bytes` say what it cost, `trained_s` how long the "
     "attempt had spent on rounds by then",
     "checkpoint_rejected": "a checkpoint was unreadable and set aside; an older one is used",
+    "checkpoint_failed": "a checkpoint could not be written, for `reason`; it is tried again, and the attempt ends "
+    "after `failures` = 5 in a row",
     "milestone_reached": "an environment reached `milestone` for the first time in this run",
     "worker_restarted": "an environment worker crashed or hung and was replaced",
     "tracker_failed": "a mirror of the metrics failed; training goes on without it",

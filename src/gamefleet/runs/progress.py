@@ -26,6 +26,11 @@ SHOWN = {
     "run/milestones_reached": "milestones ever",
     "run/updates": "updates",
     "learner/loss": "loss",
+    "policy/loss": "policy loss",
+    "policy/accuracy": "accuracy",
+    "value/accuracy": "winner foreseen",
+    "speed/decisions_per_s": "decisions/s",
+    "speed/utilisation": "utilisation",
 }
 """Metrics in the line, with their short names."""
 

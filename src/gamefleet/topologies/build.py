@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,10 @@ from gamefleet.runs.manifest import Compatibility
 from gamefleet.topologies.collector import out_of_the_collectors_way
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.solo import Schedule, Solo
+
+if TYPE_CHECKING:
+    from gamefleet.actors.mind import Mind
+    from gamefleet.actors.policy import EpsilonGreedyPolicy
 
 
 def build_solo(package: GamePackage, config: RunConfig, *, log_folder: Path | None = None) -> Solo:
@@ -77,30 +81,44 @@ def wished_threads(environ: Mapping[str, str]) -> int:
 
 
 def _build_around(package: GamePackage, config: RunConfig, vector: Vector) -> Solo:
-    from gamefleet.actors.policy import epsilon_ladder, network_policy
+    from gamefleet.actors.mind import NetworkMind
 
     device = choose_device(config.run.device)
-    seed, spec = config.run.seed, vector.spec
+    spec = vector.spec
     network = make_network(package, spec, config)
     learner = make_learner(package, spec, config, network, device)
-    policy = network_policy(
-        network,
-        epsilons=epsilon_ladder(
-            config.actors.num_envs, base=config.actors.epsilon_base, alpha=config.actors.epsilon_alpha
-        ),
-        seed=seed,
-        intrinsic_weights=intrinsic_weights(config),
-        device=choose_device(config.actors.device) if config.actors.device != "auto" else device,
-        hears_intent=spec.hears_intent,
-    )
-    curriculum = make_curriculum(config.curriculum, spec=spec, quests=package.quests, num_envs=config.actors.num_envs)
+    playing = choose_device(config.actors.device) if config.actors.device != "auto" else device
+    mind = NetworkMind(network, intrinsic_weights=intrinsic_weights(config), device=playing)
+    policy = make_policy(config, spec, mind)
     return Solo(
-        actor=Actor(vector=vector, policy=policy, curriculum=curriculum, seed=seed),
+        actor=make_actor(package, config, vector, policy),
         policy=policy,
         replay=make_replay(spec, config, state_size=network.state_size),
         learner=learner,
         schedule=make_schedule(config),
     )
+
+
+def make_policy(config: RunConfig, spec: GameSpec, mind: Mind) -> EpsilonGreedyPolicy:
+    """Explores as the settings say, around what a mind thinks best."""
+    from gamefleet.actors.policy import EpsilonGreedyPolicy, epsilon_ladder
+
+    actors = config.actors
+    return EpsilonGreedyPolicy(
+        mind,
+        epsilons=epsilon_ladder(actors.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha),
+        num_actions=spec.num_actions,
+        seed=config.run.seed,
+        legal=spec.legal,
+        hears_intent=spec.hears_intent,
+    )
+
+
+def make_actor(package: GamePackage, config: RunConfig, vector: Vector, policy: EpsilonGreedyPolicy) -> Actor:
+    """Plays the games of a vector and records them."""
+    num_envs = config.actors.num_envs
+    curriculum = make_curriculum(config.curriculum, spec=vector.spec, quests=package.quests, num_envs=num_envs)
+    return Actor(vector=vector, policy=policy, curriculum=curriculum, seed=config.run.seed)
 
 
 def make_schedule(config: RunConfig) -> Schedule:
@@ -189,8 +207,12 @@ def num_heads(config: RunConfig) -> int:
 
 def intrinsic_weights(config: RunConfig) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Weight of the intrinsic head per environment."""
-    weight = config.curiosity.weight if config.curiosity.enabled else 0.0
-    return np.full(config.actors.num_envs, weight, np.float64)
+    return np.full(config.actors.num_envs, intrinsic_weight(config), np.float64)
+
+
+def intrinsic_weight(config: RunConfig) -> float:
+    """Weight of the intrinsic head; 0 without curiosity."""
+    return config.curiosity.weight if config.curiosity.enabled else 0.0
 
 
 def compatibility(package: GamePackage, spec: GameSpec, config: RunConfig) -> Compatibility:

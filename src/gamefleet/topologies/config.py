@@ -16,18 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from gamefleet.actors.settings import ActorSettings, CurriculumSettings
-from gamefleet.errors import ConfigError, nearest
 from gamefleet.experience.settings import ReplaySettings
 from gamefleet.games.base import GamePackage
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
 from gamefleet.topologies.collaboration import CollaborationSettings
+from gamefleet.topologies.config_parts import GAME_NAME, checked_parts, inner_dataclass, resolved_sections
 from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
-from gamefleet.topologies.layers import Origins, Settings, flattened, merge, nested, parse_assignment
+from gamefleet.topologies.layers import Origins, Settings, merge, nested, parse_assignment
 from gamefleet.topologies.remote_settings import RemoteSettings
 from gamefleet.topologies.settings_text import to_toml
 from gamefleet.topologies.streaming_settings import StreamingSettings
@@ -59,9 +57,6 @@ SECTIONS: Mapping[str, type[Any]] = {
     "remote": RemoteSettings,
 }
 """Every section but `game`, whose type the game says."""
-
-GAME_NAME = "game_name"
-"""Key of the game's name beside the sections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +95,7 @@ class RunConfig:
 
     def resolved(self) -> Settings:
         """All settings as plain JSON values; `make_config` makes an equal object of them."""
-        sections = {
-            section.name: TypeAdapter(type(value)).dump_python(value, mode="json")
-            for section in dataclasses.fields(self)
-            if section.name != GAME_NAME
-            for value in [getattr(self, section.name)]
-        }
-        return {GAME_NAME: self.game_name, **sections}
+        return resolved_sections(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,17 +161,13 @@ def make_config(package: GamePackage, asked: Asked | Mapping[str, Any]) -> RunCo
     Raises:
         ConfigError: An unknown section or name, or a bad value; says where and what is possible.
     """
-    settings, origins = (asked.settings, asked.origins) if isinstance(asked, Asked) else (asked, {})
-    types = section_types(package)
-    for section, values in settings.items():
-        if section != GAME_NAME:
-            _check_section(types, section, values, origins)
-    game = _validated(types.pop("game"), settings.get("game", {}), "game", origins)
-    layered: Settings = {}
-    merge(layered, package.defaults(game) if package.defaults is not None else {})
-    merge(layered, settings)
-    parts = {section: _validated(kind, layered.get(section, {}), section, origins) for section, kind in types.items()}
-    return RunConfig(game_name=package.name, game=game, **parts)
+    parts = checked_parts(section_types(package), *settings_and_origins(asked), package.defaults)
+    return RunConfig(game_name=package.name, **parts)
+
+
+def settings_and_origins(asked: Asked | Mapping[str, Any]) -> tuple[Mapping[str, Any], Origins]:
+    """What was asked for, and where; of plain settings nobody knows."""
+    return (asked.settings, asked.origins) if isinstance(asked, Asked) else (asked, {})
 
 
 def section_types(package: GamePackage) -> dict[str, type[Any]]:
@@ -203,78 +188,3 @@ def _names_below(prefix: str, kind: type[Any]) -> Iterator[str]:
             yield f"{prefix}.{setting.name}"
         else:
             yield from _names_below(f"{prefix}.{setting.name}", inner)
-
-
-def _check_section(types: Mapping[str, type[Any]], section: str, values: Any, origins: Origins) -> None:
-    if section not in types:
-        raise ConfigError(
-            "There is no such section or setting",
-            value=section,
-            where=_origin_below(section, origins),
-            remedy=nearest(section, types),
-        )
-    _check_names(types[section], values, section, origins)
-
-
-def _check_names(kind: type[Any], values: Any, where: str, origins: Origins) -> None:
-    """Refuse names that a section does not have, in nested dataclasses too."""
-    if not isinstance(values, Mapping):
-        raise ConfigError(
-            "This is a section, not a value",
-            value=values,
-            where=origins.get(where, where),
-            remedy=f"Set {where}.NAME instead.",
-        )
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for name, value in values.items():
-        if name not in fields:
-            raise ConfigError(
-                "There is no such setting",
-                value=f"{where}.{name}",
-                where=_origin_below(f"{where}.{name}", origins),
-                remedy=nearest(str(name), fields),
-            )
-        inner = inner_dataclass(fields[name])
-        if inner is not None:
-            _check_names(inner, value, f"{where}.{name}", origins)
-
-
-def inner_dataclass(field: dataclasses.Field[Any]) -> type[Any] | None:
-    """The dataclass of a field that is a group of settings, None for plain settings."""
-    factory = field.default_factory
-    return factory if isinstance(factory, type) and dataclasses.is_dataclass(factory) else None
-
-
-def _origin_below(name: str, origins: Origins) -> str | None:
-    """Where a name, or the first name below it, was written."""
-    return next((place for key, place in origins.items() if key == name or key.startswith(f"{name}.")), None)
-
-
-def _validated(kind: type[Any], values: Mapping[str, Any], section: str, origins: Origins) -> Any:
-    """Make the dataclass of a section.
-
-    Raises:
-        ConfigError: A value has another type, or the dataclass refuses it.
-    """
-    try:
-        return TypeAdapter(kind).validate_python(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        # For a union pydantic appends the tried type to the place; a setting's name is what was written.
-        written = {name for name, _ in flattened({section: values})}
-        name = ".".join([section, *(str(part) for part in first["loc"] if isinstance(part, str))])
-        while name not in written and "." in name:
-            name = name.rpartition(".")[0]
-        raise ConfigError(
-            f"The value does not fit: {first['msg'].lower()}",
-            value=first["input"],
-            where=_with_origin(name, origins),
-            remedy="`gamefleet config schema` says what fits.",
-        ) from error
-    except ConfigError as error:
-        where = _with_origin(str(error.where), origins)
-        raise ConfigError(error.what, value=error.value, where=where, remedy=error.remedy) from error
-
-
-def _with_origin(name: str, origins: Origins) -> str:
-    return f"{name}, {origins[name]}" if name in origins else name

@@ -11,14 +11,10 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from gamefleet.actors.actor import Actor
-from gamefleet.actors.curricula import make_curriculum
-from gamefleet.actors.mind import Mind
-from gamefleet.actors.policy import EpsilonGreedyPolicy, epsilon_ladder
-from gamefleet.actors.steps import Vector
 from gamefleet.errors import PeerAwayError, PeerError, PeerWentBackError
-from gamefleet.games.base import GamePackage, GameSpec
+from gamefleet.games.base import GamePackage
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import EventWriter
@@ -29,7 +25,9 @@ from gamefleet.runs.progress import Progress
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.build import (
     import_learning,
+    make_actor,
     make_network,
+    make_policy,
     make_replay,
     make_schedule,
     make_training_vector,
@@ -101,7 +99,8 @@ def _attempt(
     if start == "resume" and not has_begun(RunPaths(root)):
         start = "first"  # a start that was refused before anything was played binds nobody to its settings
     facts = facts_of(package, config, asked, is_new=start != "resume")
-    make_network(package, package.make_spec(config.game), config)  # what is wrong with it is said before anybody waits
+    # What is wrong with it is said before anybody waits.
+    network = make_network(package, package.make_spec(config.game), config)
     with (
         open_run(root, facts, start=start) as run,
         logging_to(run.paths.log(run.attempt, WRITER), identity=str(run.identity)),
@@ -115,10 +114,8 @@ def _attempt(
         client.saved_steps = store.steps
         try:
             agreed = _agree(client, run, store, config, is_fresh=start == "fresh")
-            with _wiring(package, config, client, agreed, log_folder=run.paths.log(run.attempt, WRITER).parent) as (
-                wiring,
-                sentence,
-            ):
+            logs = run.paths.log(run.attempt, WRITER).parent
+            with _wiring(package, config, client, agreed, network=network, log_folder=logs) as (wiring, sentence):
                 progress.say(f"run folder {root}: {config.game_name}, {_length(config)}; {sentence}")
                 return _carry(wiring, config, run, store=store, progress=progress, deadline=deadline, agreed=agreed)
         except PeerAwayError as error:
@@ -208,15 +205,15 @@ def _agree(client: LearnerClient, run: OpenRun, store: CheckpointStore, config: 
 
 @contextmanager
 def _wiring(
-    package: GamePackage, config: RunConfig, client: LearnerClient, agreed: Agreed, *, log_folder: Path
+    package: GamePackage, config: RunConfig, client: LearnerClient, agreed: Agreed, *, network: Any, log_folder: Path
 ) -> Iterator[tuple[RemoteLearner, str]]:
     with ExitStack() as stack:
         vector = make_training_vector(package, config, log_folder=log_folder)
         stack.callback(vector.close)
-        mind, sentence = choose_mind(package, vector.spec, config, client, agreed)
-        policy = _policy(config, vector.spec, mind)
+        mind, sentence = choose_mind(network, vector.spec, config, client, agreed)
+        policy = make_policy(config, vector.spec, mind)
         wiring = RemoteLearner(
-            actor=_actor(package, config, vector, policy),
+            actor=make_actor(package, config, vector, policy),
             policy=policy,
             replay=make_replay(vector.spec, config, state_size=agreed.state_size),
             client=client,
@@ -226,24 +223,6 @@ def _wiring(
         stack.pop_all()
         stack.callback(wiring.close)
         yield wiring, sentence
-
-
-def _policy(config: RunConfig, spec: GameSpec, mind: Mind) -> EpsilonGreedyPolicy:
-    actors = config.actors
-    return EpsilonGreedyPolicy(
-        mind,
-        epsilons=epsilon_ladder(actors.num_envs, base=actors.epsilon_base, alpha=actors.epsilon_alpha),
-        num_actions=spec.num_actions,
-        seed=config.run.seed,
-        legal=spec.legal,
-        hears_intent=spec.hears_intent,
-    )
-
-
-def _actor(package: GamePackage, config: RunConfig, vector: Vector, policy: EpsilonGreedyPolicy) -> Actor:
-    num_envs = config.actors.num_envs
-    curriculum = make_curriculum(config.curriculum, spec=vector.spec, quests=package.quests, num_envs=num_envs)
-    return Actor(vector=vector, policy=policy, curriculum=curriculum, seed=config.run.seed)
 
 
 class Watcher:

@@ -81,6 +81,12 @@ def load_player(name: str, *, game: str | None = None, config: RunConfig | None 
 def _load_checkpoint(name: str, game: str | None, config: RunConfig | None) -> Player:
     folder = find_checkpoint(Path(name))
     resolved = read_resolved(RunPaths(folder.parent.parent))
+    if open_game(resolved[GAME_NAME]).recorded is not None:
+        raise ConfigError(
+            f"The run has learned {resolved[GAME_NAME]} from records, and plays matches only",
+            value=name,
+            remedy="Rate it with `gamefleet ladder run`, or play against it with `gamefleet play --against`.",
+        )
     own = make_config(open_game(resolved[GAME_NAME]), resolved)
     if game is not None and open_game(game).name != own.game_name:
         raise ConfigError(

@@ -28,7 +28,7 @@ from gamefleet.topologies.remote_desk import Desk
 from gamefleet.topologies.remote_session import Session
 from gamefleet.topologies.remote_standing import Standing, open_again, open_for
 from gamefleet.transport.base import ClosedError
-from gamefleet.transport.link import CONNECTED, Link
+from gamefleet.transport.link import CLOSED, CONNECTED, Link
 from gamefleet.transport.link_admission import Resume
 from gamefleet.transport.link_listener import Listener
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
@@ -78,7 +78,7 @@ def serve(settings: ServeSettings, token: Token, *, deadline: Deadline, progress
     device = choose_device(settings.device)
     settings.folder.mkdir(parents=True, exist_ok=True)
     standing = open_again(settings.folder, device=device)
-    resume = Resume() if standing is None else Resume(applied=standing.applied, epochs=_epochs_of(standing))
+    resume = Resume() if standing is None else Resume(applied=standing.applied, epochs=standing.epochs)
     listener = Listener(
         settings.host,
         settings.port,
@@ -203,15 +203,14 @@ class LearnerServer:
 
     def _reason_to_refuse(self, link: Link) -> str:
         """Two coordinators would fight for one learner: who is at work keeps its place."""
-        if self._session is None or self._session.link.state.kind == "closed":
+        if self._session is None:
             return ""
         present = self._session.link
-        if present.peer.facts.get("run") == link.peer.facts.get("run") and present.state.kind != CONNECTED:
+        state, run = present.state, present.peer.facts.get("run", "")
+        if state.kind == CLOSED:
             return ""
-        away_s = 0.0 if present.state.kind == CONNECTED else time.time() - present.state.since
-        if present.state.kind != CONNECTED and away_s > AWAY_S:
+        if state.kind != CONNECTED and (link.peer.facts.get("run") == run or time.time() - state.since > AWAY_S):
             return ""
-        run = present.peer.facts.get("run", "")
         return (
             f"this learner works for the run {run!r} of {present.peer.name}; stop that coordinator, or start a learner "
             "of your own on another port"
@@ -252,12 +251,3 @@ class LearnerServer:
                 self._told_at = refusal.at
                 self._progress.say(f"did not let {refusal.address} in: {refusal.why}")
                 log.warning("did not let %s in: %s", refusal.address, refusal.why)
-
-
-def _epochs_of(standing: Standing) -> Mapping[str, int]:
-    from gamefleet.topologies.remote_work import PART
-
-    found = standing.store.load_newest().checkpoint
-    if found is None:
-        return {}
-    return {str(scope): int(epoch) for scope, epoch in found.part(PART)["epochs"].items()}

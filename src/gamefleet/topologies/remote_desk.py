@@ -14,6 +14,7 @@ from gamefleet.errors import PeerError, StorageFullError
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.remote_standing import Standing
 from gamefleet.transport.link import Link, Message, Stream
+from gamefleet.weights.snapshot import checksum
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Desk:
         steps = [int(step) for step in message.header["steps"]]
         step = self.standing.load(steps)
         log.info("the run %s of %s goes on from step %d", message.header["run"], self.link.peer.name, step)
-        self._send(say.OPENED, {"step": step, **self._facts()})
+        self._send(say.OPENED, {"step": step, **self._facts(self.standing.work.learner.weights())})
         self.is_open = True
 
     def _begin(self, message: Message) -> None:
@@ -86,7 +87,7 @@ class Desk:
         if int(message.header["step"]) != standing.step:
             raise PeerError("The coordinator went to another checkpoint than agreed on", value=message.header["step"])
         standing.work.refresh(int(message.header["version"]), is_asked=True)
-        self._send(say.READY, self._facts())
+        self._send(say.READY, self._facts(standing.work.learner.weights()))
 
     def _order(self, message: Message) -> None:
         told, arrays = self.run_of(message).work.order(message.header, say.arrays_of(message))
@@ -121,14 +122,16 @@ class Desk:
         # As the file says: a checkpoint of this step may have been there already.
         for stream, number in standing.applied.get(session, {}).items():
             self.link.acknowledge_up_to(session, Stream(stream), number)
-        self._send(say.SAVED, {"step": step, "error": "", **self._facts()}, standing.work.learner.weights())
+        weights = standing.work.learner.weights()
+        self._send(say.SAVED, {"step": step, "error": "", **self._facts(weights)}, weights)
 
-    def _facts(self) -> dict[str, Any]:
+    def _facts(self, weights: say.Arrays) -> dict[str, Any]:
+        """What identifies the moment that the learner stands at; `weights` are its present ones."""
         work = self.run_of(None).work
         return {
             "updates": work.learner.num_updates,
             "version": work.version,
-            "hash": work.hash(),
+            "hash": checksum(weights, {}),
             "state_size": work.state_size,
             "device": work.device,
         }

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from gamefleet.actors.mind import Mind, NetworkMind, Situation
-from gamefleet.games.base import GamePackage, GameSpec
+from gamefleet.games.base import GameSpec
 from gamefleet.topologies import remote_messages as say
-from gamefleet.topologies.build import choose_device, make_network
+from gamefleet.topologies.build import choose_device, intrinsic_weights
 from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.remote_client import LearnerClient
 from gamefleet.topologies.remote_mind import RemoteMind
@@ -49,9 +49,16 @@ class Agreed:
 
 
 def choose_mind(
-    package: GamePackage, spec: GameSpec, config: RunConfig, client: LearnerClient, agreed: Agreed
+    network: Any, spec: GameSpec, config: RunConfig, client: LearnerClient, agreed: Agreed
 ) -> tuple[Mind, str]:
     """Decide as `remote.inference` says.
+
+    Args:
+        network: For choosing here; its weights are of no matter.
+        spec: Of the game.
+        config: All settings.
+        client: To the learner.
+        agreed: Where both sides go on.
 
     Returns:
         Who chooses the best actions, and a sentence about it.
@@ -63,10 +70,8 @@ def choose_mind(
     at_learner = f"the learner at {client.where} chooses the actions, on {agreed.device}"
     if config.remote.inference == "learner":
         return remote, at_learner
-    weight = config.curiosity.weight if config.curiosity.enabled else 0.0
     device = choose_device(config.actors.device)
-    network = make_network(package, spec, config)
-    local = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
+    local = NetworkMind(network, intrinsic_weights=intrinsic_weights(config), device=device)
     here = f"the actions are chosen here, on {device}, with weights of the learner at {client.where}"
     if config.remote.inference == "actor":
         return local, here

@@ -29,6 +29,7 @@ import numpy as np
 from gamefleet.actors.actor import Actor, Moment
 from gamefleet.actors.policy import EpsilonGreedyPolicy
 from gamefleet.errors import PeerAwayError, PeerError
+from gamefleet.experience.layout import FLAGS
 from gamefleet.experience.replay import Replay
 from gamefleet.topologies import remote_messages as say
 from gamefleet.topologies.config import RunConfig
@@ -36,7 +37,6 @@ from gamefleet.topologies.remote_client import LearnerClient
 from gamefleet.topologies.remote_mind import RemoteMind
 from gamefleet.topologies.remote_orders import Orders
 from gamefleet.topologies.remote_weights import RemoteWeights
-from gamefleet.topologies.remote_work import FLAGS
 from gamefleet.topologies.solo import Round, Schedule
 from gamefleet.transport.link import Message
 
@@ -149,8 +149,7 @@ class RemoteLearner:
         groups = 0 if self._mind is None else self._mind.groups
         if first_ask < 0:
             arrays["state"] = np.stack([moment.state for moment in moments])
-            for name in slots[0].obs:
-                arrays[f"obs/{name}"] = np.stack([slot.obs[name] for slot in slots])
+            arrays |= say.named({name: np.stack([slot.obs[name] for slot in slots]) for name in slots[0].obs})
         self.client.send(say.RECORD, {"first_ask": first_ask, "groups": groups}, arrays)
 
     def _metrics(self) -> dict[str, float]:

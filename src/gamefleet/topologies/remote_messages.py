@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import xxhash
 import zstandard
 from numpy.typing import NDArray
 
@@ -47,6 +46,8 @@ TROUBLE = "trouble"
 PROBE = "probe"
 """Asks for weights as at the end of a round, to see how long it takes."""
 STATUS = "status"
+
+OBSERVATION = "obs/"
 
 PLAIN, PACKED = "-", "z"
 """How a part of a payload is sent, one letter each in the header's `ways`."""
@@ -105,14 +106,14 @@ def doubled(arrays: Arrays) -> dict[str, NDArray[Any]]:
     return {name: _to_float32(array) if array.dtype == np.uint16 else array for name, array in arrays.items()}
 
 
-def hash_of(arrays: Arrays) -> str:
-    """One hash over the bits of named arrays; equal weights have equal hashes."""
-    state = xxhash.xxh3_128()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        state.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        state.update(array.reshape(-1).view(np.uint8).data)
-    return state.hexdigest()
+def named(obs: Arrays) -> dict[str, NDArray[Any]]:
+    """Observations under names that cannot meet those of other arrays of a message."""
+    return {f"{OBSERVATION}{name}": array for name, array in obs.items()}
+
+
+def observations(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """The observations among the arrays of a message, under their own names."""
+    return {name.removeprefix(OBSERVATION): array for name, array in arrays.items() if name.startswith(OBSERVATION)}
 
 
 def _packed(arrays: Arrays) -> tuple[list[list[Any]], list[Any], str]:

@@ -79,4 +79,4 @@ class RemoteMind:
 def _rows_of(situation: Situation, rows: slice) -> dict[str, NDArray[Any]]:
     """Copies: the games go on while the line may have to repeat them."""
     arrays = {name: getattr(situation, name)[rows].copy() for name in SITUATION}
-    return arrays | {f"obs/{name}": array[rows].copy() for name, array in situation.obs.items()}
+    return arrays | say.named({name: array[rows].copy() for name, array in situation.obs.items()})

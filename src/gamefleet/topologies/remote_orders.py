@@ -163,8 +163,7 @@ class Orders:
             return {}, arrays
         batches = [replay.gather(draw) for draw in draws]
         arrays = {name: np.stack([getattr(batch, name) for batch in batches]) for name in BATCH}
-        for name in batches[0].obs:
-            arrays[f"obs/{name}"] = np.stack([batch.obs[name] for batch in batches])
+        arrays |= say.named({name: np.stack([batch.obs[name] for batch in batches]) for name in batches[0].obs})
         return {"num_windows": replay.num_sampleable}, arrays
 
     def _result(self, message: Message) -> tuple[UpdateResult, ...]:

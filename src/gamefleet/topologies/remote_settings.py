@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gamefleet.errors import ConfigError, nearest
+from gamefleet.learners.settings import check_range
 
 Inference = Literal["auto", "learner", "actor"]
 WeightsType = Literal["bfloat16", "float32"]
@@ -69,8 +70,4 @@ class RemoteSettings:
             "reconnect_s": (0, float("inf")),
         }
         for name, (low, high) in ranges.items():
-            if not low <= getattr(self, name) <= high:
-                remedy = f"Choose one from {low:g} to {high:g}."
-                raise ConfigError(
-                    "The value is out of range", value=getattr(self, name), where=f"remote.{name}", remedy=remedy
-                )
+            check_range(f"remote.{name}", getattr(self, name), low, high)

@@ -31,7 +31,7 @@ from gamefleet.runs.logs import logging_to
 from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.config import RunConfig, make_config, to_toml
-from gamefleet.topologies.remote_work import PART, Work, save_replay, with_device
+from gamefleet.topologies.remote_work import PART, Work, with_device
 from gamefleet.topologies.training import facts_of
 
 SERVING, COORDINATOR_FILE = "serving.json", "coordinator.json"
@@ -56,8 +56,8 @@ class Standing:
         self.work = work
         self.identity = identity
         self.step = -1
-        self.saved_at = 0.0
         self.applied: dict[str, dict[int, int]] = {}
+        self.epochs: dict[str, int] = {}
         self.store = CheckpointStore(
             run.paths,
             compatibility=run.facts.compatibility,
@@ -113,6 +113,7 @@ class Standing:
         part = checkpoint.part(PART)
         self.step = checkpoint.step
         self.applied = {name: {int(k): int(v) for k, v in at.items()} for name, at in part["applied"].items()}
+        self.epochs = {str(scope): int(epoch) for scope, epoch in part["epochs"].items()}
 
     def save(self, step: int, applied: Position, epochs: Mapping[str, int], *, partner: Collection[int]) -> Checkpoint:
         """Write a checkpoint that holds the effect of all messages up to a position.
@@ -135,9 +136,9 @@ class Standing:
             step,
             {**work.parts(), PART: remote},
             state={"updates": work.learner.num_updates},
-            replay=lambda folder, previous: save_replay(work, folder, previous),
+            replay=work.save_replay,
         )
-        self.step, self.saved_at = step, time.time()
+        self.step = step
         if not is_there:
             self.applied = {session: dict(at) for session, at in applied.items()}
         size = sum(int(file["bytes"]) for file in saved.manifest["files"].values())

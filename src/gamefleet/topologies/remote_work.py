@@ -20,21 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.actors.mind import NetworkMind, Situation
+from gamefleet.experience.layout import FLAGS
 from gamefleet.experience.replay import Replay
 from gamefleet.experience.types import SequenceBatch, Slots
 from gamefleet.experience.windows import Draw
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.checkpoint import Checkpoint
-from gamefleet.topologies.build import choose_device, make_learner, make_network, make_replay
+from gamefleet.topologies.build import choose_device, intrinsic_weight, make_learner, make_network, make_replay
 from gamefleet.topologies.config import RunConfig
-from gamefleet.topologies.remote_messages import Arrays, halved, hash_of
+from gamefleet.topologies.remote_messages import Arrays, halved, observations
+from gamefleet.topologies.restoring import learner_parts, learner_state
 from gamefleet.transport.base import ClosedError
 
 if TYPE_CHECKING:
     from gamefleet.learners.value import UpdateResult, ValueLearner
 
 SITUATION = tuple(field.name for field in fields(Situation) if field.name != "obs")
-FLAGS = ("action", "reward", "is_first", "is_last", "is_terminal")
 BATCH = tuple(field.name for field in fields(SequenceBatch) if field.name not in ("obs", "num_windows"))
 PART = "remote"
 """Name of the checkpoint's part with what belongs to neither network nor optimizer."""
@@ -52,7 +53,6 @@ class Work:
         spec = package.make_spec(config.game)
         device = choose_device(config.run.device)
         network = make_network(package, spec, config)
-        weight = config.curiosity.weight if config.curiosity.enabled else 0.0
         self.config = config
         self.device = device
         self.learner: ValueLearner = make_learner(package, spec, config, network, device)
@@ -63,7 +63,7 @@ class Work:
         self._mind_version = -1
         self._versions: dict[int, Arrays] = {0: self.learner.weights()}
         self.busy_s = self.idle_s = 0.0
-        self._mind = NetworkMind(network, intrinsic_weights=np.full(1, weight), device=device)
+        self._mind = NetworkMind(network, intrinsic_weights=np.full(1, intrinsic_weight(config)), device=device)
         self._asked: dict[int, dict[int, Situation]] = {}
         self._changed = Condition()
         self._is_stopped = False
@@ -75,8 +75,7 @@ class Work:
 
     def note(self, header: Mapping[str, Any], arrays: Arrays) -> Situation:
         """Remember what was seen in a step, for the record that follows; call it in the order of the messages."""
-        obs = {name.removeprefix("obs/"): array for name, array in arrays.items() if name.startswith("obs/")}
-        situation = Situation(obs=obs, **{name: np.array(arrays[name]) for name in SITUATION})
+        situation = Situation(obs=observations(arrays), **{name: np.array(arrays[name]) for name in SITUATION})
         if self.replay is not None:
             with self._changed:
                 self._asked.setdefault(int(header["number"]), {})[int(header["group"])] = situation
@@ -157,29 +156,28 @@ class Work:
             if first >= 0:
                 obs, state = self._take_asked(first + step, int(header["groups"]))
             else:
-                obs = {name.removeprefix("obs/"): arrays[name][step] for name in arrays if name.startswith("obs/")}
+                obs = {name: array[step] for name, array in observations(arrays).items()}
                 state = arrays["state"][step]
             slots = Slots(obs=obs, **{name: arrays[name][step] for name in FLAGS})
             self.replay.add(slots, state)
 
     def parts(self) -> dict[str, Any]:
         """Everything but the copy of the replay, as parts of a checkpoint."""
-        learner = self.learner.export_state()
-        return {"model": learner.pop("network"), "optimizer": learner}
+        return learner_parts(self.learner.export_state())
 
     def load(self, checkpoint: Checkpoint) -> None:
         """Become what a checkpoint of this side holds."""
-        learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
-        self.learner.import_state(learner)
+        self.learner.import_state(learner_state(checkpoint))
         if self.replay is not None and checkpoint.replay is not None:
             self.replay.load(checkpoint.replay)
         self._asked = {}
         self._mind_version = -1
         self.refresh(int(checkpoint.part(PART)["version"]), is_asked=False)
 
-    def hash(self) -> str:
-        """Of the present weights."""
-        return hash_of(self.learner.weights())
+    def save_replay(self, folder: Path, previous: Path | None) -> None:
+        """Write the copy of the replay; see `Replay.save`."""
+        if self.replay is not None:
+            self.replay.save(folder, previous)
 
     def _batches(self, header: Mapping[str, Any], arrays: Arrays) -> list[SequenceBatch]:
         count = int(header["count"])
@@ -192,7 +190,7 @@ class Work:
         return [replay.gather(Draw.of(index[update], chances[update])) for update in range(count)]
 
     def _batch(self, arrays: Arrays, update: int, num_windows: int) -> SequenceBatch:
-        obs = {name.removeprefix("obs/"): arrays[name][update] for name in arrays if name.startswith("obs/")}
+        obs = {name: array[update] for name, array in observations(arrays).items()}
         return SequenceBatch(obs=obs, num_windows=num_windows, **{name: arrays[name][update] for name in BATCH})
 
     def _purpose(self, header: Mapping[str, Any], batches: list[SequenceBatch]) -> list[UpdateResult]:
@@ -224,12 +222,6 @@ class Work:
 def with_device(config: RunConfig, device: Any) -> RunConfig:
     """A coordinator's settings on the device of this machine."""
     return replace(config, run=replace(config.run, device=device))
-
-
-def save_replay(work: Work, folder: Path, previous: Path | None) -> None:
-    """Write the copy of the replay; see `Replay.save`."""
-    if work.replay is not None:
-        work.replay.save(folder, previous)
 
 
 def updates_of(header: Mapping[str, Any], arrays: Arrays) -> tuple[UpdateResult, ...]:

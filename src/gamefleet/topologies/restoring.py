@@ -7,7 +7,7 @@ Job: the parts of a checkpoint, and the choice of the one that a run goes on fro
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
@@ -57,9 +57,8 @@ def carried_by(run: OpenRun) -> dict[str, Any]:
 
 def restore_from(solo: Wiring, checkpoint: Checkpoint) -> None:
     """Load a checkpoint's parts and replay into a wiring."""
-    learner = {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}
     member = {PART: checkpoint.part(PART)} if PART in checkpoint.parts else {}
-    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner, **member})
+    solo.import_state({"actor": checkpoint.part("actor"), "learner": learner_state(checkpoint), **member})
     if checkpoint.replay is not None:
         solo.replay.load(checkpoint.replay)
 
@@ -67,5 +66,14 @@ def restore_from(solo: Wiring, checkpoint: Checkpoint) -> None:
 def checkpoint_parts(solo: Wiring) -> dict[str, Any]:
     """The wiring's state as the parts of a checkpoint: other tools want the network's weights by themselves."""
     state = solo.export_state()
-    learner = dict(state.pop("learner"))
-    return {"model": learner.pop("network"), "optimizer": learner, **state}
+    return {**learner_parts(state.pop("learner")), **state}
+
+
+def learner_parts(learner: Mapping[str, Any]) -> dict[str, Any]:
+    """A learner's state as parts of a checkpoint."""
+    return {"model": learner["network"], "optimizer": {name: learner[name] for name in learner if name != "network"}}
+
+
+def learner_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    """A learner's state from the parts of a checkpoint."""
+    return {**checkpoint.part("optimizer"), "network": checkpoint.part("model")}

@@ -30,11 +30,11 @@ from gamefleet.runs.manifest import RunFacts
 from gamefleet.runs.metrics import MetricsWriter
 from gamefleet.runs.progress import Progress
 from gamefleet.runs.schedule import CheckpointSchedule
-from gamefleet.runs.trackers import Trackers, make_trackers
 from gamefleet.runs.visits import VisitsWriter
 from gamefleet.topologies.attempt import Attempt, Rows, tell_events
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.config import RunConfig
+from gamefleet.topologies.mirrors import mirrors
 from gamefleet.topologies.recent_play import RecentPlay, describers
 from gamefleet.topologies.restoring import checkpoint_parts, restore
 from gamefleet.topologies.snapshot import Snapshot
@@ -151,7 +151,9 @@ def opened_attempt(
         visits = stack.enter_context(VisitsWriter(run.paths.visits(WRITER), **line))
         trails, snapshot = observers(config, solo)
         stack.enter_context(shown(config, solo))
-        trackers = stack.enter_context(mirrors(config, run, events, resumed_step=resumed_step))
+        trackers = stack.enter_context(
+            mirrors(run, config.trackers, config.resolved(), events, resumed_step=resumed_step)
+        )
         announce(run, progress, resumed_step)
         yield Attempt(
             config=config,
@@ -167,22 +169,6 @@ def opened_attempt(
             trails=trails,
             snapshot=snapshot,
         )
-
-
-@contextmanager
-def mirrors(config: RunConfig, run: OpenRun, events: EventWriter, *, resumed_step: int) -> Iterator[Trackers]:
-    """The trackers that the settings ask for; a failure of theirs is an event and nothing else."""
-    trackers = make_trackers(
-        run.paths,
-        config.trackers,
-        config=config.resolved(),
-        resumed_step=resumed_step,
-        on_failure=lambda name, error: events.write("tracker_failed", tracker=name, error=str(error)),
-    )
-    try:
-        yield trackers
-    finally:
-        trackers.close()
 
 
 def announce(run: OpenRun, progress: Progress, resumed_step: int) -> None:

@@ -20,6 +20,7 @@ from gamefleet.watch.live import Freshness
 from gamefleet.watch.providers import CHAIN_INTERVAL_S, FIRST_ANSWER_S, FOLDER_INTERVAL_S, Checks, Providers, told
 from gamefleet.watch.run_view import RunView
 from gamefleet.watch.site import Site, as_json
+from gamefleet.watch.skill_graphs import GRAPH_INTERVAL_S, SkillGraphs
 
 MOST_CURVES = 400
 MOST_POINTS = 4000
@@ -69,6 +70,7 @@ class Answers:
     chains: Source | None = field(init=False)
     machines_source: Source | None = field(init=False)
     averaging_source: Source | None = field(init=False)
+    skills_source: Source | None = field(init=False)
     check_list: Checks = field(init=False)
     meanings: Source | None = field(init=False)
     panels: GamePanels = field(init=False)
@@ -82,6 +84,7 @@ class Answers:
             self.chains.news = lambda: tuple(view.facts.holding for view in site.views)
         self.machines_source = _source(providers.machines, lambda: site.shared, FOLDER_INTERVAL_S)
         self.averaging_source = _source(providers.averaging, lambda: site.shared, FOLDER_INTERVAL_S)
+        self.skills_source = _source(SkillGraphs(), lambda: site.graphs, GRAPH_INTERVAL_S)
         self.check_list = Checks(providers.checks)
         self.panels = GamePanels(providers.panels)
         self.meanings = Source(read=providers.meanings, interval_s=math.inf) if providers.meanings else None
@@ -100,12 +103,8 @@ class Answers:
 
     def describe(self) -> Json:
         """`/api/site`."""
-        return {
-            **as_json(self.site),
-            "pages": pages(self),
-            "panels": self.panels.describe(self.games),
-            "version": __version__,
-        }
+        shown = {"pages": pages(self), "panels": self.panels.describe(self.games)}
+        return {**as_json(self.site), **shown, "version": __version__}
 
     @property
     def games(self) -> list[str]:
@@ -203,6 +202,10 @@ class Answers:
         """`/api/averaging`."""
         return _told(self.averaging_source, "the shared folder") if self.site.shared else {"available": False}
 
+    def skills(self) -> Json:
+        """`/api/skills`."""
+        return _told(self.skills_source, "the graph of skills") if self.site.graphs else {"available": False}
+
     def chain_of(self, view: RunView) -> Json | None:
         """The chain that carries a run; None when none does."""
         chains = self.chain().get("chains") if self.site.fleets else None
@@ -237,7 +240,12 @@ def pages(answers: Answers) -> list[str]:
     site, has_checks = answers.site, answers.providers.checks is not None
     has_runs, has_pairs = bool(site.views), any(pairs.is_paired(view) for view in site.views)
     has_panel = any(run_account.feeds_panel(view) for view in site.views)
-    found = ["now"] * has_runs + ["agents"] * (answers.pictures is not None) + ["map"] * has_panel
+    found = (
+        ["skills"] * bool(site.graphs)
+        + ["now"] * has_runs
+        + ["agents"] * (answers.pictures is not None)
+        + ["map"] * has_panel
+    )
     found += ["chain"] * bool(site.fleets) + ["machines"] * (has_pairs or bool(site.shared))
     return found + ["averaging"] * bool(site.shared) + ["runs"] * has_runs + ["checks"] * has_checks
 
@@ -256,6 +264,7 @@ def versions(answers: Answers) -> dict[str, int]:
         "chain": _version(answers.chains),
         "machines": _version(answers.machines_source) + total["events"],
         "averaging": _version(answers.averaging_source),
+        "skills": _version(answers.skills_source),
         "checks": len(answers.check_list.results) + len(answers.check_list.state),
     }
     moved = total["metrics"] + total["events"] + total["facts"] + every["chain"] + every["machines"]

@@ -106,7 +106,8 @@ def _run(view: RunView, around: Surroundings, *, with_film: bool, is_alone: bool
         f"<p>{escape(said[:1].upper() + said[1:])}</p>"
         f'<p class="quiet">{escape(view.facts.game)}: step {now["step"]:,}{total}{speed}.</p>{problems}'
         f"{_film(view) if with_film else ''}{_curves(view, now['curves'], around.meanings or {})}"
-        f"{_milestones(now['milestones']['reached'])}{_attempts(view)}{_settings(view)}</section>"
+        f"{'' if now['is_recorded'] else _milestones(now['milestones']['reached'])}"
+        f"{_attempts(view)}{_settings(view)}</section>"
     )
 
 

@@ -20,6 +20,16 @@ from gamefleet.watch.sentence import Pause, Situation, seconds_left, sentence, s
 SIX = ("start/milestones", "start/return", "run/milestones_reached", "start/cells", "learner/loss", "speed/steps_per_s")
 """Curves that say most; where a run has fewer of them, others take their place."""
 
+SIX_OF_RECORDS = (
+    "policy/loss",
+    "evaluation/policy_loss",
+    "policy/accuracy",
+    "evaluation/policy_accuracy",
+    "value/accuracy",
+    "speed/decisions_per_s",
+)
+"""The same for a run that learns from records."""
+
 FILMS = frozenset({".mp4", ".webm"})
 MOVING = frozenset({".gif"})
 PICTURES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
@@ -30,6 +40,10 @@ LARGEST_WHOLE = 2**53
 
 LOST, BACK = "learner_lost", "learner_back"
 SPEED = "speed/steps_per_s"
+SPEED_OF_RECORDS = "speed/updates_per_s"
+"""A step is an update there."""
+
+DECISIONS = "speed/decisions_per_s"
 ROWS_OF_PACE = 30
 
 Json = Mapping[str, Any]
@@ -53,7 +67,7 @@ def situation(view: RunView, chain: Json | None = None) -> Situation:
         step=max(view.metrics.step, whole(state.get("step"))),
         saved_step=whole(state.get("step")),
         total_steps=whole(state.get("total_steps") or facts.setting("run", "total_steps")),
-        steps_per_s=view.metrics.value(SPEED) or 0.0,
+        steps_per_s=view.metrics.value(speed_of(view)) or 0.0,
         pace=pace(view),
         holder=f"process {process.get('pid')} on {process.get('host')}" if process else "",
         has_ended="ended_at" in claim,
@@ -75,9 +89,19 @@ def pause_of(view: RunView) -> Pause | None:
     return Pause(where=str(details.get("where", "")), why=str(details.get("reason", "")), since_s=lost.time_s)
 
 
+def is_recorded(view: RunView) -> bool:
+    """Whether a run learns from records: it plays nothing, so that it has no pictures and no milestones."""
+    return DECISIONS in view.metrics.curves or DECISIONS in view.metrics.peeked
+
+
+def speed_of(view: RunView) -> str:
+    """Name of the metric that holds its steps per second."""
+    return SPEED_OF_RECORDS if is_recorded(view) else SPEED
+
+
 def pace(view: RunView) -> float:
     """Steps per second in the middle of the newest rows; 0 when there are none."""
-    curve = view.metrics.curves.get(SPEED)
+    curve = view.metrics.curves.get(speed_of(view))
     return median(curve.lasts[-ROWS_OF_PACE:]) if curve else 0.0
 
 
@@ -88,6 +112,7 @@ def now(view: RunView, chain: Json | None = None, machines: Sequence[Json] = ())
         return {
             "state": state_of(run),
             "sentence": sentence(run),
+            "is_recorded": is_recorded(view),
             "step": run.step,
             "total_steps": run.total_steps,
             "steps_per_s": run.steps_per_s,
@@ -153,8 +178,8 @@ def values(view: RunView) -> dict[str, float]:
 
 def six(view: RunView) -> list[str]:
     """Names of the curves to be drawn first."""
-    names = list(values(view))
-    return [*(name for name in SIX if name in names), *(name for name in names if name not in SIX)][:6]
+    names, first = list(values(view)), SIX_OF_RECORDS if is_recorded(view) else SIX
+    return [*(name for name in first if name in names), *(name for name in names if name not in first)][:6]
 
 
 def picture(view: RunView) -> str | None:

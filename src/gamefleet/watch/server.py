@@ -95,6 +95,7 @@ def questions(answers: Answers) -> Mapping[str, Ask]:
         "chain": lambda request: answers.chain(),
         "machines": lambda request: answers.machines(),
         "averaging": lambda request: answers.averaging(),
+        "skills": lambda request: answers.skills(),
         "checks": lambda request: answers.check_list.as_json(),
     }
 

@@ -1,7 +1,8 @@
 """Which runs the pages show.
 
-Job: find the runs below the folders that a user named: a run, a fleet, a folder of runs, a shared folder, or copies of
-them. Place in the data flow: paths -> run views, which `live` keeps fresh. Left out: reading runs (`run_view`).
+Job: find the runs below the folders that a user named: a run, a fleet, a folder of runs, a shared folder, a graph of
+skills, or copies of them. Place in the data flow: paths -> run views, which `live` keeps fresh. Left out: reading runs
+(`run_view`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from gamefleet.runs.paths import RunPaths
 from gamefleet.watch.contained import contained
 from gamefleet.watch.facts import SmallFile
 from gamefleet.watch.run_view import RunView
+from gamefleet.watch.skill_graphs import STATE_FILE
 
 MOST_RUNS = 500
 FLEET = Path("fleet") / "fleet.json"
 SHARED = "shared.json"
 
-Kind = Literal["run", "runs", "fleet", "shared", "copy"]
+Kind = Literal["run", "runs", "fleet", "shared", "skills", "copy"]
 
 
 @dataclass(slots=True)
@@ -67,9 +69,11 @@ class Site:
     version: int = 0
     trouble: str = ""
     fleets: list[Path] = field(default_factory=list)
+    graphs: list[Path] = field(default_factory=list)
     _views: dict[str, RunView] = field(default_factory=dict)
     _by_folder: dict[Path, RunView] = field(default_factory=dict)
     _shared: list[Path] = field(default_factory=list)
+    _graphs_before: list[Path] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -105,8 +109,9 @@ class Site:
         if outcome.error:
             return
         found: list[FoundRun] = outcome.value[:MOST_RUNS]
-        if [one.folder for one in found] == list(self._by_folder):
+        if [one.folder for one in found] == list(self._by_folder) and self.graphs == self._graphs_before:
             return
+        self._graphs_before = self.graphs
         with self._lock:
             self._by_folder = {one.folder: self._by_folder.get(one.folder) or self._new_view(one) for one in found}
             self._views = {view.id: view for view in self._by_folder.values()}
@@ -131,6 +136,7 @@ class Site:
             if kinds[-1] == "run" and (carrier := carrying_fleet(RunPaths(folder.absolute()))):
                 fleets.append(carrier.parent)
         self.fleets, self._shared = list(dict.fromkeys(fleets)), shared
+        self.graphs = list(dict.fromkeys(graph for folder in self.folders for graph in graphs_in(folder)))
         self.kind = "copy" if self.copy else kinds[0] if len(kinds) == 1 else "runs"
         return list(runs.values())
 
@@ -170,7 +176,16 @@ def kind_of(folder: Path) -> Kind:
         return "fleet"
     if (folder / "manifest.json").exists():
         return "run"
+    if (folder / STATE_FILE).exists():
+        return "skills"
     return "shared" if (folder / SHARED).exists() else "runs"
+
+
+def graphs_in(folder: Path) -> list[Path]:
+    """The folder itself if it is a graph of skills, or those directly below it."""
+    if (folder / STATE_FILE).exists():
+        return [folder]
+    return sorted(path.parent for path in folder.glob(f"*/{STATE_FILE}"))
 
 
 def candidates(folder: Path) -> list[Path]:

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from gamefleet.cli.evaluate import play_all
 from gamefleet.cli.rollout import find_player, play, write_videos
 from gamefleet.errors import ConfigError
+from gamefleet.files import write_json
+from gamefleet.runs.manifest import FORMAT_VERSION
+from gamefleet.runs.paths import CHECKPOINT_MANIFEST, RunPaths
 
 
 def test_the_scripted_player_is_shown_reaching_its_first_milestones(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +56,20 @@ def test_a_checkpoint_of_nobody_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_game_is_refused() -> None:
     with pytest.raises(ConfigError, match="No such game"):
         find_player("pokemon_blue", "random", None, None)
+
+
+def test_a_run_on_records_is_refused_with_who_lets_it_play(tmp_path: Path) -> None:
+    paths = RunPaths(tmp_path / "battler")
+    paths.checkpoint(1).mkdir(parents=True)
+    write_json(paths.resolved, {"game_name": "showdown"})
+    write_json(paths.manifest, {"format_version": FORMAT_VERSION})
+    write_json(paths.checkpoint(1) / CHECKPOINT_MANIFEST, {})
+
+    for answer in (find_player, compared):
+        with pytest.raises(ConfigError, match=r"learned showdown from records.*gamefleet ladder run"):
+            answer("showdown", str(paths.checkpoint(1)), None, None)
+
+
+def compared(game: str, name: str, *_: None) -> object:
+    """As `gamefleet evaluate` asks for a player."""
+    return play_all([name], game, {}, episodes=1, max_steps=1, epsilon=None)

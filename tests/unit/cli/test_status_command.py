@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.watch.run_folders import make_run
 
-from gamefleet.cli.status import sparkline, status
+from gamefleet.cli.status import pace, sparkline, status
 from gamefleet.errors import RunFolderError
 
 
@@ -26,6 +26,21 @@ def test_one_run_is_told_with_its_sentence_numbers_curves_and_milestones(
     assert "start/return" in text
     assert "7.14" in text
     assert "first_door (40)" in text
+
+
+def test_a_run_that_learns_from_records_is_told_by_its_loss_and_its_decisions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"data/epoch": 0.0, "policy/loss": 1.25, "speed/updates_per_s": 2.0, "speed/decisions_per_s": 128.0}
+    paths = make_run(tmp_path / "read", game="showdown")
+    row = {"attempt": 1, "step": 500, "time": 1_000.0, "values": values}
+    paths.metrics("train").write_text(json.dumps({"attempt": 1, "resumed_step": -1}) + "\n" + json.dumps(row) + "\n")
+    found = json.loads(told(capsys, str(paths.root), folder=tmp_path, as_json=True))[0]
+
+    assert found["is_recorded"]
+    assert found["curves"][:2] == ["policy/loss", "speed/decisions_per_s"]
+    assert found["steps_per_s"] == 2.0
+    assert pace(found) == ", 2 steps/s, 128 decisions/s"
 
 
 def test_a_folder_of_runs_is_told_in_a_line_each_and_a_damaged_one_kills_nothing(

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from gamefleet.learners.metrics import METRICS as LEARNER_METRICS
+from gamefleet.learners.sequence_metrics import METRICS as SEQUENCE_METRICS
 from gamefleet.runs.events import EVENTS
+from gamefleet.topologies.job_graph_metrics import METRICS as SKILL_METRICS
+from gamefleet.topologies.job_graph_news import EVENTS as GRAPH_EVENTS
 from gamefleet.topologies.report import METRICS as RUN_METRICS
+from gamefleet.topologies.sequence_speed import METRICS as TRAINER_METRICS
 
-METRICS = {**LEARNER_METRICS, **RUN_METRICS}
+METRICS = {**LEARNER_METRICS, **RUN_METRICS, **SEQUENCE_METRICS, **TRAINER_METRICS, **SKILL_METRICS}
 
 
 @pytest.fixture(scope="module")
@@ -46,4 +50,4 @@ def test_metrics_are_grouped_by_the_first_word_of_their_name() -> None:
 def test_every_event_is_explained(page: str) -> None:
     section = page.partition("## Events")[2]
 
-    assert dict(re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", section, re.MULTILINE)) == EVENTS
+    assert dict(re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", section, re.MULTILINE)) == {**EVENTS, **GRAPH_EVENTS}

@@ -11,6 +11,7 @@ from gamefleet.errors import ConfigError
 from gamefleet.games import open_game
 from gamefleet.topologies.config import RunConfig, ask, make_config
 from gamefleet.topologies.foreign_config import SettingsFile, line_of, read_secret, read_settings_file
+from gamefleet.topologies.sequence_config import SequenceConfig, make_sequence_config
 
 OURS = {"run": {"seed": 4, "name": "x"}, "learner": {"batch_size": 16}}
 
@@ -52,10 +53,11 @@ def read(tmp_path: Path, name: str, text: str) -> SettingsFile:
     return read_settings_file(path)
 
 
-def config_of(file: Path) -> RunConfig:
+def config_of(file: Path) -> RunConfig | SequenceConfig:
     game = "hanabi" if file.name.startswith("hanabi") else "pokemon_red"
     asked = ask(file=file, assignments=[], flags={})
-    return make_config(open_game(asked.game_name or game), asked)
+    package = open_game(asked.game_name or game)
+    return make_sequence_config(package, asked) if package.recorded else make_config(package, asked)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ import * as machines from "./machines.js";
 import * as now from "./now.js";
 import * as panels from "./panels.js";
 import * as runs from "./runs.js";
+import * as skills from "./skills.js";
 
 const PAGES = [
+  ["skills", "Skills", skills],
   ["now", "Now", now],
   ["agents", "Agents", agents],
   ["map", "Map", panels],
@@ -149,8 +151,10 @@ function route() {
   if (chosenRun()) {
     if (state) state.turnTo(withRun("/api/now"));
     else state = live.follow(withRun("/api/now"), ["now"], showState);
-  } else {
-    say(part("state"), "There is no run here yet.");
+  } else if (!state) {
+    const graphs = site.pages?.includes("skills");
+    if (graphs) state = live.follow("/api/skills", ["skills"], showState, { everyMs: 5000 });
+    else say(part("state"), "There is no run here yet.");
   }
 }
 
@@ -158,7 +162,7 @@ const toggleTheme = themeButton(part("theme"), () => open?.recolour?.());
 
 function keyList() {
   const general = [
-    ["1 … 8", "open a page"],
+    ["1 … 9", "open a page"],
     ["← →", "go from page to page"],
     ["t", "dark or light"],
     ["?", "this list"],
@@ -182,7 +186,7 @@ document.addEventListener("keydown", (event) => {
   const inTabs = !focused || focused === document.body || focused.getAttribute("role") === "tab";
   if (event.key === "?") showKeys(keyList());
   else if (event.key === "t") toggleTheme();
-  else if (/^[1-8]$/.test(event.key) && pages[event.key - 1]) turn(event, pages[event.key - 1][0]);
+  else if (/^[1-9]$/.test(event.key) && pages[event.key - 1]) turn(event, pages[event.key - 1][0]);
   else if (inTabs && event.key === "ArrowRight") neighbour(1);
   else if (inTabs && event.key === "ArrowLeft") neighbour(-1);
   else return;

@@ -22,6 +22,7 @@ function bestScreen(context) {
   let media = null;
   let isLive = false;
   let streaming = null;
+  let isRecorded = false;
 
   let frames = null;
   let last = null;
@@ -51,7 +52,8 @@ function bestScreen(context) {
     const isFilm = media && /\.(mp4|webm)$/i.test(media);
     film.hidden = !isFilm;
     picture.hidden = !media || isFilm;
-    say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs that play show it here by themselves.");
+    if (isRecorded) say(why, "This run learns from records. It plays no games, so it has no picture.");
+    else say(why, sentence(streaming?.why) || "No agent is streaming its picture. Runs that play show it here by themselves.");
     say(line, media ? `The last ${isFilm ? "film" : "picture"} of this run; no agent is streaming.` : "");
     sleep.hidden = false;
   }
@@ -64,6 +66,10 @@ function bestScreen(context) {
   });
   return {
     node,
+    mood(learnsFromRecords) {
+      isRecorded = learnsFromRecords;
+      rest();
+    },
     film(address) {
       if (address === media) return;
       media = address;
@@ -87,7 +93,7 @@ export function open(root, context) {
   const facts = el("dl", { class: "facts" });
   const bar = el("progress", { "aria-label": "Steps done", max: 1, value: 0 });
   const milestones = el("ol", { class: "log" });
-  const milestoneTitle = el("h2", {}, "Milestones");
+  const milestoneCard = el("section", { class: "card" }, el("h2", {}, "Milestones"), milestones);
   const alarms = el("ul", { class: "alarms", "aria-label": "Alarms" });
   const curves = el("div", { class: "curves" });
   const curveTrouble = trouble();
@@ -99,7 +105,7 @@ export function open(root, context) {
     el(
       "div",
       { class: "now" },
-      el("div", { class: "stack" }, best.node, el("section", { class: "card" }, milestoneTitle, milestones)),
+      el("div", { class: "stack" }, best.node, milestoneCard),
       el(
         "div",
         { class: "stack" },
@@ -129,8 +135,12 @@ export function open(root, context) {
       ["Done", total ? percent(value.step / total) : "–"],
       ["Steps/s", isTraining ? number(value.steps_per_s) : "–"],
       ["Time left", isTraining ? duration(value.seconds_left) : "–"],
-      ["Milestones", `${value.milestones.reached.length}${value.milestones.total ? ` of ${value.milestones.total}` : ""}`],
+      value.is_recorded
+        ? ["Decisions/s", isTraining ? number(value.values["speed/decisions_per_s"]) : "–"]
+        : ["Milestones", `${value.milestones.reached.length}${value.milestones.total ? ` of ${value.milestones.total}` : ""}`],
     ]);
+    best.mood(value.is_recorded);
+    milestoneCard.hidden = value.is_recorded;
     bar.hidden = !total;
     bar.value = total ? value.step / total : 0;
     fill(

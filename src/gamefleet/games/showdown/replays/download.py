@@ -1,0 +1,250 @@
+"""Raw battles out of public collections or files, filtered, into the folder `raw`.
+
+Job: read units one after the other, keep the rows that are wanted, and note what was done. Place in the data flow:
+`hub` or files -> this -> `raw/*.jsonl.zst` -> `pipeline`. Left out: looking into battles beyond their introduction.
+
+A few units (row groups or files) become one part. A part appears whole, and `DOWNLOAD.json`, replaced after each,
+says what it holds: a download that was cut goes on behind the last part that is there, at the same revision. Battles
+come in the order of the collection, so the same command gives the same files whatever was in between.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import xxhash
+import zstandard
+
+from gamefleet.errors import ConfigError, RunFolderError
+from gamefleet.files import digest, make_folder, write_bytes
+from gamefleet.games.showdown.replays.origins import Origin
+from gamefleet.games.showdown.replays.sources import Row, Unit, refusal
+from gamefleet.games.showdown.replays.sources_parquet import SourceError
+
+NOTE: Final = "DOWNLOAD.json"
+LEVEL: Final = 9
+WORD: Final = "Kept beside the battles so that their origin, terms and completeness can be told."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which battles are kept.
+
+    Args:
+        max_games: At most so many; 0 for all.
+        min_elo: One player has at least this rating, as far as can be told.
+        formats: Ids such as `gen9ou`; all when empty.
+    """
+
+    max_games: int = 0
+    min_elo: int = 0
+    formats: tuple[str, ...] = ()
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of the folder.
+
+    Attributes:
+        number: Its number.
+        name: File that holds what was kept; empty when nothing was.
+        bytes: Of the file.
+        xxh3: Of the file.
+        rows: Read.
+        kept: Battles in the file.
+        rejects: Reason -> number left out.
+        is_cut: Whether rows were left because there were enough.
+    """
+
+    number: int
+    name: str = ""
+    bytes: int = 0
+    xxh3: str = ""
+    rows: int = 0
+    kept: int = 0
+    rejects: dict[str, int] = {}
+    is_cut: bool = False
+
+
+class Note(msgspec.Struct, kw_only=True):
+    """`DOWNLOAD.json`.
+
+    Attributes:
+        source: Name of the source.
+        origin: Where from: repository and revision, or files.
+        licence: What is known of the terms.
+        citation: Whom to cite.
+        min_elo: As wanted.
+        formats: As wanted.
+        parts: In order.
+        about: For whoever finds the file.
+    """
+
+    source: str
+    origin: str
+    licence: str
+    citation: str
+    min_elo: int
+    formats: list[str]
+    parts: list[Part] = []
+    about: str = WORD
+
+    @property
+    def kept(self) -> int:
+        """Battles so far."""
+        return sum(part.kept for part in self.parts)
+
+
+def begin(folder: Path, note: Note, wanted: Wanted) -> Note:
+    """Go on with the note of a folder, or begin one; parts that are no longer as noted are forgotten.
+
+    Args:
+        folder: The raw folder; made if missing.
+        note: Without parts, as it would be begun.
+        wanted: With more battles than before, the last part may have to be made again.
+
+    Raises:
+        ConfigError: The folder holds another download.
+    """
+    make_folder(folder)
+    found = read_note(folder)
+    if found is None:
+        return note
+    for name in ("source", "origin", "min_elo", "formats"):
+        if getattr(found, name) != getattr(note, name):
+            raise ConfigError(
+                f"A folder holds another download: {name} {getattr(found, name)!r} then, {getattr(note, name)!r} now",
+                where=folder,
+                remedy="Choose another --output-dir, or remove the folder first.",
+            )
+    found.parts = list(itertools.takewhile(lambda part: is_there(folder, part), found.parts))
+    if found.parts and found.parts[-1].is_cut and not is_enough(found, wanted):
+        found.parts.pop()
+    return found
+
+
+def read_note(folder: Path) -> Note | None:
+    """The note of a folder; None when it has none.
+
+    Raises:
+        RunFolderError: It cannot be understood.
+    """
+    try:
+        return msgspec.json.decode((folder / NOTE).read_bytes(), type=Note)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError) as error:
+        raise RunFolderError(
+            f"What was downloaded cannot be told: {error}",
+            where=folder / NOTE,
+            remedy="Remove the folder and download again.",
+        ) from error
+
+
+def is_there(folder: Path, part: Part) -> bool:
+    """Whether a part's file is as it was written."""
+    path = folder / part.name
+    return not part.name or (path.is_file() and path.stat().st_size == part.bytes and digest(path) == part.xxh3)
+
+
+def download(
+    folder: Path, note: Note, origin: Origin, units: Sequence[Sequence[Unit]], wanted: Wanted, *, num_workers: int = 1
+) -> Iterator[Part]:
+    """Fetch what is missing.
+
+    Args:
+        folder: The raw folder.
+        note: Of `begin`; gets every part as it is written.
+        origin: Where units are read.
+        units: Those of each part, in order.
+        wanted: Which battles are kept.
+        num_workers: Parts that are fetched at the same time; each takes its rows' memory.
+
+    Yields:
+        Every part after it has been written and noted.
+
+    Raises:
+        SourceError: A unit is damaged.
+        HubError: The hub cannot be reached any more.
+        StorageFullError: The disk or quota is full.
+    """
+    rest = iter(range(len(note.parts), len(units)))
+    pending: deque[tuple[int, Future[_Kept]]] = deque()
+    with ThreadPoolExecutor(num_workers) as threads:
+        try:
+            while not is_enough(note, wanted):
+                for number in itertools.islice(rest, num_workers - len(pending)):
+                    pending.append((number, threads.submit(_fetch, origin, units[number], wanted)))
+                if not pending:
+                    return
+                number, found = pending.popleft()
+                yield _write(folder, note, number, found.result(), wanted)
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+
+def is_enough(note: Note, wanted: Wanted) -> bool:
+    """Whether as many battles are there as were wanted."""
+    return bool(wanted.max_games) and note.kept >= wanted.max_games
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    """The rows of one part that are wanted, and what was left out."""
+
+    rows: list[Row]
+    num_read: int
+    rejects: dict[str, int]
+
+
+def _fetch(origin: Origin, units: Sequence[Unit], wanted: Wanted) -> _Kept:
+    rejects: Counter[str] = Counter()
+    kept: list[Row] = []
+    num_read = 0
+    for row in itertools.chain.from_iterable(origin.rows(unit, wanted.formats) for unit in units):
+        num_read += 1
+        reason = "unreadable_line" if row is None else refusal(row, min_elo=wanted.min_elo, formats=wanted.formats)
+        if reason or row is None:
+            rejects[reason] += 1
+        else:
+            kept.append(row)
+    return _Kept(rows=kept, num_read=num_read, rejects=dict(sorted(rejects.items())))
+
+
+def _write(folder: Path, note: Note, number: int, found: _Kept, wanted: Wanted) -> Part:
+    room = wanted.max_games - note.kept if wanted.max_games else len(found.rows)
+    rows = found.rows[:room]
+    name, data = "", b""
+    if rows:
+        name = f"part-{number:05d}.jsonl.zst"
+        data = packed(rows)
+        write_bytes(folder / name, data)
+    part = Part(
+        number=number,
+        name=name,
+        bytes=len(data),
+        xxh3=xxhash.xxh3_128_hexdigest(data) if name else "",
+        rows=found.num_read,
+        kept=len(rows),
+        rejects=found.rejects,
+        is_cut=len(rows) < len(found.rows),
+    )
+    note.parts.append(part)
+    write_bytes(folder / NOTE, msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n")
+    return part
+
+
+def packed(rows: Sequence[Row]) -> bytes:
+    """Rows as compressed JSON lines, one frame, the same bytes for the same rows."""
+    try:
+        lines = b"".join(msgspec.json.encode(row, order="sorted") + b"\n" for row in rows)
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"A row holds something that is no JSON: {error}", remedy="Leave its file out.") from error
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(lines)

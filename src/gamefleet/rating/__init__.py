@@ -1,0 +1,1 @@
+"""How strong players are: ratings with intervals, from matches of any game."""

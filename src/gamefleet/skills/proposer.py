@@ -1,0 +1,222 @@
+"""Who proposes skills: the question, the answer, and what every proposer promises.
+
+Job: one question (`ProposalContext`) and one answer (`Proposal`) for the embedded catalogue, a recorded conversation
+and a language model alike; the loop that has refused proposals reconsidered within a budget; and what must never reach
+a trainer or a terminal. Place in the data flow: scheduler -> `Proposer.propose` -> verification -> scheduler. Left out:
+the proposers themselves (`catalogue`, `replayed`, `client`) and which one is taken (`proposer_choice`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from gamefleet.errors import PeerAwayError, PeerError
+from gamefleet.skills.skill import Skill
+from gamefleet.skills.world import SkillWorld
+
+KEY_VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+"""Environment variables that only the proposer may see."""
+
+MAX_REJECTIONS = 4
+"""How often one proposal may be refused and asked for again, unless told otherwise."""
+
+
+class ModelRefusedError(PeerError):
+    """The model's server will not answer, however often it is asked: a wrong key, no such model, a bad request."""
+
+
+class ModelAwayError(PeerAwayError):
+    """The model's server did not answer within the tries that were granted; another time it may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSkill:
+    """A skill that the graph has accepted.
+
+    Args:
+        skill: The skill.
+        index: Its global index.
+        status: As in `scheduler_state.json`.
+        statistics: Of its training, as the trainer reported it; empty before.
+        dependencies: Names of the skills that it builds on directly.
+    """
+
+    skill: Skill
+    index: int
+    status: str
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    dependencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A proposal that was refused before training.
+
+    Args:
+        skill: What was proposed, as JSON; empty where the answer was no skill at all.
+        reasons: Why it was refused, one sentence each.
+    """
+
+    skill: Mapping[str, Any]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A skill that was trained in vain.
+
+    Args:
+        skill: The skill.
+        reason: Why it counts as failed, one sentence.
+        statistics: Of its training: success rate, frames, what else the trainer reported.
+    """
+
+    skill: Skill
+    reason: str
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalContext:
+    """All that a proposer is told; equal contexts get equal proposals from the catalogue.
+
+    Args:
+        world: Where the skills are trained.
+        known: Skills of the graph in the order of their index, whatever became of them.
+        rejections: Proposals that were refused and may not be repeated, oldest first.
+        failures: Skills that were trained in vain, oldest first.
+        max_dependencies: How many skills a skill may directly build on.
+        wanted: How many more skills the graph has room for, this one included.
+    """
+
+    world: SkillWorld
+    known: tuple[KnownSkill, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    max_dependencies: int = 8
+    wanted: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an answer took.
+
+    Args:
+        tokens_in: Tokens of the questions.
+        tokens_out: Tokens of the answers.
+        cost: In US dollars; None where the price of the model is not known.
+        requests: How many requests reached the model; 0 for an answer from the cache.
+        is_estimated: Whether the server did not say how many tokens it counted, so that they were estimated.
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = 0.0
+    requests: int = 0
+    is_estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Usage(
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+            cost=cost,
+            requests=self.requests + other.requests,
+            is_estimated=self.is_estimated or other.is_estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An answer.
+
+    Args:
+        skill: What to train next, read by `Skill.from_json`; None where there is none.
+        text: For people: why this one, or why none. One line of printable characters.
+        usage: What it took.
+        is_exhausted: Whether asking again is in vain until something in the graph changes.
+    """
+
+    skill: Skill | None
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    is_exhausted: bool = False
+
+
+class Proposer(Protocol):
+    """Proposes one skill at a time."""
+
+    def propose(self, context: ProposalContext) -> Proposal:
+        """Propose the next skill.
+
+        Args:
+            context: What there is, what was refused, and what failed.
+
+        Returns:
+            A skill that was neither proposed nor refused before, or none and why.
+
+        Raises:
+            ModelRefusedError: Nobody will ever answer with these settings.
+            ModelAwayError: Nobody answered now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Considered:
+    """What came of asking until a proposal passed.
+
+    Args:
+        proposal: The last answer, with the usage of all of them; its `skill` has passed, or is None.
+        rejections: What was refused on the way.
+    """
+
+    proposal: Proposal
+    rejections: tuple[Rejection, ...]
+
+
+def propose_until_accepted(
+    proposer: Proposer,
+    context: ProposalContext,
+    refusals: Callable[[Skill], Sequence[str]],
+    max_rejections: int = MAX_REJECTIONS,
+) -> Considered:
+    """Ask, have the proposal checked, and ask again with the reasons while it is refused.
+
+    Args:
+        proposer: Who is asked; it is told of every refusal.
+        context: The first question.
+        refusals: Says why a skill may not be trained; nothing when it may.
+        max_rejections: How many proposals may be refused.
+
+    Raises:
+        ModelRefusedError: As in `Proposer.propose`.
+        ModelAwayError: As in `Proposer.propose`.
+    """
+    usage = Usage()
+    refused: tuple[Rejection, ...] = ()
+    while True:
+        question = replace(context, rejections=context.rejections + refused)
+        proposal = proposer.propose(question)
+        usage = usage + proposal.usage
+        reasons = tuple(refusals(proposal.skill)) if proposal.skill is not None else ()
+        if proposal.skill is None or not reasons:
+            return Considered(proposal=replace(proposal, usage=usage), rejections=refused)
+        refused = (*refused, Rejection(skill=proposal.skill.as_json(), reasons=reasons))
+        if len(refused) > max_rejections:
+            text = f"{len(refused)} proposals in a row were refused, the last one because: {plain(reasons[0])}"
+            return Considered(proposal=Proposal(skill=None, text=text, usage=usage), rejections=refused)
+
+
+def without_keys(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment for trainers and other programs that have no business with the model's server."""
+    return {name: value for name, value in environment.items() if name not in KEY_VARIABLES}
+
+
+def plain(text: str, limit: int = 300) -> str:
+    """What a stranger wrote, fit for a terminal: one line, printable characters only, at most `limit` of them."""
+    line = " ".join(text.split())
+    kept = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return kept if len(kept) <= limit else f"{kept[: limit - 3]}..."

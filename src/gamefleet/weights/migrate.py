@@ -1,0 +1,276 @@
+"""Taking over what an older program has learned: its pickles in, a graph's experts out.
+
+Job: find the skills and networks of a sequential run, or of an older parallel one, and merge them into the folder of a
+graph. Place in the data flow: once, before a graph goes on from there; the wiring makes its state of what is returned.
+Left out: unpickling (`migrate_reader`), the form of networks (`migrate_networks`), and rewards written as code, which
+are not taken over.
+
+What is read, below the older run's folder or from one file:
+
+    checkpoint.pkl or checkpoints/global_latest.pkl or checkpoints/successful_skill_<i>_*.pkl
+        {"skills": {title: {"expert_idx" or "iteration", "total_frames", "dependencies" or "execution_plan", ...}},
+         "params": {... "actor_networks_<i>", "critic_networks_<i>" ...}}      params may be missing
+    skills/<i>_<name>/expert_<i>_policy/params.pkl                             networks of their own
+
+Nothing is changed there. Migrating again, after a crash too, gives the same experts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gamefleet.errors import CheckpointError
+from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore
+from gamefleet.weights.experts_file import checked
+from gamefleet.weights.migrate_networks import experts_in, flat_arrays, in_our_form, single_expert
+from gamefleet.weights.migrate_reader import read_untrusted
+
+MOST_INDEX = 10_000
+NOT_TAKEN = frozenset({"code", "functions"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What migrated experts are said to have been trained for; nobody can tell from a pickle.
+
+    Args:
+        env_name: The environment.
+        feature_hash: Of its observations and features.
+        observation_size: Numbers of one observation.
+        num_actions: Actions to choose from.
+    """
+
+    env_name: str
+    feature_hash: str
+    observation_size: int
+    num_actions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigratedSkill:
+    """A skill whose expert was merged.
+
+    Args:
+        name: As it is called from now on.
+        title: As it was called.
+        index: Its global number, as before.
+        frames: Environment steps that it was trained on; 0 when nobody noted them.
+        dependencies: Names of the skills that its plan plays before it.
+        is_playable: Whether its network has our form and fits the environment; others can be kept and extracted.
+        about: The rest of its record, as JSON values.
+    """
+
+    name: str
+    title: str
+    index: int
+    frames: int
+    dependencies: tuple[str, ...] = ()
+    is_playable: bool = True
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """What became of an older run.
+
+    Args:
+        skills: By index.
+        warnings: What was left behind, a sentence each.
+    """
+
+    skills: tuple[MigratedSkill, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The places of an older run.
+
+    Args:
+        base: Its folder.
+        checkpoint: The pickle with its skills; None where there are only experts.
+    """
+
+    base: Path
+    checkpoint: Path | None
+
+
+def migrate(source: Path, graph: Path, target: Target) -> Migration:
+    """Merge the experts of an older run into a graph's folder.
+
+    Args:
+        source: The older run's folder, or its pickle.
+        graph: The folder of the graph; made if it is missing.
+        target: What the experts were trained for.
+
+    Raises:
+        CheckpointError: There is nothing to migrate, or an index belongs to another skill here.
+        CorruptCheckpointError: A pickle is damaged, or holds more than plain values; nothing was merged.
+    """
+    place = _locate(source)
+    value = read_untrusted(place.checkpoint) if place.checkpoint is not None else {}
+    records = _records(value)
+    networks = {**_lone_networks(place.base), **experts_in(value)}
+    for index in networks.keys() - {index for _, index, _ in records}:
+        records.append((f"Expert {index}", index, {}))
+    found = [_migrated(record, networks, target, records) for record in sorted(records, key=lambda one: one[1])]
+    whole = [(skill, expert) for skill, expert, _ in found if skill is not None and expert is not None]
+    if not whole:
+        raise CheckpointError(
+            "No network was found in this run",
+            where=source,
+            remedy="Networks are read from `params` of the checkpoint and from skills/*/expert_*_policy/params.pkl; "
+            "save those that lie in folders of Orbax as nested dicts of arrays first.",
+        )
+    store = ExpertStore(graph)
+    for _, expert in whole:
+        store.merge(expert)
+    warnings = tuple(warning for _, _, some in found for warning in some)
+    return Migration(skills=tuple(skill for skill, _ in whole), warnings=warnings)
+
+
+def _locate(source: Path) -> _Source:
+    """Find the checkpoint of a run.
+
+    Raises:
+        CheckpointError: There is nothing.
+    """
+    if source.is_file():
+        folder = source.parent
+        return _Source(folder.parent if folder.name == "checkpoints" else folder, source)
+    named = [source / "checkpoint.pkl", source / "checkpoints" / "global_latest.pkl"]
+    numbered = sorted(source.glob("checkpoints/successful_skill_*.pkl"), key=_number)
+    checkpoints = [path for path in [*named, *reversed(numbered)] if path.is_file()]
+    if not checkpoints and not list(source.glob("skills/*/expert_*_policy/params.pkl")):
+        raise CheckpointError(
+            "There is no older run to migrate",
+            where=source,
+            remedy="Name its folder, or its checkpoint.pkl.",
+        )
+    return _Source(source, checkpoints[0] if checkpoints else None)
+
+
+def _number(path: Path) -> int:
+    found = re.search(r"_([0-9]{1,9})_", path.name)
+    return int(found[1]) if found else -1
+
+
+_Record = tuple[str, int, Mapping[str, Any]]
+
+
+def _records(value: Any) -> list[_Record]:
+    """Title, index and record of every skill of a checkpoint."""
+    skills = value.get("skills") if isinstance(value, Mapping) else None
+    if not isinstance(skills, Mapping):
+        return []
+    found = []
+    for place, (title, record) in enumerate(skills.items()):
+        about = record if isinstance(record, Mapping) else {}
+        index = next((about[key] for key in ("expert_idx", "iteration") if _is_index(about.get(key))), place)
+        found.append((str(title), index, about))
+    indices = [index for _, index, _ in found]
+    if len(set(indices)) != len(indices):
+        raise CheckpointError(
+            "Two skills of the older run have the same number",
+            value=sorted({index for index in indices if indices.count(index) > 1}),
+            remedy="Their networks cannot be told apart: migrate the run's experts from its skills/ folder.",
+        )
+    return found
+
+
+def _is_index(value: Any) -> bool:
+    return type(value) is int and 0 <= value < MOST_INDEX
+
+
+def _lone_networks(base: Path) -> dict[int, dict[str, Any]]:
+    """Networks that have files of their own, by index."""
+    found = {}
+    for path in sorted(base.glob("skills/*/expert_*_policy/params.pkl")):
+        match = re.fullmatch(r"expert_([0-9]{1,5})_policy", path.parent.name)
+        if match is not None:
+            found[int(match[1])] = single_expert(read_untrusted(path))
+    return found
+
+
+def _migrated(
+    record: _Record, networks: Mapping[int, Mapping[str, Any]], target: Target, records: list[_Record]
+) -> tuple[MigratedSkill | None, Expert | None, list[str]]:
+    """One skill, its expert, and what is to be said about them."""
+    title, index, about = record
+    if index not in networks:
+        return None, None, [f"Skill {title!r} has no network in this run: it has to be trained again."]
+    ours = in_our_form(networks[index])
+    params = ours or flat_arrays(networks[index])
+    if not params:
+        return None, None, [f"Skill {title!r} has a network without arrays: it has to be trained again."]
+    sizes = _sizes(ours, target)
+    frames = about.get("total_frames")
+    facts = ExpertFacts(
+        skill=skill_name(title),
+        index=index,
+        attempt=1,
+        env_name=target.env_name,
+        feature_hash=target.feature_hash,
+        observation_size=sizes[0],
+        num_actions=sizes[1],
+        frames=frames if type(frames) is int and 0 <= frames < 2**63 else 0,
+        seed=0,
+    )
+    is_playable = ours is not None and sizes == (target.observation_size, target.num_actions)
+    dependencies, warnings = _dependencies(title, about, [one[0] for one in records])
+    if not is_playable:
+        shown = f"{sizes[0]} numbers and {sizes[1]} actions" if ours is not None else "layers of another make"
+        warnings.append(f"The network of skill {title!r} has {shown}: it is kept, but it cannot play here.")
+    skill = MigratedSkill(
+        name=facts.skill,
+        title=title,
+        index=index,
+        frames=facts.frames,
+        dependencies=dependencies,
+        is_playable=is_playable,
+        about=_plain({key: value for key, value in about.items() if key not in NOT_TAKEN}),
+    )
+    return skill, checked(Expert(facts=facts, params=params)), warnings
+
+
+def _sizes(params: Mapping[str, Any] | None, target: Target) -> tuple[int, int]:
+    if params is None:
+        return target.observation_size, target.num_actions
+    return int(params["body/0/w"].shape[0]), int(params["policy/w"].shape[1])
+
+
+def _dependencies(title: str, about: Mapping[str, Any], titles: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Names of the skills that a skill's plan plays before it, and of those that are not there."""
+    listed = about.get("dependencies")
+    if not isinstance(listed, list | tuple):
+        plan = about.get("execution_plan")
+        steps = plan if isinstance(plan, list | tuple) else ()
+        listed = [step.get("skill_name") for step in steps if isinstance(step, Mapping)]
+    wanted = [str(one) for one in dict.fromkeys(map(str, listed)) if one not in (title, "None")]
+    missing = [one for one in wanted if one not in titles]
+    warnings = [f"Skill {title!r} depends on {one!r}, which is not in this run." for one in missing]
+    return tuple(skill_name(one) for one in wanted if one in titles), warnings
+
+
+def skill_name(title: str) -> str:
+    """A title as a name: letters, digits and underscores, beginning with a letter."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "", title.strip().replace(" ", "_"))
+    return (plain if re.match("[A-Za-z]", plain) else f"Skill_{plain}")[:48]
+
+
+def _plain(value: Any) -> Any:
+    """JSON values; what JSON does not know is left out."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items() if _is_plain(inner)}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value if _is_plain(inner)]
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    is_finite = not isinstance(value, float) or abs(value) < float("inf")
+    return is_finite and isinstance(value, str | int | float | bool | list | tuple | Mapping | None)
