@@ -6,7 +6,6 @@ Job: options in, an estimate, progress and a summary out. Place in the data flow
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,6 +81,8 @@ def parse(
         wishes = SlurmWishes(partition=partition, account=account, qos=qos, time_limit_s=round(3600 * time_limit_hours))
         submit(folder, plan, tasks=num_workers, wishes=wishes)
     else:
+        from gamefleet.actors.cpus import usable_cpus
+
         parse_here(folder, plan, num_workers or usable_cpus())
 
 
@@ -163,11 +164,6 @@ def parse_here(folder: Path, plan: Plan, num_workers: int) -> Manifest:
     manifest = put_together(folder, plan)
     print(summary(folder, manifest))
     return manifest
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on; in a job that is fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def progress_line(done: int, parts: int, battles: int, seconds: float) -> str:

@@ -65,6 +65,7 @@ def assignment(text: str) -> tuple[str, Any]:
 
 def schedule(root: Path, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Run the scheduler in this process, with the options that were given, and say how it ended."""
+    from gamefleet.actors.cpus import usable_cpus
     from gamefleet.topologies.job_graph_machine import gpu_sizes_gb
     from gamefleet.topologies.job_graph_start import GraphRun, run_graph
 
@@ -77,6 +78,7 @@ def schedule(root: Path, given: Mapping[str, Any], environment: Mapping[str, str
         environment=environment,
         say=lambda line: print(line, flush=True),
         gpus_gb=gpu_sizes_gb(environment) if is_here else (),
+        cpus=usable_cpus(environment) if is_here else 0,
         max_runtime_s=given.get("max_runtime_seconds"),
     )
     say_end(root, run_graph(run))

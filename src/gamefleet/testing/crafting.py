@@ -111,6 +111,7 @@ WORLD = SkillWorld(
     random_pairs=random_pairs,
     start_features=start_features,
     make_trainer=make_trainer,
+    trainer_settings=("updates_per_checkpoint",),
     random_play=random_play,
 )
 """The toy as a world for skills."""

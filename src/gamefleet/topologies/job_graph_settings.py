@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gamefleet.cluster.graph_room import never_fits
 from gamefleet.cluster.graph_state import Limits, Needs
 from gamefleet.errors import ConfigError, nearest
 from gamefleet.files import write_json
@@ -102,15 +103,20 @@ class GraphSettings(BaseModel):
     wandb_project: str = Field(default="skill_graph", min_length=1)
     trainer: dict[str, Any] = Field(default_factory=dict)
 
-    def limits(self, gpus_gb: tuple[float, ...]) -> Limits:
+    def limits(self, gpus_gb: tuple[float, ...], cpus: int = 0) -> Limits:
         """What the scheduler has to keep to.
 
         Args:
             gpus_gb: Memory of each GPU of this machine; empty where it is not counted.
+            cpus: Cores of this machine; 0 where they are not counted. Jobs of one core share cores, as many as
+                `max_parallel_skills` says; those that ask for more get them.
+
+        Raises:
+            ConfigError: Not even one job would fit.
         """
         per_gpu = -(-self.max_parallel_skills // max(len(gpus_gb), 1))
         share = self.gpu_memory_gb or (min(gpus_gb) / per_gpu if gpus_gb else 0.0)
-        return Limits(
+        limits = Limits(
             max_parallel_skills=self.max_parallel_skills,
             max_nodes=self.max_nodes,
             max_retries=self.max_retries,
@@ -119,9 +125,15 @@ class GraphSettings(BaseModel):
             # A job measures its own time; on SLURM the wait in the queue would count here.
             skill_time_limit_s=0.0 if self.executor == "slurm" else 1.2 * self.skill_time_limit_s,
             pause_s=self.retry_pause_s,
+            cpus=float(cpus) if self.cpus > 1 else 0.0,
             gpus_gb=gpus_gb,
             needs=Needs(cpus=float(self.cpus), gpu_memory_gb=share),
         )
+        if reason := never_fits(limits.needs, limits):
+            raise ConfigError(
+                f"No skill could ever train here: {reason}", remedy="Ask for less with --cpus or --gpu_memory_gb."
+            )
+        return limits
 
 
 def settings_for(paths: GraphPaths, asked: Mapping[str, Any]) -> GraphSettings:
@@ -145,7 +157,8 @@ def settings_for(paths: GraphPaths, asked: Mapping[str, Any]) -> GraphSettings:
             remedy="Leave the option out to go on with this graph, or choose another --graph-path.",
         )
     refuse_useless_model(asked)
-    return checked({**before, **asked}, paths.settings)
+    trainer = {**before.get("trainer", {}), **asked.get("trainer", {})}
+    return checked({**before, **asked, "trainer": trainer}, paths.settings)
 
 
 def checked(values: Mapping[str, Any], where: Path) -> GraphSettings:

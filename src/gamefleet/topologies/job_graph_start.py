@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_state import GraphState
+from gamefleet.cluster.graph_state import GraphState, Limits
 from gamefleet.cluster.jobs import Executor
 from gamefleet.errors import RunFolderError, StorageFullError
 from gamefleet.files import make_folder
@@ -40,7 +40,7 @@ from gamefleet.topologies.job_graph_saved import graph_of, saved_state
 from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for, store
 from gamefleet.topologies.job_graph_view import Account
 from gamefleet.topologies.job_graph_wake import Waker
-from gamefleet.topologies.job_graph_world import open_world
+from gamefleet.topologies.job_graph_world import check_trainer_settings, open_world
 from gamefleet.weights.experts import ExpertStore
 
 
@@ -54,6 +54,7 @@ class GraphRun:
         environment: Of this process.
         say: Gets lines for people.
         gpus_gb: Memory of each GPU of this machine for jobs; empty where it is not counted.
+        cpus: Cores of this machine for jobs; 0 where they are not counted.
         max_runtime_s: This process ends after so many seconds, jobs go on; None for no limit.
         is_stopping: Whether it is only there to let jobs save and end.
     """
@@ -63,6 +64,7 @@ class GraphRun:
     environment: Mapping[str, str]
     say: Callable[[str], None]
     gpus_gb: tuple[float, ...] = ()
+    cpus: int = 0
     max_runtime_s: float | None = None
     is_stopping: bool = False
 
@@ -103,6 +105,7 @@ class Parts:
     Args:
         paths: Of the graph.
         settings: Of the graph; the executor is a real one.
+        limits: What the scheduler has to keep to.
         world: Where skills are trained.
         proposer: Who proposes.
         source: The proposer's name.
@@ -113,6 +116,7 @@ class Parts:
 
     paths: GraphPaths
     settings: GraphSettings
+    limits: Limits
     world: SkillWorld
     proposer: Proposer
     source: str
@@ -124,6 +128,8 @@ class Parts:
 def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings) -> Parts:
     """Open and find everything that may be missing, and say what was chosen."""
     world = open_world(settings.env_name)
+    check_trainer_settings(world, settings.trainer, settings.num_envs)
+    limits = settings.limits(run.gpus_gb, run.cpus)
     resolver = load_resolver(settings.resolver) if settings.resolver else resolve_by_requirements
     proposer, line = choose_proposer(
         settings.proposer, settings.llm_name, run.environment, proposer_settings(paths, settings)
@@ -134,6 +140,7 @@ def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings) -> Part
     return Parts(
         paths=paths,
         settings=chosen,
+        limits=limits,
         world=world,
         proposer=proposer,
         source=source_of(line),
@@ -150,7 +157,7 @@ def loop_of(run: GraphRun, parts: Parts, held: Claim, waker: Waker, news: News) 
     return GraphLoop(
         paths=paths,
         state=state,
-        limits=settings.limits(run.gpus_gb),
+        limits=parts.limits,
         jobs=Jobs(paths=paths, settings=settings, executor=parts.executor, features=parts.world.names),
         proposals=proposals_of(parts, waker),
         account=account,

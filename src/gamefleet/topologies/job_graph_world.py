@@ -1,14 +1,18 @@
 """The world that an environment's name means.
 
-Job: from `--env_name` to a `SkillWorld`: a game's, or any `module:attribute`. Place in the data flow: scheduler and
-jobs open the same one. Left out: what is in it.
+Job: from `--env_name` to a `SkillWorld`: a game's, or any `module:attribute`; and what its trainer can be told. Place
+in the data flow: scheduler and jobs open the same one. Left out: what is in it.
 """
 
 from __future__ import annotations
 
-from gamefleet.errors import ConfigError
+from collections.abc import Mapping
+from typing import Any
+
+from gamefleet.errors import ConfigError, nearest
 from gamefleet.games import GAMES, open_game
 from gamefleet.skills.world import SkillWorld, load_world
+from gamefleet.topologies.skill_trainer_settings import CPU_ENVS, parse_settings
 
 
 def open_world(env_name: str) -> SkillWorld:
@@ -34,3 +38,25 @@ def open_world(env_name: str) -> SkillWorld:
     raise refusal or ConfigError(
         "No game has skills under this name", value=env_name, where="--env_name", remedy="Write module:attribute."
     )
+
+
+def check_trainer_settings(world: SkillWorld, settings: Mapping[str, Any], num_envs: int) -> None:
+    """Fail before anything is trained where the world's trainer could not be told this.
+
+    Args:
+        world: Where skills are trained.
+        settings: Of `--set`.
+        num_envs: Environments; 0 lets the trainer choose.
+
+    Raises:
+        ConfigError: A setting does not exist or has a value that it cannot have.
+    """
+    if world.make_trainer is None:
+        parse_settings(settings, num_envs or CPU_ENVS)
+        return
+    for name in settings:
+        if name not in world.trainer_settings:
+            remedy = nearest(name, world.trainer_settings) if world.trainer_settings else "It has none."
+            raise ConfigError(
+                f"The trainer of {world.name} has no such setting", value=name, where="--set", remedy=remedy
+            )

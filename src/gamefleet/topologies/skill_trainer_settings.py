@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args, get_type_hints
+
+import msgspec
 
 from gamefleet.errors import ConfigError, nearest
 from gamefleet.learners.mixture_settings import Dependencies, Routing
@@ -17,6 +19,21 @@ from gamefleet.skills.training import TrainingTask
 
 GPU_ENVS, CPU_ENVS = 1024, 128
 """Environments where the task leaves their number open (0): a CPU gets no faster with more."""
+
+
+POSITIVE = (
+    "pool_states",
+    "refreshed_states",
+    "window_episodes",
+    "frontier_states",
+    "least_states",
+    "checkpoint_s",
+    "recorded_worlds",
+    "recorded_rows",
+)
+"""Of these settings nobody can want none."""
+
+Kind = TypeVar("Kind", "SkillTrainingSettings", PpoSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +75,16 @@ class SkillTrainingSettings:
     recorded_worlds: int = 128
     recorded_rows: int = 16384
 
+    def __post_init__(self) -> None:
+        """Refuse what there is nothing to be done with.
+
+        Raises:
+            ConfigError: A count or a time is not positive.
+        """
+        for name in POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ConfigError("This setting must be positive", value=getattr(self, name), where=f"--set {name}")
+
 
 def read_settings(task: TrainingTask, is_cpu: bool) -> tuple[SkillTrainingSettings, PpoSettings]:
     """The settings of a task.
@@ -67,33 +94,42 @@ def read_settings(task: TrainingTask, is_cpu: bool) -> tuple[SkillTrainingSettin
         is_cpu: Decides on the number of environments where the task leaves it open.
 
     Raises:
-        ConfigError: A setting does not exist, or is no choice.
+        ConfigError: As `parse_settings` does.
+    """
+    return parse_settings(task.settings, task.num_envs or (CPU_ENVS if is_cpu else GPU_ENVS))
+
+
+def parse_settings(settings: Mapping[str, Any], num_envs: int) -> tuple[SkillTrainingSettings, PpoSettings]:
+    """Sort settings by what they are of, and check them; needs no JAX.
+
+    Args:
+        settings: Values by name.
+        num_envs: Environments that are moved together, unless `settings` says otherwise.
+
+    Raises:
+        ConfigError: A setting does not exist, is of another type, or is no choice.
     """
     known = {kind: {field.name for field in fields(kind)} for kind in (SkillTrainingSettings, PpoSettings)}
-    for name in task.settings:
+    for name in settings:
         if not any(name in names for names in known.values()):
             choices = sorted(known[SkillTrainingSettings] | known[PpoSettings])
             raise ConfigError("No such setting of training a skill", value=name, remedy=nearest(name, choices))
-    num_envs = task.num_envs or (CPU_ENVS if is_cpu else GPU_ENVS)
-    own = _chosen(task.settings, known[SkillTrainingSettings])
-    _check_choices(own)
-    return SkillTrainingSettings(**own), PpoSettings(
-        **{"num_envs": num_envs} | _chosen(task.settings, known[PpoSettings])
-    )
+    own = {name: value for name, value in settings.items() if name in known[SkillTrainingSettings]}
+    ppo = {name: value for name, value in settings.items() if name in known[PpoSettings]}
+    return _typed(SkillTrainingSettings, own), _typed(PpoSettings, {"num_envs": num_envs} | ppo)
 
 
-def _check_choices(own: Mapping[str, Any]) -> None:
-    routing, distils = own.get("routing", "plan"), own.get("distils", False)
-    if routing not in get_args(Routing):
-        remedy = nearest(str(routing), get_args(Routing))
+def _typed(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        words, _, path = str(error).partition(" - at `$.")
+        name = path.rstrip("`")
+        choices = get_args(get_type_hints(kind)[name])
+        remedy = f"{words}." if not choices else f"One of: {', '.join(choices)}."
         raise ConfigError(
-            "Nobody of this name decides which expert acts", value=routing, where="routing", remedy=remedy
-        )
-    if not isinstance(distils, bool):
-        raise ConfigError(
-            "This is neither true nor false", value=distils, where="distils", remedy="Write true or false."
-        )
-
-
-def _chosen(settings: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name in names}
+            "A setting of training a skill has a value that it cannot have",
+            value=values[name],
+            where=f"--set {name}",
+            remedy=remedy,
+        ) from error

@@ -14,6 +14,7 @@ from gamefleet.errors import ConfigError, PeerAwayError
 from gamefleet.files import write_json
 from gamefleet.skills.proposer import ModelRefusedError, Proposal, ProposalContext
 from gamefleet.testing.crafting import WORLD
+from gamefleet.testing.orchard import WORLD as ORCHARD
 from gamefleet.topologies.job_graph_executor import exports, job_name, session_name
 from gamefleet.topologies.job_graph_machine import parse_sizes
 from gamefleet.topologies.job_graph_paths import GraphPaths
@@ -22,6 +23,7 @@ from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for,
 from gamefleet.topologies.job_graph_start import source_of
 from gamefleet.topologies.job_graph_view import frontier, run_state
 from gamefleet.topologies.job_graph_wake import Waker
+from gamefleet.topologies.job_graph_world import check_trainer_settings
 
 
 def test_a_restart_keeps_settings_and_changes_the_ones_that_are_given(tmp_path: Path) -> None:
@@ -51,6 +53,49 @@ def test_what_experts_are_a_consequence_of_cannot_be_changed(tmp_path: Path) -> 
 def test_a_wrong_setting_is_named(name: str, value: object, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"{name} is wrong"):
         settings_for(GraphPaths(tmp_path), {name: value})
+
+
+@pytest.mark.parametrize(
+    ("trainer", "wrong"),
+    [
+        ({"pool_stats": 9}, "No such setting .* 'pool_states'"),
+        ({"pool_states": "many"}, "'many' .*--set pool_states.*Expected `int`"),
+        ({"pool_states": 0}, "must be positive"),
+        ({"routing": "gates"}, "One of: plan, gate"),
+        ({"distils": 1}, "Expected `bool`"),
+        ({"minibatches": 3}, "do not divide into minibatches"),
+    ],
+)
+def test_what_a_trainer_cannot_be_told_is_refused_before_anything_is_trained(
+    trainer: dict[str, object], wrong: str
+) -> None:
+    with pytest.raises(ConfigError, match=wrong):
+        check_trainer_settings(ORCHARD, trainer, 0)
+    check_trainer_settings(ORCHARD, {"pool_states": 128, "learning_rate": 1, "routing": "gate"}, 0)
+
+
+def test_a_world_with_a_trainer_of_its_own_says_what_that_can_be_told() -> None:
+    check_trainer_settings(WORLD, {"updates_per_checkpoint": 1}, 0)
+    with pytest.raises(ConfigError, match=r"no such setting.*updates_per_checkpoint"):
+        check_trainer_settings(WORLD, {"updates_per_checkpoints": 1}, 0)
+
+
+def test_settings_of_the_trainer_add_up_over_restarts(tmp_path: Path) -> None:
+    paths = GraphPaths(tmp_path)
+    store(paths, settings_for(paths, {"trainer": {"pool_states": 64, "width": 32}}))
+
+    again = settings_for(paths, {"trainer": {"width": 64}})
+
+    assert again.trainer == {"pool_states": 64, "width": 64}
+
+
+def test_cores_are_counted_where_jobs_ask_for_several() -> None:
+    assert GraphSettings(cpus=1).limits((), 2).cpus == 0, "jobs of one core share, as many as there are slots"
+    assert GraphSettings(cpus=2).limits((), 8).cpus == 8
+    with pytest.raises(ConfigError, match=r"needs 3 cores, jobs here may have 2.*--cpus"):
+        GraphSettings(cpus=3).limits((), 2)
+    with pytest.raises(ConfigError, match=r"needs 100 GB of a GPU.*--gpu_memory_gb"):
+        GraphSettings(gpu_memory_gb=100).limits((80.0,), 2)
 
 
 def test_the_end_of_any_process_wakes_and_so_does_another_thread() -> None:

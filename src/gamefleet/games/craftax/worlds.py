@@ -4,16 +4,17 @@ Job: features, facts and states to try expressions on, without JAX; and the comp
 the data flow: the skill graph asks for it by the environment's name. Left out: training.
 
 Expressions are tried on states that the tables make up: numbers within their ranges, and steps that do what some fact
-says. Real play would need minutes of compiling before the first proposal could be looked at, and random play never
-comes to hold a pickaxe.
+says, because random play never comes to hold a pickaxe; and on random play that was recorded.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gamefleet.games.craftax import recorded_play
 from gamefleet.games.craftax.facts import read_facts
 from gamefleet.games.craftax.features import FAR, features
 from gamefleet.games.craftax.variants import Variant, variant_of
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 _FULL_START = {"dexterity": 1.0, "strength": 1.0, "intelligence": 1.0, "mana": 9.0, "monsters_killed": 10.0}
 """In Craftax; the first ladder is open because ten kills are written down for its floor."""
+
+_FIRST_LIGHT = 1 - math.cos(0.3 * math.pi) ** 3
+"""Daylight of the first moment, from the package's course of a day: it begins three tenths into one."""
 
 _NEEDS = ("health", "food", "drink", "energy")
 _VARIES = ("near_", "distance_")
@@ -57,12 +61,13 @@ def skill_world(env_name: str) -> SkillWorld:
         random_pairs=lambda seed, num: random_pairs(variant, facts, seed, num),
         start_features=lambda seed, num: start_features(variant, seed, num),
         jax_world=jax_world,
+        random_play=lambda seed, num, num_steps: recorded_play.random_play(variant, seed, num, num_steps),
     )
 
 
 def start_values(variant: Variant) -> dict[str, float]:
     """Features that are the same in every fresh world."""
-    values = dict.fromkeys(_NEEDS, 9.0) | {"daylight": 1.0}
+    values = dict.fromkeys(_NEEDS, 9.0) | {"daylight": _FIRST_LIGHT}
     if not variant.is_classic:
         values |= _FULL_START
     found = {}

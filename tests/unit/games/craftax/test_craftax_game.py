@@ -18,6 +18,8 @@ from gamefleet.games.craftax.saved import pack, unpack
 from gamefleet.games.craftax.state import State
 from gamefleet.games.craftax.variants import CLASSIC, FULL, Variant
 from gamefleet.games.craftax.worlds import skill_world
+from gamefleet.skills.skill import Skill
+from gamefleet.skills.verify import verify
 
 BOTH = pytest.mark.parametrize("variant", [CLASSIC, FULL], ids=["classic", "full"])
 
@@ -125,9 +127,61 @@ def test_made_up_states_lie_within_the_ranges_and_fresh_worlds_have_nothing(vari
         assert (states >= low).all()
         assert (states <= high).all()
     start = world.start_features(1, 100)
-    assert all((start[:, world.column(name)] == value).all() for name, value in world.start.items())
+    assert all((start[:, world.column(name)] == np.float32(value)).all() for name, value in world.start.items())
     assert world.start["wood"] == 0
     assert start[:, world.column("near_tree")].max() == 1
+
+
+@BOTH
+def test_recorded_play_begins_in_fresh_worlds_and_stays_within_the_ranges(variant: Variant) -> None:
+    world = skill_world(variant.env_name)
+    assert world.random_play is not None
+    play = world.random_play(3, 50, 100)
+    again, others = world.random_play(3, 50, 100), world.random_play(4, 50, 100)
+
+    assert play.shape == (101, 50, len(world.features))
+    assert play.dtype == np.float32
+    assert np.array_equal(play, again)
+    assert not np.array_equal(play, others)
+    assert (play >= [row.low for row in world.features]).all()
+    assert (play <= [row.high for row in world.features]).all()
+    for name, value in world.start.items():
+        assert play[0][:, world.column(name)] == pytest.approx(value), f"{name} of fresh worlds is in the table"
+    assert play[:, :, world.column("wood")].max() >= 1, "some tree was hit by chance"
+    with pytest.raises(ConfigError, match="Only 200 steps of 128 worlds"):
+        world.random_play(0, 50, 201)
+
+
+@pytest.mark.long
+def test_what_was_recorded_is_what_the_game_plays(require_module: Callable[[str, str], None]) -> None:
+    require_module("craftax", "make craftax")
+    import jax
+
+    from gamefleet.games.craftax import recorded_play
+
+    jax.config.update("jax_disable_most_optimizations", True)
+
+    assert np.array_equal(recorded_play.record(CLASSIC), recorded_play.read(CLASSIC))
+
+
+def test_a_proposal_that_random_actions_fulfil_is_sent_back() -> None:
+    world = skill_world(CLASSIC.env_name)
+    easy, harder = (
+        Skill(
+            name="Collect_Wood",
+            gain={"wood": amount},
+            reward="gained(wood)",
+            success=f"wood >= {amount}",
+            max_steps=400,
+        )
+        for amount in (1.0, 4.0)
+    )
+
+    refused, taken = verify(easy, world), verify(harder, world)
+
+    assert any("Random play succeeds in" in reason for reason in refused.reasons)
+    assert taken.reasons == ()
+    assert taken.statistics["random_success_rate"] < 0.1
 
 
 def test_the_game_offers_its_worlds_by_the_names_that_users_type() -> None:
