@@ -126,7 +126,7 @@ def _typed(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
         words, _, path = str(error).partition(" - at `$.")
         name = path.rstrip("`")
         choices = get_args(get_type_hints(kind)[name])
-        remedy = f"{words}." if not choices else f"One of: {', '.join(choices)}."
+        remedy = nearest(str(values[name]), choices) if choices else f"{words}."
         raise ConfigError(
             "A setting of training a skill has a value that it cannot have",
             value=values[name],

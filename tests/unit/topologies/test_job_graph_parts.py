@@ -61,7 +61,7 @@ def test_a_wrong_setting_is_named(name: str, value: object, tmp_path: Path) -> N
         ({"pool_stats": 9}, "No such setting .* 'pool_states'"),
         ({"pool_states": "many"}, "'many' .*--set pool_states.*Expected `int`"),
         ({"pool_states": 0}, "must be positive"),
-        ({"routing": "gates"}, "One of: plan, gate"),
+        ({"routing": "gates"}, "Did you mean .gate"),
         ({"distils": 1}, "Expected `bool`"),
         ({"minibatches": 3}, "do not divide into minibatches"),
     ],

@@ -2,61 +2,31 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
+from tests.unit.topologies.orchard_cases import JAM, PICK, compile_quickly, ignore, never, publish, stop_after, task_of
 
 from gamefleet.cluster.graph_events import Merge, Merged
 from gamefleet.cluster.graph_state import Node
 from gamefleet.errors import ConfigError
 from gamefleet.runs.deadline import Deadline
-from gamefleet.skills.skill import Skill
-from gamefleet.skills.training import PlanStep, Progress, TrainingOutcome, TrainingTask
+from gamefleet.skills.training import PlanStep, TrainingOutcome, TrainingTask
 from gamefleet.testing.orchard import WORLD
 from gamefleet.topologies.job_graph_merging import merge
 from gamefleet.topologies.job_graph_paths import GraphPaths
 from gamefleet.topologies.job_graph_tasks import JobTask
 from gamefleet.topologies.job_graph_training import Leg, run_leg
 from gamefleet.topologies.skill_trainer import JaxSkillTrainer
-from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore, read_expert
+from gamefleet.weights.experts import read_expert
 
 pytestmark = pytest.mark.long
 
-SETTINGS = {
-    "rollout_steps": 8,
-    "updates_per_call": 4,
-    "width": 16,
-    "minibatches": 2,
-    "learning_rate": 5e-3,
-    "pool_states": 64,
-    "window_episodes": 64,
-    "frontier_states": 64,
-    "least_states": 8,
-    "pause_calls": 2,
-    "recorded_worlds": 64,
-}
 BOTH: dict[str, Any] = {"routing": "gate", "distils": True}
-
-PICK = Skill(
-    name="Pick_Fruit",
-    gain={"fruit": 2.0},
-    reward="min(fruit, 2) - min(before(fruit), 2)",
-    success="fruit >= 2",
-    max_steps=30,
-)
-JAM = Skill(
-    name="Make_Jam",
-    requires={"fruit": 1.0},
-    consumes={"fruit": 1.0},
-    gain={"jam": 1.0},
-    reward="gained(jam)",
-    success="jam >= 1",
-    max_steps=30,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -67,38 +37,13 @@ def _jax_is_there(require_module: Callable[[str, str], None]) -> None:
 @pytest.fixture(scope="module")
 def trainer() -> JaxSkillTrainer:
     """One for all tests: it compiles once."""
-    jax = pytest.importorskip("jax")
-    # Half the time to compile; nothing here runs for long.
-    jax.config.update("jax_disable_most_optimizations", True)
+    pytest.importorskip("jax")
+    compile_quickly()
     return JaxSkillTrainer(world=WORLD)
 
 
-def task_of(skill: Skill, folder: Path, plan: tuple[PlanStep, ...] = (), **settings: Any) -> TrainingTask:
-    return TrainingTask(
-        skill=skill,
-        index=len(plan),
-        attempt=1,
-        seed=3,
-        plan=plan,
-        total_timesteps=60_000,
-        num_envs=16,
-        folder=folder / "training_runs" / f"skill_{len(plan)}_{skill.name}",
-        episodes=128,
-        settings={**SETTINGS, **settings},
-    )
-
-
-def ignore(progress: Progress) -> None:
-    pass
-
-
-def stop_after(calls: int) -> Callable[[], bool]:
-    counter: Iterator[int] = iter(range(10**6))
-    return lambda: next(counter) >= calls - 1
-
-
 def trained(trainer: JaxSkillTrainer, task: TrainingTask) -> TrainingOutcome:
-    outcome = trainer.train(task, ignore, lambda: False)
+    outcome = trainer.train(task, ignore, never)
     assert outcome is not None
     return outcome
 
@@ -107,21 +52,10 @@ def trained(trainer: JaxSkillTrainer, task: TrainingTask) -> TrainingOutcome:
 def graph(tmp_path_factory: pytest.TempPathFactory, trainer: JaxSkillTrainer) -> Path:
     """A graph in which fruit can be picked."""
     folder = tmp_path_factory.mktemp("graph")
-    outcome = trained(trainer, task_of(PICK, folder, **BOTH))
+    task = task_of(PICK, folder, **BOTH)
+    outcome = trained(trainer, task)
     assert outcome.networks == {}  # it builds on nothing: there is nothing to choose from
-    facts = ExpertFacts(
-        skill=PICK.name,
-        index=0,
-        attempt=1,
-        env_name=WORLD.name,
-        feature_hash=WORLD.feature_hash(),
-        observation_size=23,
-        num_actions=5,
-        frames=outcome.frames,
-        seed=3,
-    )
-    ExpertStore(folder).merge(Expert(facts=facts, params=dict(outcome.expert)))
-    save_file(dict(outcome.frontier), folder / "skills" / "0_Pick_Fruit" / "frontier.safetensors")
+    publish(folder, task, outcome)
     return folder
 
 
@@ -206,7 +140,7 @@ def test_worlds_that_a_gate_loses_on_the_way_count_as_failures(gated: TrainingOu
 def test_choices_that_do_not_exist_are_refused(
     trainer: JaxSkillTrainer, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"gate|true or false"):
+    with pytest.raises(ConfigError, match=r"gate|Expected `bool`"):
         trained(trainer, task_of(PICK, tmp_path, **settings))
 
 

@@ -1,50 +1,20 @@
 """Training skills in a compiled world: learning, starting where others ended, going on exactly, refusing."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from tests.unit.topologies.orchard_cases import JAM, PICK, compile_quickly, ignore, never, publish, stop_after, task_of
 
 from gamefleet.errors import CheckpointError, ConfigError, CorruptCheckpointError, IncompatibleError
 from gamefleet.skills.skill import Skill
-from gamefleet.skills.training import PlanStep, Progress, TrainingOutcome, TrainingTask
+from gamefleet.skills.training import PlanStep, Progress
 from gamefleet.testing.orchard import WORLD
 from gamefleet.topologies.skill_trainer import JaxSkillTrainer, make_skill_trainer
-from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore
 
-SETTINGS = {
-    "rollout_steps": 8,
-    "updates_per_call": 4,
-    "width": 16,
-    "minibatches": 2,
-    "learning_rate": 5e-3,
-    "pool_states": 64,
-    "window_episodes": 64,
-    "frontier_states": 64,
-    "least_states": 8,
-    "pause_calls": 2,
-}
-
-PICK = Skill(
-    name="Pick_Fruit",
-    gain={"fruit": 2.0},
-    reward="min(fruit, 2) - min(before(fruit), 2)",
-    success="fruit >= 2",
-    max_steps=30,
-)
-JAM = Skill(
-    name="Make_Jam",
-    requires={"fruit": 1.0},
-    consumes={"fruit": 1.0},
-    gain={"jam": 1.0},
-    reward="gained(jam)",
-    success="jam >= 1",
-    max_steps=30,
-)
 EAT = Skill(
     name="Eat_All", requires={"fruit": 1.0}, gain={}, reward="-gained(fruit)", success="fruit <= 0", max_steps=20
 )
@@ -59,57 +29,7 @@ def trainer() -> JaxSkillTrainer:
 @pytest.fixture(autouse=True)
 def jax_is_there(require_module: Callable[[str, str], None]) -> None:
     require_module("jax", "make craftax")
-    # Half the time to compile; nothing here runs for long.
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-
-
-def task_of(skill: Skill, folder: Path, *, index: int = 0, plan: tuple[PlanStep, ...] = ()) -> TrainingTask:
-    return TrainingTask(
-        skill=skill,
-        index=index,
-        attempt=1,
-        seed=3,
-        plan=plan,
-        total_timesteps=150_000,
-        num_envs=16,
-        folder=folder / "training_runs" / f"skill_{index}_{skill.name}",
-        episodes=128,
-        settings=SETTINGS,
-    )
-
-
-def never() -> bool:
-    return False
-
-
-def ignore(progress: Progress) -> None:
-    pass
-
-
-def stop_after(calls: int) -> Callable[[], bool]:
-    counter: Iterator[int] = iter(range(10**6))
-    return lambda: next(counter) >= calls - 1
-
-
-def publish(graph: Path, task: TrainingTask, outcome: TrainingOutcome) -> PlanStep:
-    """What the scheduler does with an outcome."""
-    facts = ExpertFacts(
-        skill=task.skill.name,
-        index=task.index,
-        attempt=1,
-        env_name=WORLD.name,
-        feature_hash=WORLD.feature_hash(),
-        observation_size=23,
-        num_actions=5,
-        frames=outcome.frames,
-        seed=task.seed,
-    )
-    ExpertStore(graph).merge(Expert(facts=facts, params=dict(outcome.expert)))
-    folder = graph / "skills" / f"{task.index}_{task.skill.name}"
-    save_file(dict(outcome.frontier), folder / "frontier.safetensors")
-    return PlanStep(name=task.skill.name, index=task.index, skill=task.skill, folder=folder)
+    compile_quickly()
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +81,9 @@ def test_end_states_are_alive_and_hold_what_the_skill_gains(graph: Path) -> None
 def test_a_run_that_is_cut_and_goes_on_gives_the_same_bytes_as_one_that_is_not(
     trainer: JaxSkillTrainer, tmp_path: Path, picking: PlanStep
 ) -> None:
-    whole = trainer.train(task_of(JAM, tmp_path / "whole", index=1, plan=(picking,)), ignore, never)
+    whole = trainer.train(task_of(JAM, tmp_path / "whole", (picking,)), ignore, never)
     assert whole is not None
-    cut = task_of(JAM, tmp_path / "cut", index=1, plan=(picking,))
+    cut = task_of(JAM, tmp_path / "cut", (picking,))
     legs = 0
     outcome = None
     while outcome is None:
@@ -181,8 +101,8 @@ def test_a_run_that_is_cut_and_goes_on_gives_the_same_bytes_as_one_that_is_not(
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_goes_on_to_the_same_end(
     trainer: JaxSkillTrainer, tmp_path: Path, picking: PlanStep
 ) -> None:
-    whole = trainer.train(task_of(JAM, tmp_path / "whole", index=1, plan=(picking,)), ignore, never)
-    task = task_of(JAM, tmp_path / "hurt", index=1, plan=(picking,))
+    whole = trainer.train(task_of(JAM, tmp_path / "whole", (picking,)), ignore, never)
+    task = task_of(JAM, tmp_path / "hurt", (picking,))
     for calls in (2, 2):
         assert trainer.train(task, ignore, stop_after(calls)) is None
     folder = task.folder / "1_policies"
@@ -210,7 +130,7 @@ def test_what_was_achieved_before_can_be_gained_again(
     again = Skill(
         name="Pick_Again", gain={"did_pick": 1.0}, reward="gained(did_pick)", success="did_pick", max_steps=20
     )
-    outcome = trainer.train(task_of(again, tmp_path, index=1, plan=(picking,)), ignore, never)
+    outcome = trainer.train(task_of(again, tmp_path, (picking,)), ignore, never)
 
     assert outcome is not None
     assert outcome.is_success
@@ -234,7 +154,7 @@ def test_a_skill_starts_from_states_that_hold_what_it_requires(
     from gamefleet.topologies.skill_trainer_loop import open_training
     from gamefleet.topologies.skill_trainer_parts import make_programs, settings_of
 
-    task = task_of(JAM, graph, index=1, plan=(picking,))
+    task = task_of(JAM, graph, (picking,))
     training = open_training(WORLD, task, make_programs(WORLD, settings_of(task)[1]))
     assert (np.asarray(training.pool.fruit) >= 1).all()
     assert not np.asarray(training.state.envs.states.done).any()
@@ -245,7 +165,7 @@ def test_when_no_end_state_will_do_the_plan_is_played_with_repairs(
 ) -> None:
     # Jam uses up fruit: who needs two fruits and a jar has to pick again after the jam was made. A few end states hold
     # two fruits by chance; who trained on those alone would only know the places where that happens.
-    task = task_of(JAM, tmp_path, index=1, plan=(picking,))
+    task = task_of(JAM, tmp_path, (picking,))
     made = trainer.train(task, ignore, never)
     assert made is not None
     jam = publish(tmp_path, task, made)
@@ -257,7 +177,7 @@ def test_when_no_end_state_will_do_the_plan_is_played_with_repairs(
         success="jam >= 2",
         max_steps=30,
     )
-    outcome = trainer.train(task_of(both, tmp_path, index=2, plan=(picking, jam)), ignore, never)
+    outcome = trainer.train(task_of(both, tmp_path, (picking, jam)), ignore, never)
 
     assert outcome is not None
     assert outcome.is_success
@@ -283,7 +203,7 @@ def test_a_skill_that_cannot_be_learned_ends_with_its_steps_and_says_so(
 def test_a_plan_that_never_gets_there_is_named(trainer: JaxSkillTrainer, tmp_path: Path, picking: PlanStep) -> None:
     greedy = dataclasses.replace(JAM, requires={"jam": 3.0})
     with pytest.raises(CheckpointError, match="never led to a state in which Make_Jam could start"):
-        trainer.train(task_of(greedy, tmp_path, index=1, plan=(picking,)), ignore, never)
+        trainer.train(task_of(greedy, tmp_path, (picking,)), ignore, never)
 
 
 def test_damaged_end_states_are_named_and_missing_ones_are_played_for(
@@ -296,9 +216,9 @@ def test_damaged_end_states_are_named_and_missing_ones_are_played_for(
     step = dataclasses.replace(picking, folder=folder)
     (folder / "frontier.safetensors").write_bytes(b"nonsense")
     with pytest.raises(CorruptCheckpointError, match="end states of Pick_Fruit are damaged"):
-        trainer.train(task_of(JAM, tmp_path, index=1, plan=(step,)), ignore, never)
+        trainer.train(task_of(JAM, tmp_path, (step,)), ignore, never)
     (folder / "frontier.safetensors").unlink()
-    outcome = trainer.train(task_of(JAM, tmp_path, index=1, plan=(step,)), ignore, never)
+    outcome = trainer.train(task_of(JAM, tmp_path, (step,)), ignore, never)
     assert outcome is not None
     assert outcome.is_success
 
