@@ -37,7 +37,7 @@ PlayersOption = Annotated[
         help="A scripted player, a run, or a checkpoint folder; may be repeated. Default: all scripted players.",
     ),
 ]
-TemperatureOption = Annotated[float, typer.Option("--temperature", help="Of networks; 0 takes the likeliest.")]
+TemperatureOption = Annotated[float, typer.Option("--temperature", min=0, help="Of networks; 0 takes the likeliest.")]
 ServerOption = Annotated[
     bool, typer.Option("--server", help="Through a real server that is started for it; for networks and poke-env.")
 ]
@@ -50,6 +50,7 @@ BlocksOption = Annotated[
     int | None,
     typer.Option(
         "--blocks",
+        min=1,
         help=f"Per pair, two games each with the sides exchanged; default {DEFAULT_BLOCKS}, or with --promote at most "
         f"{PROMOTION_BLOCKS}.",
     ),
@@ -98,8 +99,9 @@ def run(
         on_server=server,
     )
     if promote:
-        raise typer.Exit(decide(request, promote, best, blocks=blocks or PROMOTION_BLOCKS, elo=elo))
-    open_ladder(request).play(blocks or DEFAULT_BLOCKS, against=tuple(against or ()), say=print)
+        most = PROMOTION_BLOCKS if blocks is None else blocks
+        raise typer.Exit(decide(request, promote, best, blocks=most, elo=elo))
+    open_ladder(request).play(DEFAULT_BLOCKS if blocks is None else blocks, against=tuple(against or ()), say=print)
     tell(folder, anchor, anchor_elo, as_json=False)
 
 

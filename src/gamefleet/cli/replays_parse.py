@@ -22,6 +22,8 @@ RAW, PROCESSED = "raw", "processed"
 SAMPLE_BATTLES = 50
 TEST_BATTLES = 500
 PROGRESS_EVERY_S = 2.0
+LEAST_HOURS = 0.1
+"""Of an array task: SLURM takes a limit of 0 for none at all."""
 
 
 InputOption = Annotated[
@@ -56,7 +58,7 @@ def parse(
     partition: Annotated[str, typer.Option(help="With --slurm.")] = "",
     account: Annotated[str, typer.Option(help="With --slurm.")] = "",
     qos: Annotated[str, typer.Option(help="With --slurm.")] = "",
-    time_limit_hours: Annotated[float, typer.Option(help="Of an array task, with --slurm.")] = 2.0,
+    time_limit_hours: Annotated[float, typer.Option(min=LEAST_HOURS, help="Of an array task, with --slurm.")] = 2.0,
     as_planned: PlannedOption = False,
     task_of: Annotated[int, typer.Option(hidden=True, help="This is one of so many array tasks.")] = 0,
 ) -> None:

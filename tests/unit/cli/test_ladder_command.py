@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from gamefleet.cli.ladder import EXIT_CODES, PROMOTION_BLOCKS, tell
+from gamefleet.cli import ladder_matches
+from gamefleet.cli.ladder import DEFAULT_BLOCKS, EXIT_CODES, PROMOTION_BLOCKS, tell
 from gamefleet.cli.ladder_matches import (
     BEST,
     FACTS,
@@ -183,3 +185,25 @@ def test_a_folder_without_a_ladder_says_how_to_begin_one(tmp_path: Path) -> None
         kept_anchor(tmp_path / "none")
     with pytest.raises(ConfigError, match="--best"):
         best_of(tmp_path)
+
+
+@pytest.mark.parametrize("words", [("--blocks", 0), ("--blocks", -1), ("--promote", "weak", "--blocks", 0)])
+def test_a_ladder_without_blocks_is_refused_and_plays_no_others_instead(
+    gamefleet: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[object, ...]
+) -> None:
+    monkeypatch.setattr(ladder_matches, "matches_of", lambda game: MATCHES)
+    answer = gamefleet("ladder", "run", "--folder", tmp_path / "ladder", *words)
+
+    assert answer.status == 2
+    assert "--blocks" in answer.err
+    assert "Invalid value" in answer.err
+    assert not (tmp_path / "ladder").exists()
+
+
+def test_the_usual_number_of_blocks_is_played_where_none_is_named(
+    gamefleet: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ladder_matches, "matches_of", lambda game: replace(MATCHES, scripted=("weak", "strong")))
+
+    assert gamefleet("ladder", "run", "--folder", tmp_path).status == 0
+    assert len(read_results(tmp_path / RESULTS)) == 2 * DEFAULT_BLOCKS

@@ -249,6 +249,16 @@ def test_raw_battles_are_parsed_by_the_games_own_parser_and_shown(tmp_path: Path
     assert "tauros" in one
 
 
+def test_an_array_task_without_time_is_refused(tmp_path: Path) -> None:
+    battles(tmp_path)
+    words = ("parse", "--input-dir", tmp_path, "--slurm", "--time-limit-hours", 0)
+
+    result = CliRunner().invoke(app, ["replays", *map(str, words)])
+
+    assert result.exit_code == 2
+    assert "--time-limit-hours" in result.output
+
+
 def test_ratings_are_those_of_the_log(tmp_path: Path) -> None:
     battles(tmp_path)
 
