@@ -9,7 +9,7 @@ import pytest
 
 PAGES = ("README.md", "docs/guides/showdown-ddp.md")
 LINKS = ("checkpoints_8gpu", "slurm-1234.out", "slurm-1234.err")
-"""What `launch` and SLURM leave where they are called: links, which a pattern with a slash at its end does not match."""
+"""What `launch` leaves where it is called, as links: a pattern with a slash at its end does not match those."""
 
 
 @pytest.fixture(scope="module")
