@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph_state import OVER, GraphState, Node
 
 FIRST_GUESS_S = 600.0
 """Of a skill while none has ended; only comparisons matter."""
@@ -63,8 +63,10 @@ def by_priority(state: GraphState, ready: Sequence[Node]) -> list[Node]:
     """Ready skills, the most urgent first; equal ones in order of acceptance."""
     if len(ready) < 2:
         return list(ready)
-    open_nodes = {node.skill_name: node.dependencies for node in state.skills}
-    rank = ranks(open_nodes, estimates(state.skills))
+    # What is over takes no more time: nothing is urgent for the sake of a skill that is blocked.
+    todo = {node.skill_name: node.dependencies for node in state.skills if node.status not in OVER}
+    left = {name: [needed for needed in dependencies if needed in todo] for name, dependencies in todo.items()}
+    rank = ranks(left, estimates(state.skills))
     return sorted(ready, key=lambda node: (-rank[node.skill_name], node.index))
 
 
