@@ -38,13 +38,15 @@ class ShowdownClient:
         name: On the server; letters, digits and spaces.
         player: Chooses.
         team: Packed; None where the format makes teams.
+        seed: See `connected`.
     """
 
-    def __init__(self, connection: Any, name: str, player: OutsidePlayer, team: str | None) -> None:
+    def __init__(self, connection: Any, name: str, player: OutsidePlayer, team: str | None, *, seed: str = "") -> None:
         self.name = name[:LONGEST_NAME]
         self.results: asyncio.Queue[ServerResult] = asyncio.Queue()
         self._connection = connection
         self._player = player
+        self._seed = seed
         self._bringing = "" if team is None else f"/utm {team}"
         self._rooms: dict[str, BattleRoom] = {}
         self._is_in = asyncio.Event()
@@ -161,7 +163,7 @@ class ShowdownClient:
             await self._say(f"/pm {challenger}, I play {self._accepted} only.")
 
     async def _hear_battle(self, name: str, lines: list[str]) -> None:
-        room = self._rooms.setdefault(name, BattleRoom(name, self.name, self._player))
+        room = self._rooms.setdefault(name, BattleRoom(name, self.name, self._player, seed=self._seed))
         for line in lines:
             kind, _, rest = line[1:].partition("|") if line.startswith("|") else ("", "", line)
             if kind == "request" and rest:
@@ -210,7 +212,7 @@ def _closed(error: BaseException | None, name: str) -> WorkerError:
 
 @asynccontextmanager
 async def connected(
-    websocket: str, name: str, player: OutsidePlayer, team: str | None = None, *, accepts: str = ""
+    websocket: str, name: str, player: OutsidePlayer, team: str | None = None, *, accepts: str = "", seed: str = ""
 ) -> AsyncIterator[ShowdownClient]:
     """A client that is logged in.
 
@@ -220,6 +222,7 @@ async def connected(
         player: Chooses.
         team: Packed; None where the format makes teams.
         accepts: Format of which every challenge is accepted from the first moment on; none if empty.
+        seed: For the player's own chance in all battles of this login; empty takes each battle's name on the server.
 
     Yields:
         The client.
@@ -233,7 +236,7 @@ async def connected(
         connection = await connect(websocket, max_size=None, max_queue=None, open_timeout=PATIENCE_S)
     except OSError as error:
         raise WorkerError("The Showdown server cannot be reached", value=str(error), where=websocket) from error
-    client = ShowdownClient(connection, name, player, team)
+    client = ShowdownClient(connection, name, player, team, seed=seed)
     client.accept(accepts)
     try:
         await client.log_in()

@@ -40,10 +40,12 @@ class BattleRoom:
         name: Of the room.
         own_name: Of this side on the server.
         player: Chooses.
+        seed: For the player's own chance; empty takes the room's name, which the server numbers as battles come.
     """
 
-    def __init__(self, name: str, own_name: str, player: OutsidePlayer) -> None:
+    def __init__(self, name: str, own_name: str, player: OutsidePlayer, *, seed: str = "") -> None:
         self.name = name
+        self._seed = seed or name
         self._own_name = own_name
         self._player = player
         self._seat: Seat | None = None
@@ -71,7 +73,8 @@ class BattleRoom:
             return ""
         if not self._fault:
             try:
-                # Battles of one player are answered one after the other; a network takes its time off this loop.
+                # In a thread of its own, because a network takes its time; a player in many battles at once locks what
+                # they share.
                 choices = await asyncio.to_thread(self._player.choose, [(self._seat, request)])
             except SeatFailedError as error:
                 self._fault = str(error)
@@ -97,5 +100,5 @@ class BattleRoom:
     def _take_seat(self, parts: list[str]) -> None:
         if len(parts) > 3 and to_id(parts[3]) == to_id(self._own_name):
             side = 0 if parts[2] == "p1" else 1
-            info = SeatInfo(side=side, name=parts[3], format=self.name.split("-")[1], seed=self.name)
+            info = SeatInfo(side=side, name=parts[3], format=self.name.split("-")[1], seed=self._seed)
             self._seat = self._player.sit(info)

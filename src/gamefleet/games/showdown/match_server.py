@@ -5,7 +5,8 @@ challenges, websockets, clocks. Place in the data flow: contestants -> clients o
 players inside the simulator's process, who cannot log in.
 
 Teams are exchanged within a block as everywhere; chance is the server's own, and in formats that make teams these are
-as well, so blocks say less here than on a host.
+as well, so blocks say less here than on a host. The players' own chance follows from seed and block, as it does there,
+however many battles are played at the same time.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class _Battle:
         number: Unique; part of the names on the server.
         block: Of the order.
         is_swapped: Whether the first player accepts instead of challenging, with the other team.
+        seed: Of the players' own chance.
         teams: Packed, of the first and the second player; None where the format makes them.
     """
 
     number: int
     block: int
     is_swapped: bool
+    seed: str
     teams: tuple[str | None, str | None]
 
 
@@ -72,8 +75,9 @@ def _battles(order: MatchOrder) -> Iterator[_Battle]:
     makes_teams = "random" in order.format
     pairs = [(None, None)] * len(order.blocks) if makes_teams else teams_of(order)
     for index, (block, (one, other)) in enumerate(zip(order.blocks, pairs, strict=True)):
-        yield _Battle(number=2 * index, block=block, is_swapped=False, teams=(one, other))
-        yield _Battle(number=2 * index + 1, block=block, is_swapped=True, teams=(other, one))
+        seed = f"{order.seed} {block}"
+        yield _Battle(number=2 * index, block=block, is_swapped=False, seed=seed, teams=(one, other))
+        yield _Battle(number=2 * index + 1, block=block, is_swapped=True, seed=seed, teams=(other, one))
 
 
 def teams_of(order: MatchOrder) -> list[tuple[str, str]]:
@@ -100,8 +104,8 @@ async def _play(
     """One battle between two fresh logins."""
     names = f"First {battle.number}", f"Second {battle.number}"
     async with (
-        connected(websocket, names[0], players[0], battle.teams[0]) as one,
-        connected(websocket, names[1], players[1], battle.teams[1]) as other,
+        connected(websocket, names[0], players[0], battle.teams[0], seed=battle.seed) as one,
+        connected(websocket, names[1], players[1], battle.teams[1], seed=battle.seed) as other,
     ):
         host, guest = (other, one) if battle.is_swapped else (one, other)
         guest.accept(format_name)

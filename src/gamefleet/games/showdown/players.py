@@ -71,6 +71,9 @@ class OutsidePlayer(Protocol):
     def choose(self, asked: Sequence[tuple[Any, Request]]) -> list[str]:
         """Choices for seats of this player, all of them asked now.
 
+        Called from several threads at once where battles are played on a server, never for one seat at once: what a
+        player shares between its seats it has to lock.
+
         Raises:
             SeatFailedError: Only where a single seat was asked; several that fail answer with an empty choice.
         """

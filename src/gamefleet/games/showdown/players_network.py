@@ -6,6 +6,7 @@ the data flow: a player for `match`, games and servers. Left out: the network, a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,7 @@ class NetworkPlayer:
         self.name = name
         self._decide = decide
         self._memory_decisions = memory_decisions
+        self._deciding = threading.Lock()
 
     def sit(self, info: SeatInfo) -> NetworkSeat:
         """See `OutsidePlayer`."""
@@ -119,7 +121,8 @@ class NetworkPlayer:
         playing = [number for number, (_, request) in enumerate(asked) if not request.get("teamPreview")]
         decisions = [asked[number][0].decide(asked[number][1], self._memory_decisions) for number in playing]
         memories = [asked[number][0].memory for number in playing]
-        actions = self._decide(memories) if memories else ()
+        with self._deciding:  # threads of several battles may ask; a policy need not expect that
+            actions = self._decide(memories) if memories else ()
         for number, decision, action in zip(playing, decisions, actions, strict=True):
             choices[number] = decision.words.get(int(action), "")
         return choices

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 IGNORED = frozenset(("t:", "expire", "uhtmlchange", "showteam", "win", "tie", "request"))
 """Messages that poke-env handles outside of its battle, or not at all."""
+
+_RANDOM = threading.Lock()
+"""Held while the chance of the whole process is that of one choice: poke-env draws from the global generator."""
 
 FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError)
 """What poke-env raises where it cannot follow a battle."""
@@ -91,7 +95,11 @@ class PokeEnvPlayer:
         return [self._choose(seat, request) for seat, request in asked]
 
     def _choose(self, seat: PokeEnvSeat, request: Request) -> str:
-        """One choice; chance follows from the battle alone, whatever else is played meanwhile."""
+        """One choice; chance follows from the battle alone, whatever else is played meanwhile, in whatever thread."""
+        with _RANDOM:
+            return self._choose_alone(seat, request)
+
+    def _choose_alone(self, seat: PokeEnvSeat, request: Request) -> str:
         format_name = seat.info.format
         if format_name not in self._players:
             self._players[format_name] = open_player(self._kind, format_name, start_listening=False)
