@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -26,6 +27,9 @@ class Waker:
             os.set_blocking(end, False)
         self._selector.register(self._reading, selectors.EVENT_READ, None)
         self._watched: dict[str, int] = {}
+        # A descriptor is a number that the next file gets: whoever still asks a model must not write into that file.
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     @property
     def sees_processes(self) -> bool:
@@ -33,9 +37,10 @@ class Waker:
         return hasattr(os, "pidfd_open")
 
     def poke(self) -> None:
-        """Wake whoever waits; any thread may call it."""
-        with suppress(BlockingIOError, OSError):  # full: it wakes anyway; closed: nobody waits any more
-            os.write(self._writing, b".")
+        """Wake whoever waits; any thread may call it, also after `close`, when nobody waits any more."""
+        with self._lock, suppress(BlockingIOError):  # full: it wakes anyway
+            if not self._is_closed:
+                os.write(self._writing, b".")
 
     def watch(self, processes: Mapping[str, int]) -> None:
         """From now on wake at the end of these.
@@ -84,6 +89,8 @@ class Waker:
         """Close everything."""
         for job in list(self._watched):
             self._forget(job)
-        self._selector.close()
-        os.close(self._reading)
-        os.close(self._writing)
+        with self._lock:
+            self._is_closed = True
+            self._selector.close()
+            os.close(self._reading)
+            os.close(self._writing)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_the_end_of_any_process_wakes_and_so_does_another_thread() -> None:
 
     waker.watch({})
     waker.close()
+
+
+def test_who_pokes_after_the_end_writes_into_no_file_that_got_the_same_number(tmp_path: Path) -> None:
+    waker = Waker()
+    waker.close()
+    with ExitStack() as stack:
+        files = [stack.enter_context(open(tmp_path / str(number), "wb", buffering=0)) for number in range(20)]
+
+        waker.poke()
+
+        assert sum(file.tell() for file in files) == 0
 
 
 class Raising:
