@@ -108,3 +108,28 @@ def test_importing_a_module_starts_nothing(trees: dict[str, ast.Module]) -> None
         for statement in tree.body
         if works(statement)
     ] == []
+
+
+def test_a_python_that_we_start_never_imports_from_the_folder_it_is_started_in(trees: dict[str, ast.Module]) -> None:
+    # Others may write into a shared folder, and a file `queue.py` beside a run would replace the standard library's.
+    places = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.List | ast.Tuple) and node.elts and _is_python(node.elts[0]):
+                words = [word.value for word in node.elts if isinstance(word, ast.Constant)]
+                if "-m" in words and not {"-P", "-I"} & set(words):
+                    places.append(f"{path}:{node.lineno}")
+
+    assert places == []
+
+
+def _is_python(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("sys.executable", "python", "interpreter()")
+
+
+def test_only_commands_for_people_ask_anything(trees: dict[str, ast.Module]) -> None:
+    # Jobs have no terminal: whoever asks there waits until the time limit.
+    asking = {"input", "breakpoint", "pdb.set_trace", "typer.prompt", "typer.confirm"}
+    files = {place.split(":")[0] for place, name, _ in calls(trees) if name in asking}
+
+    assert files == {"cli/play.py", "cli/play_showdown.py", "cli/runs.py", "cli/sync_setup.py"}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gamefleet.cluster.launch_resources import LaunchSize
     from gamefleet.cluster.slurm_site import SiteFacts
 
-COMMAND = (sys.executable, "-m", "gamefleet.cli.main")
+COMMAND = (sys.executable, "-P", "-m", "gamefleet.cli.main")
 MEMBER = "m0"
 MAX_JOBS = NO_LIMIT
 """A launch is one chain: whether it must wait for other jobs of the user is for SLURM to say."""

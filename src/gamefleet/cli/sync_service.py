@@ -111,4 +111,4 @@ def program() -> list[str]:
     """How this program is started again."""
     beside = Path(sys.executable).with_name("gamefleet")
     found = str(beside) if beside.exists() else shutil.which("gamefleet")
-    return [found] if found else [sys.executable, "-m", "gamefleet.cli.main"]
+    return [found] if found else [sys.executable, "-P", "-m", "gamefleet.cli.main"]

@@ -129,7 +129,7 @@ class Peer:
 @contextmanager
 def peer() -> Iterator[Peer]:
     """Start the other process; it is ready when the block begins."""
-    command = [sys.executable, "-m", __name__]
+    command = [sys.executable, "-P", "-m", __name__]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             other = Peer(process)

@@ -177,7 +177,7 @@ class Background:
 
 def runner_command(job: JobFolder) -> list[str]:
     """The command line of a job's runner."""
-    return [sys.executable, "-m", "gamefleet.cluster.local_job", str(job.root)]
+    return [sys.executable, "-P", "-m", "gamefleet.cluster.local_job", str(job.root)]
 
 
 def no_runner(job: JobFolder) -> SubmitRefusedError:

@@ -111,7 +111,7 @@ class NetworkNamespaces:
         ip("-n", name, "link", "set", "lo", "up")
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "gamefleet.testing.network_forwarder"]
+        command = [sys.executable, "-P", "-m", "gamefleet.testing.network_forwarder"]
         arguments = [*self._ends.values(), *self.names.values()]
         self._forwarder = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1

@@ -17,7 +17,7 @@ from typing import Any
 
 from gamefleet.testing.local_slurm import LocalSlurm
 
-GAMEFLEET = (sys.executable, "-m", "gamefleet.cli.main")
+GAMEFLEET = (sys.executable, "-P", "-m", "gamefleet.cli.main")
 PARTITION = "gpu-linuxlab"
 PATIENCE_S = 240.0
 LOOK_INTERVAL_S = 5.0

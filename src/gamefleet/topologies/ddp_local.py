@@ -37,7 +37,7 @@ LIFELINE_VARIABLE = "GAMEFLEET_LIFELINE"
 
 def rank_command(arguments: Sequence[str], python: str = sys.executable) -> list[str]:
     """What each rank runs: `gamefleet` with the arguments that this process got."""
-    return [python, "-m", "gamefleet.cli.main", *arguments]
+    return [python, "-P", "-m", "gamefleet.cli.main", *arguments]
 
 
 def free_port() -> int:

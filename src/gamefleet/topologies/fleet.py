@@ -26,7 +26,7 @@ from gamefleet.runs.carried import carrying_fleet
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.config import Asked, RunConfig, to_toml
 
-COMMAND = (sys.executable, "-m", "gamefleet.cli.main")
+COMMAND = (sys.executable, "-P", "-m", "gamefleet.cli.main")
 """This very installation, whatever environment the job finds itself in."""
 
 

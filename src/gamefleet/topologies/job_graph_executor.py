@@ -97,7 +97,7 @@ def request_for(paths: GraphPaths, settings: GraphSettings, state: GraphState, n
     words = ["skills", "train", node.skill_name, "--index", str(node.index), "--leg", str(job.leg)]
     return JobRequest(
         name=job_name(state, node, job),
-        command=[sys.executable, "-u", "-m", "gamefleet.cli.main", *words, "--graph-path", str(paths.root)],
+        command=[sys.executable, "-u", "-P", "-m", "gamefleet.cli.main", *words, "--graph-path", str(paths.root)],
         resources=resources(settings),
         work_folder=paths.root,
         log_folder=training.output,

@@ -58,7 +58,7 @@ def recorded_checks(
         return Check(name=name, group="recorded", run=run, timeout_s=timeout_s)
 
     def child(name: str, *words: str, by_hand: str) -> Callable[[], Result]:
-        command = [sys.executable, "-m", MODULE, name, game, *words]
+        command = [sys.executable, "-P", "-m", MODULE, name, game, *words]
         return lambda: judge_child(runner(command, SLOW_TIMEOUT_S), by_hand)
 
     train = f"gamefleet train {game} --run check --mock-data --max-steps 4 --debug"
@@ -143,7 +143,7 @@ def check_ranks(game: str, ranks: int) -> Result:
     except ImportError as error:
         return skipped(f"PyTorch is not installed here ({error})")
     count = ranks or torch.cuda.device_count() or RANKS_ON_CPU
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    command = [sys.executable, "-P", "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
     command += ["-m", MODULE, "rank", game, ""]
     done = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_TIMEOUT_S)
     found = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -217,7 +217,7 @@ def tiny_run(game: str, runs_folder: Path) -> list[str]:
 
     Its learning rate does not follow the length of the run: it could not end like one of another length else.
     """
-    words = [sys.executable, "-m", "gamefleet.cli.main", "train", game, "--mock-data", "--batch-size-per-gpu", "128"]
+    words = [sys.executable, "-P", "-m", "gamefleet.cli.main", "train", game, "--mock-data", "--batch-size-per-gpu", "128"]
     settings = ("network.size=tiny", "data.workers=0", "data.mock_records=64", "learner.schedule=constant")
     return words + [word for text in (f"run.runs_folder={runs_folder}", *settings) for word in ("--set", text)]
 

@@ -58,7 +58,7 @@ def self_checks(game: str, folder: Path, runner: Runner, *, gpu_memory_bytes: in
 
     def check(name: str, group: str, *words: str, by_hand: str) -> Check:
         def run() -> Result:
-            command = [sys.executable, "-m", __name__, name, game, *words]
+            command = [sys.executable, "-P", "-m", __name__, name, game, *words]
             return judge_child(runner(command, CHILD_TIMEOUT_S), by_hand)
 
         return Check(name=name, group=group, run=run, timeout_s=CHILD_TIMEOUT_S + 10)
