@@ -87,7 +87,8 @@ def running_model(folder: Path) -> Iterator[str]:
     path = _assembled()
     port = _free_port()
     base_url = f"http://127.0.0.1:{port}/v1"
-    command = [sys.executable, "-P", "-m", "llama_cpp.server", "--model", path, "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-P", "-m", "llama_cpp.server", "--model", path]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     with open(folder / "server.log", "wb") as log:
         server = subprocess.Popen(
             [*command, "--n_ctx", str(CONTEXT_TOKENS)], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL

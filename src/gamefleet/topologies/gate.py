@@ -94,7 +94,8 @@ class Gate:
         if every == 0 or version == 0 or version % every or self.is_busy():
             return
         settings = json.dumps(asdict(self._settings))
-        command = [sys.executable, "-P", "-m", "gamefleet.topologies.gate", str(self._paths.root), str(version), settings]
+        command = [sys.executable, "-P", "-m", "gamefleet.topologies.gate"]
+        command += [str(self._paths.root), str(version), settings]
         with open(self._log, "ab") as output:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 

@@ -217,7 +217,8 @@ def tiny_run(game: str, runs_folder: Path) -> list[str]:
 
     Its learning rate does not follow the length of the run: it could not end like one of another length else.
     """
-    words = [sys.executable, "-P", "-m", "gamefleet.cli.main", "train", game, "--mock-data", "--batch-size-per-gpu", "128"]
+    words = [sys.executable, "-P", "-m", "gamefleet.cli.main", "train", game]
+    words += ["--mock-data", "--batch-size-per-gpu", "128"]
     settings = ("network.size=tiny", "data.workers=0", "data.mock_records=64", "learner.schedule=constant")
     return words + [word for text in (f"run.runs_folder={runs_folder}", *settings) for word in ("--set", text)]
 
