@@ -34,7 +34,7 @@ def test_on_average_a_graph_takes_hardly_longer_than_the_best_schedule_could() -
 def test_the_guides_skills_of_different_length_take_as_long_as_the_longest(slots: int, minutes: float) -> None:
     takes = {"short": 10.0, "middle": 15.0, "long": 180.0}
 
-    assert scheduled_s({name: () for name in takes}, takes, takes, slots) == minutes
+    assert scheduled_s(dict.fromkeys(takes, ()), takes, takes, slots) == minutes
 
 
 def test_nothing_is_urgent_for_the_sake_of_what_is_blocked() -> None:
