@@ -17,6 +17,7 @@ Merges commute: an expert belongs to one index, of two attempts the later one co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from gamefleet.untrusted import remove_below
 from gamefleet.weights.experts_file import Expert, ExpertFacts, check_plays, damaged, read_expert, write_expert
 from gamefleet.weights.experts_folders import params_path, read_policy
 from gamefleet.weights.experts_generations import Entry, Generation, merged, newest
-from gamefleet.weights.experts_merging import Repair, finish, load_entry, merge_one, repair
+from gamefleet.weights.experts_merging import Repair, check_all, finish, load_entry, merge_one, repair
 from gamefleet.weights.experts_view import LocalView, local_view
 
 __all__ = [
@@ -97,6 +98,21 @@ class ExpertStore:
         if self.damaged_generations():  # the one before a damaged generation lacks what came between
             self.repair(fence=fence)
         return merge_one(self.graph, expert, fence)
+
+    def merge_all(self, experts: Sequence[Expert]) -> None:
+        """Merge several experts, none of them unless all can be.
+
+        Raises:
+            CheckpointError: One contradicts another one or what was merged before; nothing was merged.
+            ConfigError: A name or number of one cannot be right; likewise.
+            StorageFullError: No space; merge again later.
+            RunFolderError: The folder is not writable.
+        """
+        if self.damaged_generations():
+            self.repair()
+        check_all(self.graph, experts)
+        for expert in experts:
+            self.merge(expert)
 
     def recover(self, *, fence: Fence | None = None) -> tuple[int, ...]:
         """Repair, for whoever cannot go on with a problem.

@@ -8,6 +8,7 @@ what callers see (`experts`).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def merge_one(graph: Path, expert: Expert, fence: Fence | None) -> Generation:
     index = entry.facts.index
     finish(graph, newest(graph)[0].experts.get(index, generation.experts[index]))
     return generation
+
+
+def check_all(graph: Path, experts: Sequence[Expert]) -> None:
+    """Fail unless all of these experts can join the newest whole generation one after the other; writes nothing.
+
+    Raises:
+        CheckpointError: One contradicts another one or what was merged before.
+        ConfigError: A name or number of one cannot be right.
+    """
+    generation = newest(graph)[0]
+    for expert in experts:
+        generation = merged(generation, _entry(graph, expert, to_bytes(expert)))
 
 
 def finish(graph: Path, entry: Entry) -> None:

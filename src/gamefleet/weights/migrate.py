@@ -2,8 +2,8 @@
 
 Job: find the skills and networks of a sequential run, or of an older parallel one, and merge them into the folder of a
 graph. Place in the data flow: once, before a graph goes on from there; the wiring makes its state of what is returned.
-Left out: unpickling (`migrate_reader`), the form of networks (`migrate_networks`), and rewards written as code, which
-are not taken over.
+Left out: unpickling (`migrate_reader`), the form of networks (`migrate_networks`), names (`migrate_names`), and rewards
+written as code, which are not taken over.
 
 What is read, below the older run's folder or from one file:
 
@@ -12,13 +12,15 @@ What is read, below the older run's folder or from one file:
          "params": {... "actor_networks_<i>", "critic_networks_<i>" ...}}      params may be missing
     skills/<i>_<name>/expert_<i>_policy/params.pkl                             networks of their own
 
-Nothing is changed there. Migrating again, after a crash too, gives the same experts.
+Nothing is changed there, and nothing here before all experts are known to fit. Migrating again, after a crash too,
+gives the same experts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,11 @@ from typing import Any
 from gamefleet.errors import CheckpointError
 from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore
 from gamefleet.weights.experts_file import checked
-from gamefleet.weights.migrate_networks import experts_in, flat_arrays, in_our_form, single_expert
+from gamefleet.weights.migrate_names import unique_names
+from gamefleet.weights.migrate_networks import MOST_INDEX, experts_in, flat_arrays, in_our_form, index_of, single_expert
 from gamefleet.weights.migrate_reader import read_untrusted
+from gamefleet.weights.migrate_values import RefusedError
 
-MOST_INDEX = 10_000
 NOT_TAKEN = frozenset({"code", "functions"})
 
 
@@ -108,8 +111,11 @@ def migrate(source: Path, graph: Path, target: Target) -> Migration:
         target: What the experts were trained for.
 
     Raises:
-        CheckpointError: There is nothing to migrate, or an index belongs to another skill here.
+        CheckpointError: There is nothing to migrate, a number is too large, or an index belongs to another skill here;
+            nothing was merged.
         CorruptCheckpointError: A pickle is damaged, or holds more than plain values; nothing was merged.
+        StorageFullError: No space; migrate again later.
+        RunFolderError: The graph's folder is not writable.
     """
     place = _locate(source)
     value = read_untrusted(place.checkpoint) if place.checkpoint is not None else {}
@@ -117,7 +123,8 @@ def migrate(source: Path, graph: Path, target: Target) -> Migration:
     networks = {**_lone_networks(place.base), **experts_in(value)}
     for index in networks.keys() - {index for _, index, _ in records}:
         records.append((f"Expert {index}", index, {}))
-    found = [_migrated(record, networks, target, records) for record in sorted(records, key=lambda one: one[1])]
+    names = _Names.of(records)
+    found = [_migrated(record, networks, target, names) for record in sorted(records, key=lambda one: one[1])]
     whole = [(skill, expert) for skill, expert, _ in found if skill is not None and expert is not None]
     if not whole:
         raise CheckpointError(
@@ -126,9 +133,7 @@ def migrate(source: Path, graph: Path, target: Target) -> Migration:
             remedy="Networks are read from `params` of the checkpoint and from skills/*/expert_*_policy/params.pkl; "
             "save those that lie in folders of Orbax as nested dicts of arrays first.",
         )
-    store = ExpertStore(graph)
-    for _, expert in whole:
-        store.merge(expert)
+    ExpertStore(graph).merge_all([expert for _, expert in whole])
     warnings = tuple(warning for _, _, some in found for warning in some)
     return Migration(skills=tuple(skill for skill, _ in whole), warnings=warnings)
 
@@ -170,34 +175,66 @@ def _records(value: Any) -> list[_Record]:
     found = []
     for place, (title, record) in enumerate(skills.items()):
         about = record if isinstance(record, Mapping) else {}
-        index = next((about[key] for key in ("expert_idx", "iteration") if _is_index(about.get(key))), place)
+        given = [about[key] for key in ("expert_idx", "iteration") if type(about.get(key)) is int]
+        index = given[0] if given else place
+        if given and not 0 <= index < MOST_INDEX:
+            raise _no_number(index, f"skill {str(title)[:80]!r}")
         found.append((str(title), index, about))
-    indices = [index for _, index, _ in found]
-    if len(set(indices)) != len(indices):
+    twice = sorted(index for index, times in Counter(index for _, index, _ in found).items() if times > 1)
+    if twice:
         raise CheckpointError(
             "Two skills of the older run have the same number",
-            value=sorted({index for index in indices if indices.count(index) > 1}),
+            value=twice[:20],
             remedy="Their networks cannot be told apart: migrate the run's experts from its skills/ folder.",
         )
     return found
 
 
-def _is_index(value: Any) -> bool:
-    return type(value) is int and 0 <= value < MOST_INDEX
+def _no_number(index: object, where: object) -> CheckpointError:
+    return CheckpointError(
+        "An expert of the older run has an impossible number",
+        value=index,
+        where=where,
+        remedy=f"Numbers go from 0 to {MOST_INDEX - 1}: give it another one in the older run's files.",
+    )
 
 
 def _lone_networks(base: Path) -> dict[int, dict[str, Any]]:
     """Networks that have files of their own, by index."""
     found = {}
     for path in sorted(base.glob("skills/*/expert_*_policy/params.pkl")):
-        match = re.fullmatch(r"expert_([0-9]{1,5})_policy", path.parent.name)
-        if match is not None:
-            found[int(match[1])] = single_expert(read_untrusted(path))
+        match = re.fullmatch(r"expert_([0-9]+)_policy", path.parent.name)
+        if match is None:
+            continue
+        try:
+            index = index_of(match[1])
+        except RefusedError as error:
+            raise _no_number(match[1][:20], path) from error
+        found[index] = single_expert(read_untrusted(path))
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What skills are called from now on.
+
+    Args:
+        by_index: All of them.
+        by_title: Of those that have a record, as plans name them.
+    """
+
+    by_index: Mapping[int, str]
+    by_title: Mapping[str, str]
+
+    @classmethod
+    def of(cls, records: Sequence[_Record]) -> _Names:
+        """Names for all records."""
+        by_index = unique_names({index: title for title, index, _ in records})
+        return cls(by_index, {title: by_index[index] for title, index, _ in reversed(records)})
+
+
 def _migrated(
-    record: _Record, networks: Mapping[int, Mapping[str, Any]], target: Target, records: list[_Record]
+    record: _Record, networks: Mapping[int, Mapping[str, Any]], target: Target, names: _Names
 ) -> tuple[MigratedSkill | None, Expert | None, list[str]]:
     """One skill, its expert, and what is to be said about them."""
     title, index, about = record
@@ -210,7 +247,7 @@ def _migrated(
     sizes = _sizes(ours, target)
     frames = about.get("total_frames")
     facts = ExpertFacts(
-        skill=skill_name(title),
+        skill=names.by_index[index],
         index=index,
         attempt=1,
         env_name=target.env_name,
@@ -221,7 +258,7 @@ def _migrated(
         seed=0,
     )
     is_playable = ours is not None and sizes == (target.observation_size, target.num_actions)
-    dependencies, warnings = _dependencies(title, about, [one[0] for one in records])
+    dependencies, warnings = _dependencies(title, about, names.by_title)
     if not is_playable:
         shown = f"{sizes[0]} numbers and {sizes[1]} actions" if ours is not None else "layers of another make"
         warnings.append(f"The network of skill {title!r} has {shown}: it is kept, but it cannot play here.")
@@ -243,7 +280,7 @@ def _sizes(params: Mapping[str, Any] | None, target: Target) -> tuple[int, int]:
     return int(params["body/0/w"].shape[0]), int(params["policy/w"].shape[1])
 
 
-def _dependencies(title: str, about: Mapping[str, Any], titles: list[str]) -> tuple[tuple[str, ...], list[str]]:
+def _dependencies(title: str, about: Mapping[str, Any], names: Mapping[str, str]) -> tuple[tuple[str, ...], list[str]]:
     """Names of the skills that a skill's plan plays before it, and of those that are not there."""
     listed = about.get("dependencies")
     if not isinstance(listed, list | tuple):
@@ -251,15 +288,9 @@ def _dependencies(title: str, about: Mapping[str, Any], titles: list[str]) -> tu
         steps = plan if isinstance(plan, list | tuple) else ()
         listed = [step.get("skill_name") for step in steps if isinstance(step, Mapping)]
     wanted = [str(one) for one in dict.fromkeys(map(str, listed)) if one not in (title, "None")]
-    missing = [one for one in wanted if one not in titles]
+    missing = [one for one in wanted if one not in names]
     warnings = [f"Skill {title!r} depends on {one!r}, which is not in this run." for one in missing]
-    return tuple(skill_name(one) for one in wanted if one in titles), warnings
-
-
-def skill_name(title: str) -> str:
-    """A title as a name: letters, digits and underscores, beginning with a letter."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "", title.strip().replace(" ", "_"))
-    return (plain if re.match("[A-Za-z]", plain) else f"Skill_{plain}")[:48]
+    return tuple(names[one] for one in wanted if one in names), warnings
 
 
 def _plain(value: Any) -> Any:

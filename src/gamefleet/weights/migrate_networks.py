@@ -20,12 +20,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gamefleet.weights.migrate_values import RefusedError
+
 Tree = Mapping[str, Any]
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-INDEXED = re.compile(r"(actor|critic)_networks?_([0-9]{1,9})")
+INDEXED = re.compile(r"(actor|critic)_networks?_([0-9]+)")
 ALONE = re.compile(r"(actor|critic)_network")
 MOST_DEPTH = 12
+
+MOST_INDEX = 1_000
+"""Numbers of experts are below this. A graph has a place for every number up to its largest one, used or not, and each
+merge lists all experts again: a few bytes with a large number in them would fill memory and disk."""
+
+MOST_GROWTH, SMALL = 16, 1 << 20
+"""A layer of both halves may have this many times the numbers of the two, once it has more than so many."""
 
 
 def experts_in(tree: Any) -> dict[int, dict[str, Any]]:
@@ -36,20 +45,38 @@ def experts_in(tree: Any) -> dict[int, dict[str, Any]]:
 
     Returns:
         Index -> {"actor": ..., "critic": ...}; empty where there are none.
+
+    Raises:
+        RefusedError: A number is `MOST_INDEX` or more.
     """
     found: dict[int, dict[str, Any]] = {}
     for inner in _dicts(tree, 0):
         for name, part in inner.items():
             match = INDEXED.fullmatch(str(name))
             if match is not None and isinstance(part, Mapping):
-                found.setdefault(int(match[2]), {})[match[1]] = part
+                found.setdefault(index_of(match[2]), {})[match[1]] = part
         if found:
             break
     return found
 
 
+def index_of(digits: str) -> int:
+    """The number of an expert as a stranger wrote it.
+
+    Raises:
+        RefusedError: It is `MOST_INDEX` or more.
+    """
+    if len(digits) > 9 or int(digits) >= MOST_INDEX:
+        raise RefusedError(f"an expert with the number {digits[:20]}; the largest one is {MOST_INDEX - 1}")
+    return int(digits)
+
+
 def single_expert(tree: Any) -> dict[str, Any]:
-    """The parameters of a file that holds one expert, with or without a number in their names."""
+    """The parameters of a file that holds one expert, with or without a number in their names.
+
+    Raises:
+        RefusedError: As `experts_in` does.
+    """
     several = experts_in(tree)
     if len(several) == 1:
         return next(iter(several.values()))
@@ -77,6 +104,9 @@ def in_our_form(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
         return None
     if actor[0][0].shape[0] != critic[0][0].shape[0] or critic[-1][0].shape[1] != 1:
         return None
+    # Weights of the two stand in a corner each: a long and a wide layer of a few numbers would make an immense one.
+    if not all(_fits_together(one[0], other[0]) for one, other in zip(actor[1:], critic[1:], strict=True)):
+        return None
     params: dict[str, NDArray[Any]] = {}
     for depth, (one, other) in enumerate(zip(actor[:-1], critic[:-1], strict=True)):
         weights = np.hstack([one[0], other[0]]) if depth == 0 else _diagonal(one[0], other[0])
@@ -86,6 +116,12 @@ def in_our_form(parts: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
     params["policy/w"], params["policy/b"] = np.vstack([actor[-1][0], zeros[0]]), actor[-1][1]
     params["value/w"], params["value/b"] = np.vstack([zeros[1], critic[-1][0]]), critic[-1][1]
     return params
+
+
+def _fits_together(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    """Whether the block of two layers is not immensely larger than they are."""
+    size = (one.shape[0] + other.shape[0]) * (one.shape[1] + other.shape[1])
+    return bool(size <= max(SMALL, MOST_GROWTH * (one.size + other.size)))
 
 
 def _diagonal(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:

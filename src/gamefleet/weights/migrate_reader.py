@@ -2,7 +2,8 @@
 
 Job: start a Python with no environment, little memory, little time and no right to write, let it read one pickle with
 `migrate_machine`, and take over what it found: arrays as `.safetensors`, everything else as JSON. Place in the data
-flow: between the files of older programs and `migrate`. Left out: what the values mean.
+flow: between the files of older programs and `migrate`. Left out: what the values mean, except that experts must have
+numbers that a graph has room for; that is looked at in the process and once more here.
 
 Two layers, because one might have a hole: the machine cannot call what a pickle names, and a file that makes it eat
 memory or time only harms this process.
@@ -24,6 +25,7 @@ from safetensors import SafetensorError
 from gamefleet.errors import CheckpointError, CorruptCheckpointError
 from gamefleet.untrusted import NotPlainError, read_plain
 from gamefleet.weights.migrate_machine import read_pickle
+from gamefleet.weights.migrate_networks import experts_in
 from gamefleet.weights.migrate_values import RefusedError
 
 CAP_BYTES = 2 << 30
@@ -41,7 +43,8 @@ def read_untrusted(path: Path) -> Any:
 
     Raises:
         CheckpointError: There is no such file, or the reading process came to its limits.
-        CorruptCheckpointError: It is no pickle, or holds what is not plain; nothing of it has been run.
+        CorruptCheckpointError: It is no pickle, or holds what is not plain or an expert with an impossible number;
+            nothing of it has been run.
     """
     if not path.is_file():
         raise CheckpointError("There is no such checkpoint", where=path, remedy="Check the path.")
@@ -51,16 +54,24 @@ def read_untrusted(path: Path) -> Any:
     except subprocess.TimeoutExpired as error:
         raise _limits(path) from error
     if found.returncode == REFUSED:
-        what = found.stderr.decode(errors="replace").strip()[:300]
-        raise CorruptCheckpointError(
-            f"This checkpoint is refused: {what}",
-            where=path,
-            remedy="Only numbers, texts, lists, dicts and arrays are taken, and nothing in it was run. If you trust "
-            "its origin, save just the arrays and dicts with the program that wrote it.",
-        )
+        raise _refused(found.stderr.decode(errors="replace").strip()[:300], path)
     if found.returncode != 0:
         raise _limits(path)
-    return _decode(found.stdout, path)
+    value = _decode(found.stdout, path)
+    try:
+        experts_in(value)
+    except RefusedError as error:
+        raise _refused(str(error), path) from error
+    return value
+
+
+def _refused(what: str, path: Path) -> CorruptCheckpointError:
+    return CorruptCheckpointError(
+        f"This checkpoint is refused: {what}",
+        where=path,
+        remedy="Only numbers, texts, lists, dicts and arrays are taken, and nothing in it was run. If you trust "
+        "its origin, save just the arrays and dicts with the program that wrote it.",
+    )
 
 
 def _limits(path: Path) -> CheckpointError:
@@ -138,7 +149,9 @@ def _confine() -> None:
 def _main(path: Path) -> int:
     _confine()
     try:
-        sys.stdout.buffer.write(_encode(read_pickle(read_plain(path, max_bytes=CAP_BYTES))))
+        value = read_pickle(read_plain(path, max_bytes=CAP_BYTES))
+        experts_in(value)
+        sys.stdout.buffer.write(_encode(value))
     except (RefusedError, NotPlainError, OSError, MemoryError, RecursionError) as error:
         sys.stderr.write(f"{error or type(error).__name__}")
         return REFUSED

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -10,10 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError
 from gamefleet.weights.experts import ExpertStore, read_policy
-from gamefleet.weights.migrate import Target, migrate, skill_name
+from gamefleet.weights.experts_file import SKILL_NAME
+from gamefleet.weights.migrate import Target, migrate
+from gamefleet.weights.migrate_names import KEPT_FREE, skill_name, unique_names
+from gamefleet.weights.migrate_networks import MOST_INDEX, experts_in, in_our_form
+from gamefleet.weights.migrate_reader import REFUSED
+from gamefleet.weights.migrate_values import RefusedError
 
 TARGET = Target(env_name="Crafting", feature_hash="cd" * 16, observation_size=12, num_actions=5)
 
@@ -225,6 +234,66 @@ def test_an_expert_that_diverged_stops_the_migration_before_it_writes(tmp_path: 
     assert not (tmp_path / "graph").exists()
 
 
+@pytest.mark.parametrize("number", [MOST_INDEX, 999_999_999, 10**20])
+@pytest.mark.parametrize("place", ["network", "lone network", "file", "record"])
+def test_a_number_that_no_graph_has_room_for_is_refused_before_anything_is_made(
+    tmp_path: Path, place: str, number: int
+) -> None:
+    source = sequential(tmp_path / "old")
+    network = {f"actor_networks_{number}": chain(0, 5), f"critic_networks_{number}": chain(0, 1)}
+    if place in ("lone network", "file"):
+        folder = source / f"skills/7_X/expert_{number if place == 'file' else 7}_policy"
+        folder.mkdir(parents=True)
+        (folder / "params.pkl").write_bytes(pickle.dumps({"actor_network": {}} if place == "file" else network))
+    else:
+        value = {"params": network, "skills": {}}
+        if place == "record":
+            value = {"params": {"actor_networks_0": chain(0, 5)}, "skills": {"Wood": {"expert_idx": number}}}
+        (source / "checkpoint.pkl").write_bytes(pickle.dumps(value))
+
+    with pytest.raises(CheckpointError, match=rf"number.*{str(number)[:9]}") as refused:
+        migrate(source, tmp_path / "graph", TARGET)
+
+    assert str(MOST_INDEX - 1) in str(refused.value)
+    assert not (tmp_path / "graph").exists()
+
+
+def test_the_largest_number_is_taken(tmp_path: Path) -> None:
+    last = MOST_INDEX - 1
+    networks = {f"actor_networks_{last}": chain(0, 5), f"critic_networks_{last}": chain(0, 1)}
+    (tmp_path / "checkpoint.pkl").write_bytes(pickle.dumps({"params": networks}))
+
+    assert [one.index for one in migrate(tmp_path, tmp_path / "graph", TARGET).skills] == [last]
+
+
+def test_the_locked_up_process_refuses_an_impossible_number_itself(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pkl"
+    path.write_bytes(pickle.dumps({"params": {"actor_networks_999999999": {}}}))
+
+    found = subprocess.run([sys.executable, "-m", "gamefleet.weights.migrate_reader", str(path)], capture_output=True)
+
+    assert (found.returncode, found.stdout) == (REFUSED, b"")
+    assert b"999999999" in found.stderr
+    with pytest.raises(RefusedError, match="999999999"):
+        experts_in({"actor_networks_999999999": {}})
+
+
+def dense(*sizes: int) -> dict[str, Any]:
+    """Dense layers of zeros between these sizes."""
+    return {
+        f"layers_{depth}": {"kernel": np.zeros((rows, columns), np.float32), "bias": np.zeros(columns, np.float32)}
+        for depth, (rows, columns) in enumerate(pairwise(sizes))
+    }
+
+
+@pytest.mark.parametrize(
+    ("actor", "critic"),
+    [(dense(1, 10**6, 1, 1), dense(1, 1, 10**6, 1)), (dense(1, 1, 10**6), dense(1, 10**6, 1))],
+)
+def test_long_and_wide_layers_of_few_numbers_make_no_immense_one(actor: Any, critic: Any) -> None:
+    assert in_our_form({"actor": actor, "critic": critic}) is None
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -252,6 +321,54 @@ def test_a_graph_that_has_other_skills_is_not_overwritten(tmp_path: Path) -> Non
     with pytest.raises(CheckpointError, match="'Other'"):
         migrate(source, tmp_path / "graph", TARGET)
     assert ExpertStore(tmp_path / "graph").latest() == before
+
+
+LONG = "Collect wood and stone and then go back to the table"
+
+
+def test_titles_with_one_beginning_become_skills_of_their_own(tmp_path: Path) -> None:
+    titles = [f"{LONG} in the north", f"{LONG} in the south", "Eat!", "eat"]
+    networks = {f"actor_networks_{index}": chain(index, 5) for index in range(4)}
+    networks |= {f"critic_networks_{index}": chain(index, 1) for index in range(4)}
+    skills: dict[str, Any] = {title: {"expert_idx": index} for index, title in enumerate(titles)}
+    skills["eat"]["dependencies"] = titles[:3]
+    (tmp_path / "checkpoint.pkl").write_bytes(pickle.dumps({"skills": skills, "params": networks}))
+
+    found = migrate(tmp_path, tmp_path / "graph", TARGET)
+
+    names = [one.name for one in found.skills]
+    assert names == [
+        "Collect_wood_and_stone_and_then_go_back_to_the_t",
+        "Collect_wood_and_stone_and_then_go_back_to_the_1",
+        "Eat",
+        "eat_3",
+    ]
+    assert found.skills[3].dependencies == tuple(names[:3])
+    assert sorted(ExpertStore(tmp_path / "graph").latest().experts) == [0, 1, 2, 3]
+    assert migrate(tmp_path, tmp_path / "graph", TARGET) == found
+
+
+@given(st.lists(st.sampled_from(["Eat", "eat", "Eat_1", "eat 2", "Eat_2_2", "Unused_1", "", "x" * 60]) | st.text()))
+def test_names_are_unique_and_can_be_folders_whatever_the_titles(titles: list[str]) -> None:
+    names = unique_names(dict(enumerate(titles)))
+
+    assert sorted(names) == list(range(len(titles)))
+    assert len({name.lower() for name in names.values()}) == len(titles)
+    assert all(SKILL_NAME.fullmatch(name) for name in names.values())
+    assert not any(KEPT_FREE.fullmatch(name) for name in names.values())
+
+
+def test_a_migration_of_which_one_expert_cannot_join_merges_none(tmp_path: Path) -> None:
+    source = sequential(tmp_path / "old")
+    networks = {"actor_networks_2": chain(7, 5), "critic_networks_2": chain(7, 1)}
+    first = {"skills": {"Other": {"expert_idx": 2}}, "params": networks}
+    (tmp_path / "other.pkl").write_bytes(pickle.dumps(first))
+    migrate(tmp_path / "other.pkl", tmp_path / "graph", TARGET)
+    before = {path: path.read_bytes() for path in (tmp_path / "graph").rglob("*") if path.is_file()}
+
+    with pytest.raises(CheckpointError, match="'Other'"):
+        migrate(source, tmp_path / "graph", TARGET)
+    assert {path: path.read_bytes() for path in (tmp_path / "graph").rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(
