@@ -65,20 +65,16 @@ def assignment(text: str) -> tuple[str, Any]:
 
 def schedule(root: Path, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Run the scheduler in this process, with the options that were given, and say how it ended."""
-    from gamefleet.actors.cpus import usable_cpus
-    from gamefleet.topologies.job_graph_machine import gpu_sizes_gb
+    from gamefleet.topologies.job_graph_machine import this_machine
     from gamefleet.topologies.job_graph_start import GraphRun, run_graph
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    asked = asked_for(given)
-    is_here = asked.get("executor") != "slurm"
     run = GraphRun(
         root=root,
-        asked=asked,
+        asked=asked_for(given),
         environment=environment,
         say=lambda line: print(line, flush=True),
-        gpus_gb=gpu_sizes_gb(environment) if is_here else (),
-        cpus=usable_cpus(environment) if is_here else 0,
+        machine=lambda: this_machine(environment),
         max_runtime_s=given.get("max_runtime_seconds"),
     )
     say_end(root, run_graph(run))

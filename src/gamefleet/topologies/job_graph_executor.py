@@ -119,7 +119,13 @@ def resources(settings: GraphSettings) -> Resources:
 
 
 def exports(settings: GraphSettings, state: GraphState, node: Node) -> tuple[str, ...]:
-    """Shell lines that give a job its share of the machine: JAX would take three quarters of a GPU for itself."""
+    """Shell lines that give a job its share of this machine: JAX would take three quarters of a GPU for itself.
+
+    There are none on SLURM, which gives jobs their GPUs itself; also where the skill's job was placed by a scheduler of
+    an earlier start, on the machine that is now only a login node.
+    """
+    if settings.executor == "slurm":
+        return ()
     gpu, sizes = node.jobs[-1].gpu, state.limits.gpus_gb
     if gpu < 0 or gpu >= len(sizes):
         return ()

@@ -33,6 +33,7 @@ from gamefleet.topologies import job_graph_requests as requests
 from gamefleet.topologies.job_graph import GraphLoop
 from gamefleet.topologies.job_graph_executor import choose, make_executor
 from gamefleet.topologies.job_graph_jobs import Jobs
+from gamefleet.topologies.job_graph_machine import Machine
 from gamefleet.topologies.job_graph_news import News
 from gamefleet.topologies.job_graph_paths import GraphPaths
 from gamefleet.topologies.job_graph_proposals import Proposals
@@ -53,8 +54,7 @@ class GraphRun:
         asked: Settings that were given now.
         environment: Of this process.
         say: Gets lines for people.
-        gpus_gb: Memory of each GPU of this machine for jobs; empty where it is not counted.
-        cpus: Cores of this machine for jobs; 0 where they are not counted.
+        machine: Says what this machine has for jobs; asked only where they run here.
         max_runtime_s: This process ends after so many seconds, jobs go on; None for no limit.
         is_stopping: Whether it is only there to let jobs save and end.
     """
@@ -63,8 +63,7 @@ class GraphRun:
     asked: Mapping[str, Any]
     environment: Mapping[str, str]
     say: Callable[[str], None]
-    gpus_gb: tuple[float, ...] = ()
-    cpus: int = 0
+    machine: Callable[[], Machine] = Machine
     max_runtime_s: float | None = None
     is_stopping: bool = False
 
@@ -129,12 +128,13 @@ def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings) -> Part
     """Open and find everything that may be missing, and say what was chosen."""
     world = open_world(settings.env_name)
     check_trainer_settings(world, settings.trainer, settings.num_envs)
-    limits = settings.limits(run.gpus_gb, run.cpus)
+    chosen = settings.model_copy(update={"executor": choose(settings.executor)})
+    here = Machine() if chosen.executor == "slurm" else run.machine()
+    limits = settings.limits(here.gpus_gb, here.cpus)
     resolver = load_resolver(settings.resolver) if settings.resolver else resolve_by_requirements
     proposer, line = choose_proposer(
         settings.proposer, settings.llm_name, run.environment, proposer_settings(paths, settings)
     )
-    chosen = settings.model_copy(update={"executor": choose(settings.executor)})
     run.say(line)
     run.say(f"executor: {chosen.executor}; graph: {paths.root}")
     return Parts(
