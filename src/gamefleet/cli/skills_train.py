@@ -84,19 +84,29 @@ def recorder(paths: GraphPaths, task: JobTask, stack: ExitStack) -> Callable[[in
 
 
 def trackers(paths: GraphPaths, task: JobTask) -> Trackers:
-    """Mirrors of a skill's metrics: one run for each skill, over all its jobs."""
+    """Mirrors of a skill's metrics: one run for each skill, over all its jobs.
+
+    The scheduler has looked whether the package is there; where only this job's machine lacks it, training goes on.
+    """
+    from gamefleet.errors import MissingDependencyError
     from gamefleet.files import make_folder
     from gamefleet.runs.paths import RunPaths
     from gamefleet.runs.settings import TrackerSettings
-    from gamefleet.runs.trackers import make_trackers
+    from gamefleet.runs.trackers import Trackers, make_trackers
 
     run = RunPaths(paths.root / "trackers" / f"{task.task.index}_{task.task.skill.name}_{task.task.attempt}")
     if task.wandb_project:
         make_folder(run.root)
-    return make_trackers(
-        run,
-        TrackerSettings(wandb="online" if task.wandb_project else "off", project=task.wandb_project or "gamefleet"),
-        config={"env_name": task.env_name, "skill": task.task.skill.as_json(), "attempt": task.task.attempt},
-        resumed_step=-1,
-        on_failure=lambda name, error: log.warning("%s failed: %s", name, error),
+    settings = TrackerSettings(
+        wandb="online" if task.wandb_project else "off", project=task.wandb_project or "gamefleet"
     )
+    config = {"env_name": task.env_name, "skill": task.task.skill.as_json(), "attempt": task.task.attempt}
+    try:
+        return make_trackers(run, settings, config=config, resumed_step=-1, on_failure=nothing_more)
+    except MissingDependencyError as error:
+        log.warning("this skill's metrics are mirrored nowhere: %s", error)
+        return Trackers({}, nothing_more)
+
+
+def nothing_more(name: str, error: Exception) -> None:
+    """What a job does about a mirror that failed: `gamefleet.runs.trackers` has warned already."""

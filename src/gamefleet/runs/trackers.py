@@ -3,8 +3,9 @@
 Job: pass rows on to services that users like. Place in the data flow: behind the run's own metrics files, which are
 written whatever happens here. Left out: reading back.
 
-A mirror never stops a run: its first failure is reported, and it is left alone afterwards. At Weights & Biases all
-attempts of a run share one run id, which lies in the run folder.
+A mirror never stops a run: its first failure is reported, and it is left alone afterwards; one that cannot even be
+opened, for want of a login, likewise. Only a package that is missing is an error, said before anything trains. At
+Weights & Biases all attempts of a run share one run id, which lies in the run folder.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -147,8 +149,28 @@ class Trackers:
                 action(mirror)
             except Exception as error:  # noqa: BLE001 - services fail in ways of their own; training must go on
                 del self._mirrors[name]
-                log.warning("the tracker %s failed and is left alone from now on: %s", name, error)
-                self._on_failure(name, error)
+                self._failed(name, error)
+
+    def open(self, name: str, make: Callable[[], Tracker]) -> None:
+        """Add a mirror, if it can be had.
+
+        Args:
+            name: Of the mirror.
+            make: Makes it.
+
+        Raises:
+            MissingDependencyError: It is not installed.
+        """
+        try:
+            self._mirrors[name] = make()
+        except MissingDependencyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - no login, no network, no such project: as in `_each`
+            self._failed(name, error)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        log.warning("the tracker %s failed and is left alone from now on: %s", name, error)
+        self._on_failure(name, error)
 
 
 def make_trackers(
@@ -159,19 +181,39 @@ def make_trackers(
     resumed_step: int,
     on_failure: Callable[[str, Exception], None],
 ) -> Trackers:
-    """The mirrors that the settings ask for.
+    """The mirrors that the settings ask for and that can be had.
+
+    Args:
+        paths: The run folder.
+        settings: Which.
+        config: The resolved settings, for those that show them.
+        resumed_step: See `TensorboardTracker`.
+        on_failure: Told the name and the error of a mirror that failed, once; also of one that could not be opened.
 
     Raises:
         MissingDependencyError: One of them is not installed; said at the start, not after an hour.
     """
-    mirrors: dict[str, Tracker] = {}
+    trackers = Trackers({}, on_failure)
     if settings.tensorboard:
-        mirrors["tensorboard"] = TensorboardTracker(paths, resumed_step)
+        trackers.open("tensorboard", lambda: TensorboardTracker(paths, resumed_step))
     if settings.wandb != "off":
-        mirrors["wandb"] = WandbTracker(paths, settings, config)
+        trackers.open("wandb", lambda: WandbTracker(paths, settings, config))
     if settings.trackio:
-        mirrors["trackio"] = TrackioTracker(paths, settings, config)
-    return Trackers(mirrors, on_failure)
+        trackers.open("trackio", lambda: TrackioTracker(paths, settings, config))
+    return trackers
+
+
+def require_tracker(name: str) -> None:
+    """Fail where a mirror's package is not there, without importing it, which takes seconds.
+
+    Args:
+        name: `wandb` or `trackio`: of the mirror and of its package.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    if find_spec(name) is None:
+        raise _missing(name)
 
 
 def stored_id(path: Path) -> str:

@@ -6,6 +6,7 @@ import builtins
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from gamefleet.errors import MissingDependencyError
 from gamefleet.runs.metrics import FROM_START
 from gamefleet.runs.paths import RunPaths
 from gamefleet.runs.settings import TrackerSettings
-from gamefleet.runs.trackers import Trackers, make_trackers, stored_id
+from gamefleet.runs.trackers import Trackers, make_trackers, require_tracker, stored_id
 
 Failures = list[tuple[str, str]]
 
@@ -34,6 +35,10 @@ class Recorder:
 
     def close(self) -> None:
         self.is_closed = True
+
+    @staticmethod
+    def refuse(**settings: Any) -> None:
+        raise ConnectionError("api_key not configured (no-tty)")
 
 
 @pytest.fixture
@@ -100,6 +105,29 @@ def test_a_mirror_that_is_not_installed_is_said_at_the_start_with_the_command(
     (setting,) = settings
     with pytest.raises(MissingDependencyError, match=rf"pip install 'gamefleet\[{setting}\]'"):
         make(paths, failures, **settings)
+
+
+def test_a_service_that_cannot_be_opened_is_reported_once_and_training_goes_on(
+    paths: RunPaths, failures: Failures, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wandb = ModuleType("wandb")
+    vars(wandb)["init"] = Recorder.refuse
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+
+    trackers = make(paths, failures, wandb="online")
+    for step in range(3):
+        trackers.write(step, {"x": 1.0})
+    trackers.close()
+
+    assert failures == [("wandb", "api_key not configured (no-tty)")]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_a_missing_package_is_noticed_without_importing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+
+    with pytest.raises(MissingDependencyError, match=r"pip install 'gamefleet\[wandb\]'"):
+        require_tracker("wandb")
 
 
 def test_tensorboard_files_hold_the_rows_and_hide_what_was_superseded(
