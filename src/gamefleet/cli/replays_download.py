@@ -119,12 +119,16 @@ def fresh_note(source: Source, where: str, licence: str, wanted: Wanted) -> Note
 def fetch(folder: Path, note: Note, origin: Origin, wanted: Wanted, num_workers: int) -> None:
     """Fetch what is missing; the first part says how long the rest takes."""
     from gamefleet.games.showdown.replays.download import download as work
-    from gamefleet.games.showdown.replays.download import is_enough
+    from gamefleet.games.showdown.replays.download import forget_changed, is_enough
     from gamefleet.games.showdown.replays.pipeline import divide
 
     if is_enough(note, wanted):
         return
     units = divide(origin.units(wanted.max_games), PART_BATTLES)
+    before = len(note.parts)
+    forget_changed(note, units)
+    if len(note.parts) < before:
+        print(f"{before - len(note.parts)} of them are made again: there is more to put into them now.")
     started = shown = time.monotonic()
     begun = len(note.parts)
     for _ in work(folder, note, origin, units[: begun + 1], wanted):
@@ -155,7 +159,7 @@ def estimate(folder: Path, note: Note, units: Sequence[Sequence[Unit]], wanted: 
     left = len(units) - done
     if wanted.max_games and kept:
         left = min(left, max(0, round((wanted.max_games - note.kept) / kept)))
-    if not left:
+    if left <= 0:
         return
     print(
         f"About {left} more parts: about {round(left * kept)} battles, {left * size / 1e6:.1f} MB of disk and "

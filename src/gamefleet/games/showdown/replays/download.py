@@ -5,7 +5,8 @@ Job: read units one after the other, keep the rows that are wanted, and note wha
 
 A few units (row groups or files) become one part. A part appears whole, and `DOWNLOAD.json`, replaced after each,
 says what it holds: a download that was cut goes on behind the last part that is there, at the same revision. Battles
-come in the order of the collection, so the same command gives the same files whatever was in between.
+come in the order of the collection, so the same command gives the same files whatever was in between. Where fewer
+battles were wanted before, fewer units were listed, and the last part may have ended with the list: it is made again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from gamefleet.games.showdown.replays.sources import Row, Unit, refusal
 from gamefleet.games.showdown.replays.sources_parquet import SourceError
 
 NOTE: Final = "DOWNLOAD.json"
+NOTE_VERSION: Final = 1
+"""0 is a note that does not say which units its parts were made of."""
+
 LEVEL: Final = 9
 WORD: Final = "Kept beside the battles so that their origin, terms and completeness can be told."
 
@@ -60,6 +64,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         kept: Battles in the file.
         rejects: Reason -> number left out.
         is_cut: Whether rows were left because there were enough.
+        units: Names of what was read, in order; None in a part of a note of version 0.
     """
 
     number: int
@@ -70,6 +75,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     kept: int = 0
     rejects: dict[str, int] = {}
     is_cut: bool = False
+    units: list[str] | None = None
 
 
 class Note(msgspec.Struct, kw_only=True):
@@ -84,6 +90,7 @@ class Note(msgspec.Struct, kw_only=True):
         formats: As wanted.
         parts: In order.
         about: For whoever finds the file.
+        version: Of the note's form.
     """
 
     source: str
@@ -94,6 +101,7 @@ class Note(msgspec.Struct, kw_only=True):
     formats: list[str]
     parts: list[Part] = []
     about: str = WORD
+    version: int = 0
 
     @property
     def kept(self) -> int:
@@ -115,6 +123,7 @@ def begin(folder: Path, note: Note, wanted: Wanted) -> Note:
     make_folder(folder)
     found = read_note(folder)
     if found is None:
+        note.version = NOTE_VERSION
         return note
     for name in ("source", "origin", "min_elo", "formats"):
         if getattr(found, name) != getattr(note, name):
@@ -133,10 +142,10 @@ def read_note(folder: Path) -> Note | None:
     """The note of a folder; None when it has none.
 
     Raises:
-        RunFolderError: It cannot be understood.
+        RunFolderError: It cannot be understood, or a newer gamefleet wrote it.
     """
     try:
-        return msgspec.json.decode((folder / NOTE).read_bytes(), type=Note)
+        note = msgspec.json.decode((folder / NOTE).read_bytes(), type=Note)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
@@ -145,6 +154,49 @@ def read_note(folder: Path) -> Note | None:
             where=folder / NOTE,
             remedy="Remove the folder and download again.",
         ) from error
+    if note.version > NOTE_VERSION:
+        raise RunFolderError(
+            f"This download was made by a newer gamefleet, whose notes have version {note.version}",
+            where=folder / NOTE,
+            remedy="Update gamefleet, or download into another folder.",
+        )
+    return note
+
+
+def forget_changed(note: Note, units: Sequence[Sequence[Unit]]) -> None:
+    """Forget parts from the first one on that would be made of other units now; their files stay until they are.
+
+    Args:
+        note: Of `begin`.
+        units: Those of each part, as they are listed now; parts beyond them are left as they are.
+    """
+    for place in range(min(len(note.parts), len(units))):
+        part = note.parts[place]
+        if _may_be_short(note, place, units[place]) if part.units is None else _differs(part, place, units):
+            del note.parts[place:]
+            break
+    note.version = NOTE_VERSION
+
+
+def _differs(part: Part, place: int, units: Sequence[Sequence[Unit]]) -> bool:
+    """Whether a part would be made of other units now."""
+    names = [unit_name(unit) for unit in units[place]]
+    # Where fewer units are listed than then, it is the list's last part that ends too early, and not the one here.
+    is_last = place == len(units) - 1
+    return part.units != names and not (is_last and part.units is not None and part.units[: len(names)] == names)
+
+
+def _may_be_short(note: Note, place: int, units: Sequence[Unit]) -> bool:
+    """Whether a part that does not name its units may lack some of them, by its rows or by being the last one."""
+    # Of wanted formats no rows are read from row groups without them, and lines are not counted before they are read.
+    if not note.formats and all(unit.num_rows for unit in units):
+        return note.parts[place].rows < sum(unit.num_rows for unit in units)
+    return note.version < NOTE_VERSION and place == len(note.parts) - 1
+
+
+def unit_name(unit: Unit) -> str:
+    """How a note names a unit."""
+    return unit.name if unit.group < 0 else f"{unit.name} {unit.group}"
 
 
 def is_there(folder: Path, part: Part) -> bool:
@@ -174,6 +226,7 @@ def download(
         HubError: The hub cannot be reached any more.
         StorageFullError: The disk or quota is full.
     """
+    forget_changed(note, units)
     rest = iter(range(len(note.parts), len(units)))
     pending: deque[tuple[int, Future[_Kept]]] = deque()
     with ThreadPoolExecutor(num_workers) as threads:
@@ -199,6 +252,7 @@ def is_enough(note: Note, wanted: Wanted) -> bool:
 class _Kept:
     """The rows of one part that are wanted, and what was left out."""
 
+    units: list[str]
     rows: list[Row]
     num_read: int
     rejects: dict[str, int]
@@ -215,26 +269,29 @@ def _fetch(origin: Origin, units: Sequence[Unit], wanted: Wanted) -> _Kept:
             rejects[reason] += 1
         else:
             kept.append(row)
-    return _Kept(rows=kept, num_read=num_read, rejects=dict(sorted(rejects.items())))
+    names = [unit_name(unit) for unit in units]
+    return _Kept(units=names, rows=kept, num_read=num_read, rejects=dict(sorted(rejects.items())))
 
 
 def _write(folder: Path, note: Note, number: int, found: _Kept, wanted: Wanted) -> Part:
     room = wanted.max_games - note.kept if wanted.max_games else len(found.rows)
     rows = found.rows[:room]
-    name, data = "", b""
+    place, data = folder / f"part-{number:05d}.jsonl.zst", b""
     if rows:
-        name = f"part-{number:05d}.jsonl.zst"
         data = packed(rows)
-        write_bytes(folder / name, data)
+        write_bytes(place, data)
+    else:
+        place.unlink(missing_ok=True)  # of a part that was forgotten
     part = Part(
         number=number,
-        name=name,
+        name=place.name if rows else "",
         bytes=len(data),
-        xxh3=xxhash.xxh3_128_hexdigest(data) if name else "",
+        xxh3=xxhash.xxh3_128_hexdigest(data) if rows else "",
         rows=found.num_read,
         kept=len(rows),
         rejects=found.rejects,
         is_cut=len(rows) < len(found.rows),
+        units=found.units,
     )
     note.parts.append(part)
     write_bytes(folder / NOTE, msgspec.json.format(msgspec.json.encode(note), indent=1) + b"\n")
