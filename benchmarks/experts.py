@@ -62,7 +62,7 @@ def measure(observation_size: int, batch: int) -> list[dict[str, str | float]]:
     same = jnp.zeros(batch, jnp.int32)
     compiled = jax.jit(routed)
     ways: dict[str, Callable[[], Any]] = {
-        "one expert": functools.partial(jax.jit(apply_params), one_of(stack, 0), observations),
+        "one expert": functools.partial(jax.jit(apply_params), one_of(stack.forms[0], 0), observations),
         "grouped, all rows of one expert": functools.partial(compiled, stack, same, observations),
         "grouped": functools.partial(compiled, stack, experts, observations),
         "all evaluated and masked": functools.partial(jax.jit(masked), stack, experts, observations),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gamefleet.learners.mixture import routed
+from gamefleet.learners.mixture import Stack, routed
 from gamefleet.learners.mixture_fitting import Rows, fit, split_rows
 from gamefleet.learners.mixture_settings import FitSettings
 from gamefleet.learners.ppo_network import Array, Params, apply_params, init_params
@@ -39,7 +39,7 @@ class Distilled(NamedTuple):
 
 
 def distil(
-    stack: Params, expert_of_row: Array, observations: Array, seed: int, settings: FitSettings | None = None
+    stack: Stack, expert_of_row: Array, observations: Array, seed: int, settings: FitSettings | None = None
 ) -> Distilled:
     """Teach one network to answer as the responsible experts do.
 
@@ -67,7 +67,7 @@ def distil(
     )
 
 
-def _taught(stack: Params, expert_of_row: Array, observations: Array) -> tuple[Array, Array]:
+def _taught(stack: Stack, expert_of_row: Array, observations: Array) -> tuple[Array, Array]:
     """What the responsible experts say, some rows at a time: memory and compilation do not grow with their number."""
     num_rows = observations.shape[0]
     padding = -num_rows % _ROWS

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gamefleet.learners.mixture import num_experts, routed
+from gamefleet.learners.mixture import Stack, num_experts, routed
 from gamefleet.learners.mixture_fitting import Rows, fit, split_rows
 from gamefleet.learners.mixture_settings import FitSettings
 from gamefleet.learners.ppo_network import Array, Params
@@ -43,7 +43,7 @@ def choose_experts(params: Params, observations: Array) -> Array:
     return jnp.argmax(gate_logits(params, observations), axis=-1).astype(jnp.int32)
 
 
-def gated(stack: Params, gate: Params, observations: Array) -> tuple[Array, Array]:
+def gated(stack: Stack, gate: Params, observations: Array) -> tuple[Array, Array]:
     """What the experts say that the gate chooses.
 
     Args:
@@ -58,7 +58,7 @@ def gated(stack: Params, gate: Params, observations: Array) -> tuple[Array, Arra
 
 
 def fit_gate(
-    stack: Params, observations: Array, expert_of_row: Array, seed: int, settings: FitSettings | None = None
+    stack: Stack, observations: Array, expert_of_row: Array, seed: int, settings: FitSettings | None = None
 ) -> FittedGate:
     """Learn to choose as a plan did.
 

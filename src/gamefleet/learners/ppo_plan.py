@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gamefleet.learners.mixture import routed
+from gamefleet.learners.mixture import Stack, routed
 from gamefleet.learners.mixture_gate import gated
 from gamefleet.learners.ppo_network import Array, Params
 from gamefleet.learners.ppo_rollout import Measure, World, measure_all, where_rows
@@ -32,8 +32,8 @@ class Plan(NamedTuple):
     """What to play; all of it arguments of the compiled program.
 
     Attributes:
-        experts: Networks, each array with a leading axis step.
-        success: Programs, likewise.
+        experts: Networks, by step.
+        success: Programs, each array with a leading axis step.
         max_steps: int32[step].
         needs: float32[step + 1, features]: what must be there before each skill, and after the last one; -inf: nothing.
         providers: int32[step + 1, features]: which skill provides it; -1: none.
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
             decides.
     """
 
-    experts: Params
+    experts: Stack
     success: Any
     max_steps: Array
     needs: Array

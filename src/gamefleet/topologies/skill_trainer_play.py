@@ -77,9 +77,8 @@ def make_plan(
         last: What must be there after the last skill.
     """
     size = padded_size(len(skills))
-    padded = [experts[min(place, len(experts) - 1)] for place in range(size)]
     arrays = {name: jax.tree.map(jnp.asarray, array) for name, array in plan_arrays(skills, last, world, size).items()}
-    return Plan(experts=stack_params(padded), **arrays)
+    return Plan(experts=stack_params(experts, padded_size), **arrays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,24 @@ def network(seed: int, **other: tuple[int, ...]) -> dict[str, Any]:
     return {name: rng.normal(size=shape).astype(np.float32) / 3 for name, shape in {**SHAPES, **other}.items()}
 
 
+def network_of(seed: int, *widths: int) -> dict[str, Any]:
+    """With one layer of each width."""
+    rng = np.random.default_rng(seed)
+    params: dict[str, Any] = {}
+    for layer, (rows, columns) in enumerate(itertools.pairwise((12, *widths))):
+        params[f"body/{layer}/w"] = rng.normal(size=(rows, columns)).astype(np.float32) / 3
+        params[f"body/{layer}/b"] = rng.normal(size=columns).astype(np.float32) / 3
+    heads = {"policy": (widths[-1], 5), "value": (widths[-1], 1)}
+    params |= {f"{name}/w": rng.normal(size=shape).astype(np.float32) / 3 for name, shape in heads.items()}
+    return params | {f"{name}/b": rng.normal(size=shape[1]).astype(np.float32) / 3 for name, shape in heads.items()}
+
+
 def answered(params: dict[str, Any], observation: np.ndarray) -> tuple[np.ndarray, float]:
     """The definition, in NumPy."""
-    hidden = np.tanh(observation @ params["body/0/w"] + params["body/0/b"])
-    hidden = np.tanh(hidden @ params["body/1/w"] + params["body/1/b"])
+    hidden, layer = observation, 0
+    while f"body/{layer}/w" in params:
+        hidden = np.tanh(hidden @ params[f"body/{layer}/w"] + params[f"body/{layer}/b"])
+        layer += 1
     return hidden @ params["policy/w"] + params["policy/b"], float((hidden @ params["value/w"] + params["value/b"])[0])
 
 
@@ -69,6 +83,57 @@ def test_each_row_is_answered_by_its_own_expert(way: str) -> None:
         np.testing.assert_allclose(values, [each for _, each in expected], atol=1e-5)
 
 
+@pytest.mark.parametrize("way", ["routed", "routed_by_block", "masked"])
+def test_experts_of_any_depth_and_width_answer_side_by_side_as_they_do_alone(way: str) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    from gamefleet.learners import mixture
+
+    # Narrow and wide, shallow and deep, forms twice and not in a row; more places than experts, as plans have.
+    sizes = [(16, 16), (40, 24, 40, 8), (16, 16), (6,), (40, 24, 40, 8)]
+    experts = [network_of(seed, *widths) for seed, widths in enumerate(sizes)]
+    stack = mixture.stack_params(experts, lambda num: max(num, 8))
+    compiled = jax.jit(getattr(mixture, way))
+    for assignment in ASSIGNMENTS.values():
+        observations = np.random.default_rng(9).normal(size=(len(assignment), 12)).astype(np.float32)
+
+        logits, values = compiled(stack, jnp.array(assignment), jnp.array(observations))
+
+        expected = [answered(experts[expert], row) for expert, row in zip(assignment, observations, strict=True)]
+        np.testing.assert_allclose(logits, [each for each, _ in expected], atol=2e-6)
+        np.testing.assert_allclose(values, [each for _, each in expected], atol=2e-6)
+
+
+def test_experts_of_one_size_are_stacked_as_one_and_a_larger_one_makes_none_of_them_larger() -> None:
+    from gamefleet.learners.mixture import num_experts, stack_params
+
+    small = [network(seed) for seed in range(3)]
+
+    alone = stack_params(small)
+    beside = stack_params([small[0], network_of(3, 64, 64, 64), *small[1:]])
+
+    assert len(alone.forms) == 1
+    assert alone.places.tolist() == [0, 1, 2]
+    sizes = [sum(array.size for array in form.values()) for form in (*alone.forms, *beside.forms)]
+    assert sizes[0] in sizes[1:], "the small ones take what they take without the large one"
+    assert num_experts(beside) == 4
+
+
+def test_plans_with_the_same_forms_have_arguments_of_the_same_shapes() -> None:
+    import jax
+
+    from gamefleet.learners.mixture import stack_params
+
+    one, other = network(0), network_of(1, 24, 24, 24)
+
+    def shapes(*experts: dict[str, Any]) -> Any:
+        return jax.tree.map(lambda leaf: leaf.shape, stack_params(experts, lambda num: -(-num // 8) * 8))
+
+    assert shapes(one, other) == shapes(other, one, one) == shapes(*[other] * 5, one)
+    assert shapes(one, other) != shapes(one, one)
+
+
 def test_one_row_is_a_batch_too() -> None:
     import jax
     import jax.numpy as jnp
@@ -95,11 +160,15 @@ def test_the_branches_cover_every_number_of_rows_at_less_than_double() -> None:
         assert len(sizes) <= 16
 
 
-def test_experts_of_different_form_are_refused_with_the_difference() -> None:
+def test_experts_of_other_games_are_refused_with_the_difference() -> None:
     from gamefleet.learners.mixture import stack_params
 
-    with pytest.raises(IncompatibleError, match=r"Experts 0 and 1 .*policy/w: '\(16, 5\)' here, '\(16, 6\)' there"):
-        stack_params([network(0), network(1, **{"policy/w": (16, 6)})])
+    with pytest.raises(IncompatibleError, match=r"Experts 0 and 1 .*: actions: 5 here, 6 there"):
+        stack_params([network(0), network(1, **{"policy/w": (16, 6), "policy/b": (6,)})])
+    with pytest.raises(IncompatibleError, match=r"Experts 0 and 2 .*: observation: 12 here, 13 there"):
+        stack_params([network(0), network(1), network(2, **{"body/0/w": (13, 16)})])
+    with pytest.raises(IncompatibleError, match=r"Expert 1 .* no network of layers.*actor/Conv_0/kernel"):
+        stack_params([network(0), {"actor/Conv_0/kernel": np.ones((2, 2), np.float32)}])
     with pytest.raises(IncompatibleError, match="at least one"):
         stack_params([])
 
@@ -118,6 +187,9 @@ def test_a_network_begins_fresh_or_as_a_copy_of_the_last_dependency() -> None:
         first_params([first], fresh, "tune")
     with pytest.raises(IncompatibleError, match="policy/w"):
         first_params([network(1, **{"policy/w": (16, 6)})], fresh, "tuned")
+    # Without its further layers it would be another network.
+    with pytest.raises(IncompatibleError, match=r"body/2/b: '\(absent\)' here.*dependencies=frozen"):
+        first_params([network_of(1, 16, 16, 16)], fresh, "tuned")
 
 
 def plan_rows(num_rows: int = 1000) -> tuple[np.ndarray, np.ndarray]:
