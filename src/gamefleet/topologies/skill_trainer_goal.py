@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gamefleet.skills.dependencies import needs
 from gamefleet.skills.expression import parse_expression
 from gamefleet.skills.program import Program, compile_program
 from gamefleet.skills.skill import Skill
@@ -59,18 +60,18 @@ def plan_arrays(skills: Sequence[Skill], last: Mapping[str, float], world: Skill
         world: Has the features.
         size: Steps to pad to.
     """
-    requires = [skill.requires for skill in skills] + [last] * (size + 1 - len(skills))
-    needs = np.stack([least_amounts(amounts, world) for amounts in requires])
-    providers = np.full(needs.shape, -1, np.int32)
+    asked = [needs(skill) for skill in skills] + [last] * (size + 1 - len(skills))
+    least = np.stack([least_amounts(amounts, world) for amounts in asked])
+    providers = np.full(least.shape, -1, np.int32)
     for step in range(len(skills) + 1):
         for place in reversed(range(min(step, len(skills)))):
             gained = least_amounts(skills[place].gain, world)
-            providers[step, np.isfinite(needs[step]) & (gained >= needs[step])] = place
+            providers[step, np.isfinite(least[step]) & (gained >= least[step])] = place
     padded = [skills[min(place, len(skills) - 1)] for place in range(size)]
     return {
         "success": stack_programs([skill.success for skill in padded], world),
         "max_steps": np.array([skill.max_steps for skill in padded], np.int32),
-        "needs": needs,
+        "needs": least,
         "providers": providers,
         "length": np.int32(len(skills)),
     }

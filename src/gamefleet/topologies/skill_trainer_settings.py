@@ -79,11 +79,18 @@ class SkillTrainingSettings:
         """Refuse what there is nothing to be done with.
 
         Raises:
-            ConfigError: A count or a time is not positive.
+            ConfigError: A count or a time is not positive, or more states are to be replaced than there are.
         """
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ConfigError("This setting must be positive", value=getattr(self, name), where=f"--set {name}")
+        if self.pool_states < self.refreshed_states:
+            raise ConfigError(
+                f"Of {self.pool_states} states {self.refreshed_states} cannot be replaced after each call",
+                value=self.pool_states,
+                where="--set pool_states",
+                remedy=f"Choose pool_states={self.refreshed_states} or more, or refreshed_states={self.pool_states}.",
+            )
 
 
 def read_settings(task: TrainingTask, is_cpu: bool) -> tuple[SkillTrainingSettings, PpoSettings]:

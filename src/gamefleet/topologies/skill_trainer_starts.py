@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError
+from gamefleet.skills.dependencies import needs
 from gamefleet.skills.training import PlanStep
 from gamefleet.topologies.skill_trainer_goal import least_amounts
 from gamefleet.topologies.skill_trainer_parts import Parts
@@ -91,7 +92,7 @@ def _read_frontier(step: PlanStep) -> dict[str, NDArray[Any]]:
 
 def _that_hold(parts: Parts, states: Any) -> Any:
     """The states that hold what the skill asks for."""
-    least = least_amounts(parts.task.skill.requires, parts.world)
+    least = least_amounts(needs(parts.task.skill), parts.world)
     features = np.asarray(jax.jit(parts.compiled.features)(states))
     return take_rows(states, np.asarray((features >= least).all(1)))
 
@@ -99,7 +100,7 @@ def _that_hold(parts: Parts, states: Any) -> Any:
 def _played_states(parts: Parts) -> Any:
     """States to which the plan leads in fresh worlds."""
     skills = [step.skill for step in parts.task.plan]
-    plan = make_plan(parts.world, skills, parts.experts, parts.task.skill.requires)
+    plan = make_plan(parts.world, skills, parts.experts, needs(parts.task.skill))
     found: list[Any] = []
     for batch in range(MAX_BATCHES):
         played = play_fresh(parts, plan, f"starts {batch}", parts.settings.pool_states)
@@ -110,9 +111,9 @@ def _played_states(parts: Parts) -> Any:
     if not _num(states):
         raise CheckpointError(
             f"The plan never led to a state in which {parts.task.skill.name} could start",
-            value=dict(parts.task.skill.requires),
+            value=needs(parts.task.skill),
             where=" -> ".join(skill.name for skill in skills),
-            remedy="Ask for less in `requires`, or build on skills that leave more.",
+            remedy="Ask for less in `requires` and `consumes`, or build on skills that leave more.",
         )
     return states
 
