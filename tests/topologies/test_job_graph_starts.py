@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.topologies.graph_cases import WORLD_NAME
+from tests.topologies.graph_cases import WORLD_NAME, JobsHere, schedule, state_of
 from typer.testing import CliRunner
 
 from gamefleet.cli.main import app
@@ -31,7 +32,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Limits]:
         return ""
 
     monkeypatch.setattr(GraphLoop, "run", run)
-    monkeypatch.setattr(job_graph_machine, "gpu_sizes_gb", lambda environment: (24.0,))
+    gpu = job_graph_machine.Gpu(name="GPU-1", number="0", gb=24.0)
+    monkeypatch.setattr(job_graph_machine, "find_gpus", lambda environment: (gpu,))
     return found
 
 
@@ -62,3 +64,26 @@ def test_jobs_of_slurm_are_told_nothing_about_gpus() -> None:
 
     assert node.jobs[-1].gpu == 0
     assert exports(GraphSettings(executor="slurm"), state, node) == ()
+
+
+def test_a_stop_needs_neither_the_key_nor_the_world_of_who_proposes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    schedule(tmp_path, JobsHere(tmp_path), asked={"max_nodes": 1})
+    state = state_of(tmp_path)
+    odd = {"proposer": "llm", "env_name": "no_such_module:WORLD", "resolver": "no_such_module:f", "executor": "local"}
+    (tmp_path / "settings.json").write_text(json.dumps(odd))
+    working = {**state["skills"][0], "status": "running", "generation": 0}
+    asked = {**state["proposing"], "is_asked": True}
+    unfinished = {**state, "skills": [working], "proposing": asked, "outcome": "", "proposer": "gpt-5"}
+    (tmp_path / "scheduler_state.json").write_text(json.dumps(unfinished))
+
+    done = CliRunner().invoke(app, ["skills", "stop", "--graph-path", str(tmp_path)])
+
+    assert done.exit_code == 0, done.exception
+    assert "The run has ended: stopped; 1 " in done.output
+    assert "proposer:" not in done.output
+    assert state_of(tmp_path)["proposer"] == "gpt-5", "what an earlier scheduler told stays"
+    assert not list((tmp_path / "requests").iterdir())

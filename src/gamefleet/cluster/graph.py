@@ -41,7 +41,6 @@ from gamefleet.cluster.graph_events import (
     Merged,
     MergeFailed,
     ProposalFailed,
-    Propose,
     Rejected,
     RetryAsked,
     StopAsked,
@@ -92,20 +91,23 @@ def next_wake(state: GraphState) -> float:
 
 
 def begin(state: GraphState, event: Begun, now: float) -> Step:
-    """Take the graph over: what may not have been done is done again."""
-    proposing = replace(
-        state.proposing, not_before=0.0, rejected_in_row=0, failed_in_row=0, has_no_more=False, ended=""
+    """Take the graph over: what may not have been done is done again, where it is still wanted."""
+    state = replace(
+        state,
+        limits=event.limits,
+        proposing=graph_proposals.begun(state.proposing),
+        is_stopping=event.is_stopping,
+        outcome="",
     )
-    state = replace(state, limits=event.limits, proposing=proposing, is_stopping=False, outcome="")
-    commands: list[Command] = []
+    for name in event.retried:
+        state, _ = retry(state, RetryAsked(skill_name=name), now)
+    state, commands = graph_jobs.end_jobs(state, now) if event.is_stopping else (state, [])
     for node in state.skills:
         if node.status == "merging":
             commands.append(Merge(skill_name=node.skill_name, attempt=node.attempts))
         elif node.status == "launching":
             state = with_node(state, replace(node, not_before=0.0))
             commands.append(Submit(skill_name=node.skill_name, leg=len(node.jobs), may_exist=True))
-    if proposing.is_asked:
-        commands.append(Propose(number=proposing.number))
     return state, commands
 
 

@@ -22,9 +22,13 @@ class Begun:
 
     Args:
         limits: The settings from now on.
+        is_stopping: Whether it is only there to let jobs save and end.
+        retried: Failed skills that people want tried again.
     """
 
     limits: Limits
+    is_stopping: bool = False
+    retried: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

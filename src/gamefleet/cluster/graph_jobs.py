@@ -94,13 +94,18 @@ def refused(state: GraphState, event: SubmitRefused, now: float) -> Step:
     if found is None:
         return state, []
     node = found[0]
-    jobs = node.jobs[:-1]  # it never was: an attempt that was cut short before still goes on when there is a next job
-    node = replace(node, jobs=jobs, attempts=jobs[-1].attempt if jobs else 0, reason=event.reason)
+    node = replace(without_job(node), reason=event.reason)
     if event.is_temporary:
         node = replace(node, status="waiting", not_before=now + REFUSED_AGAIN_S)
     else:
         node = replace(node, status="failed", failure=Failure(kind="refused", reason=event.reason))
     return with_node(state, node), []
+
+
+def without_job(node: Node) -> Node:
+    """The node as if its newest job had never been: an attempt that was cut short before goes on in the next one."""
+    jobs = node.jobs[:-1]
+    return replace(node, jobs=jobs, attempts=jobs[-1].attempt if jobs else 0)
 
 
 def silent(state: GraphState, event: JobSilent, now: float) -> Step:
@@ -120,6 +125,8 @@ def missing(state: GraphState, event: JobMissing, now: float) -> Step:
     if not event.is_certain and now - job.asked_at < LOST_AFTER_S:
         return with_node(state, replace(node, not_before=now + LOOK_AGAIN_S)), []
     node = replace(node, not_before=0.0)
+    if state.is_stopping:
+        return with_node(state, replace(without_job(node), status="waiting")), []
     state = with_node(state, with_job(node, replace(job, asked_at=now, tries=job.tries + 1)))
     return state, [Submit(skill_name=node.skill_name, leg=job.leg)]
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from gamefleet.cluster.graph_events import Accepted, Command, Exhausted, ProposalFailed, Propose, Rejected
 from gamefleet.cluster.graph_failures import DAMAGED_FILES
 from gamefleet.cluster.graph_jobs import Step
-from gamefleet.cluster.graph_state import GraphState, Node, Rejection
+from gamefleet.cluster.graph_state import GraphState, Node, Proposing, Rejection
 
 KEPT_REJECTIONS = 20
 """So many of the newest are kept for prompts."""
@@ -36,6 +36,11 @@ def ask(state: GraphState, now: float) -> tuple[GraphState, list[Command]]:
         return state, []
     proposing = replace(proposing, number=proposing.number + 1, is_asked=True, over_when_asked=state.num_over)
     return replace(state, proposing=proposing), [Propose(number=proposing.number)]
+
+
+def begun(proposing: Proposing) -> Proposing:
+    """Where generation stands for a new scheduler: a question whose answer was lost is asked again if it is open."""
+    return Proposing(number=proposing.number - proposing.is_asked)
 
 
 def is_open(state: GraphState) -> bool:

@@ -30,11 +30,19 @@ def check_step(before: GraphState, after: GraphState, commands: Sequence[Command
         assert old.status != "completed" or now.status == "completed", f"{old.skill_name} is no longer completed"
     num_asked = sum(isinstance(command, Propose) for command in commands)
     assert num_asked <= 1, f"{num_asked} proposals at once"
+    if after.is_stopping:
+        begun = [command for command in commands if isinstance(command, Propose | Submit) and not may_exist(command)]
+        assert not begun, f"{begun} while it stops"
     if num_asked and not before.proposing.is_asked:
         waiting = [node.skill_name for node in after.skills if node.status == "waiting" and not is_met(after, node)]
         assert len(waiting) < after.limits.max_waiting_skills, f"asked although {waiting} wait"
     if any(isinstance(command, Submit) for command in commands):
         check_room(after)
+
+
+def may_exist(command: Propose | Submit) -> bool:
+    """Whether a command only looks for a job."""
+    return isinstance(command, Submit) and command.may_exist
 
 
 def is_met(state: GraphState, node: Node) -> bool:

@@ -79,14 +79,14 @@ class GraphHistory:
 
     # ---- the scheduler's process
 
-    def begin(self) -> None:
+    def begin(self, *, is_stopping: bool = False, retried: tuple[str, ...] = ()) -> None:
         """A scheduler process starts from what is written down, as its successor on another day would."""
         self.process += 1
         self.is_alive = True
         if self.world.chance(0.1):
             self.written = GraphState.from_json(self.written.to_json())
         self.state = self.written
-        self.handle(Begun(limits=self.limits))
+        self.handle(Begun(limits=self.limits, is_stopping=is_stopping, retried=retried))
         self.look()
 
     def handle(self, event: Event) -> None:
@@ -188,6 +188,7 @@ class GraphHistory:
         self.world.after(self.world.random.uniform(2000, 8000), self.meddle)
         failed = [node.skill_name for node in self.state.skills if node.status in ("failed", "blocked")]
         if not self.is_alive:
+            self.start_otherwise(failed)
             return
         if failed and self.retries:
             self.retries -= 1
@@ -195,6 +196,15 @@ class GraphHistory:
             self.look()
         elif self.world.chance(0.2):
             self.handle(StopAsked())
+            self.world.after(self.world.random.uniform(10, 3000), self.begin)
+
+    def start_otherwise(self, failed: list[str]) -> None:
+        """Somebody finds the scheduler dead, and starts one that lets jobs save and end, or with a wish for a retry."""
+        if failed and self.retries and self.world.chance(0.2):
+            self.retries -= 1
+            self.begin(retried=(self.world.random.choice(failed),))
+        elif self.world.chance(0.2):
+            self.begin(is_stopping=True)
             self.world.after(self.world.random.uniform(10, 3000), self.begin)
 
     def mend(self) -> None:

@@ -29,6 +29,8 @@ from gamefleet.cluster.graph_events import (
     Finish,
     Merge,
     Propose,
+    RetryAsked,
+    StopAsked,
     Submit,
     Submitted,
     Ticked,
@@ -65,7 +67,7 @@ class GraphLoop:
         state: As it was written down.
         limits: Of this start.
         jobs: Hands jobs over and reads their ends.
-        proposals: Asks for skills.
+        proposals: Asks for skills; None where the scheduler is only there to let jobs save and end.
         account: What is told beside the state.
         waker: Sleeps.
         news: Tells people and the events' file.
@@ -78,7 +80,7 @@ class GraphLoop:
     state: GraphState
     limits: Limits
     jobs: Jobs
-    proposals: Proposals
+    proposals: Proposals | None
     account: Account
     waker: Waker
     news: News
@@ -102,9 +104,7 @@ class GraphLoop:
             RunFolderError: Another scheduler has taken over, or the folder cannot be written.
         """
         mend_experts(self.paths, self.state, self.news, self.fence)
-        self._todo.append(Begun(limits=self.limits))
-        self._work_off()
-        self._take_wishes()  # before the end is final: a graph with nothing left to do may have a wish for more
+        self._begin()
         tidy(self.paths, self.state)
         while not self.state.outcome:
             reason = should_stop()
@@ -117,13 +117,26 @@ class GraphLoop:
         tidy(self.paths, self.state)
         return self.state.outcome
 
+    def _begin(self) -> None:
+        """Take the graph over together with what people left: nobody who wants a stop wants a question paid before it.
+
+        Nor is the end of a graph with nothing left to do final while there is a wish for more.
+        """
+        wishes = requests.found(self.paths)
+        is_stopping = self.proposals is None or any(isinstance(wish, StopAsked) for _, wish in wishes)
+        retried = tuple(wish.skill_name for _, wish in wishes if isinstance(wish, RetryAsked))
+        self._todo.append(Begun(limits=self.limits, is_stopping=is_stopping, retried=retried))
+        self._work_off()
+        for path, _ in wishes:
+            requests.done(path)
+
     # ---- looking
 
     def _look(self) -> None:
         """Everything that may have happened since."""
-        self._todo.append(Ticked())
         self._take_wishes()
-        answer = self.proposals.answer()
+        self._todo.append(Ticked())
+        answer = None if self.proposals is None else self.proposals.answer()
         if answer is not None:
             self._take(answer)
         if self._is_time_to_ask():
@@ -210,6 +223,7 @@ class GraphLoop:
                 mend_generations(self.paths, self.state, self.news, self.fence)
             self._todo.append(merge(self.paths, node, command, self.fence))
         elif isinstance(command, Propose):
+            assert self.proposals is not None, "a scheduler that stops asks for nothing"
             self.proposals.ask(self.state, command.number)
         elif isinstance(command, Finish):
             log.info("%s", command.reason)

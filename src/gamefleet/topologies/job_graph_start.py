@@ -24,11 +24,9 @@ from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.lines import LineWriter
 from gamefleet.runs.paths import RunPaths
 from gamefleet.skills.cost import Caps
-from gamefleet.skills.dependencies import Resolver, load_resolver, resolve_by_requirements
-from gamefleet.skills.proposer import Proposer
+from gamefleet.skills.dependencies import load_resolver, resolve_by_requirements
 from gamefleet.skills.proposer_choice import ProposerSettings, choose_proposer
-from gamefleet.skills.sandbox import Sandbox, find_sandbox
-from gamefleet.skills.world import SkillWorld
+from gamefleet.skills.sandbox import find_sandbox
 from gamefleet.topologies import job_graph_requests as requests
 from gamefleet.topologies.job_graph import GraphLoop
 from gamefleet.topologies.job_graph_executor import choose, make_executor
@@ -41,7 +39,7 @@ from gamefleet.topologies.job_graph_saved import graph_of, saved_state
 from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for, store
 from gamefleet.topologies.job_graph_view import Account
 from gamefleet.topologies.job_graph_wake import Waker
-from gamefleet.topologies.job_graph_world import check_trainer_settings, open_world
+from gamefleet.topologies.job_graph_world import check_trainer_settings, open_world, require_packages
 from gamefleet.weights.experts import ExpertStore
 
 
@@ -85,16 +83,17 @@ def run_graph(run: GraphRun) -> GraphState:
     paths = GraphPaths(run.root.absolute())
     settings = settings_for(paths, run.asked)
     refuse_if_held(paths)
-    parts = get_parts(run, paths, settings)
-    make_folder(paths.root)
-    held = take(paths)
-    with closing(Waker()) as waker, LineWriter(paths.events, fence=held.fence) as lines:
-        store(paths, settings)
-        if not run.is_stopping:
-            requests.forget_stop(paths)
-        ExpertStore(paths.root).sweep(now=time.time())
-        news = News(lines=lines, say=run.say, attempt=held.number)
-        return finish(loop_of(run, parts, held, waker, news), held, run)
+    with closing(Waker()) as waker:
+        parts = get_parts(run, paths, settings, waker.poke)
+        make_folder(paths.root)
+        held = take(paths)
+        with LineWriter(paths.events, fence=held.fence) as lines:
+            store(paths, settings)
+            if not run.is_stopping:
+                requests.forget_stop(paths)
+            ExpertStore(paths.root).sweep(now=time.time())
+            news = News(lines=lines, say=run.say, attempt=held.number)
+            return finish(loop_of(parts, held, waker, news), held, run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,61 +104,50 @@ class Parts:
         paths: Of the graph.
         settings: Of the graph; the executor is a real one.
         limits: What the scheduler has to keep to.
-        world: Where skills are trained.
-        proposer: Who proposes.
-        source: The proposer's name.
-        resolver: Decides what a skill builds on.
         executor: Where jobs run.
-        sandbox: Where skills that are Python are checked, if they are allowed.
+        proposals: Asks for skills; None where jobs only have to end.
+        source: The proposer's name; empty where nobody proposes.
     """
 
     paths: GraphPaths
     settings: GraphSettings
     limits: Limits
-    world: SkillWorld
-    proposer: Proposer
-    source: str
-    resolver: Resolver
     executor: Executor
-    sandbox: Sandbox | None
+    proposals: Proposals | None
+    source: str
 
 
-def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings) -> Parts:
-    """Open and find everything that may be missing, and say what was chosen."""
-    world = open_world(settings.env_name)
-    check_trainer_settings(world, settings.trainer, settings.num_envs)
+def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings, wake: Callable[[], None]) -> Parts:
+    """Open and find everything that may be missing, and say what was chosen.
+
+    Who only wants jobs to end needs neither the world nor who proposes: a key that is not set must not keep them going.
+    """
     chosen = settings.model_copy(update={"executor": choose(settings.executor)})
     here = Machine() if chosen.executor == "slurm" else run.machine()
-    limits = settings.limits(here.gpus_gb, here.cpus)
-    resolver = load_resolver(settings.resolver) if settings.resolver else resolve_by_requirements
-    proposer, line = choose_proposer(
-        settings.proposer, settings.llm_name, run.environment, proposer_settings(paths, settings)
-    )
-    run.say(line)
+    limits = settings.limits(here.gpus_gb, here.cpus, here.gpu_names)
+    proposals, source = (None, "") if run.is_stopping else open_proposals(run, paths, settings, wake)
     run.say(f"executor: {chosen.executor}; graph: {paths.root}")
     return Parts(
         paths=paths,
         settings=chosen,
         limits=limits,
-        world=world,
-        proposer=proposer,
-        source=source_of(line),
-        resolver=resolver,
         executor=make_executor(chosen.executor, paths, chosen, run.environment),
-        sandbox=find_sandbox() if settings.allow_python_skills else None,
+        proposals=proposals,
+        source=source,
     )
 
 
-def loop_of(run: GraphRun, parts: Parts, held: Claim, waker: Waker, news: News) -> GraphLoop:
+def loop_of(parts: Parts, held: Claim, waker: Waker, news: News) -> GraphLoop:
     """The scheduler, where earlier ones left off."""
-    paths, settings = parts.paths, parts.settings
+    paths, settings, proposals = parts.paths, parts.settings, parts.proposals
+    features = () if proposals is None else proposals.world.names
     state, account = restore(paths, settings, parts.source)
     return GraphLoop(
         paths=paths,
         state=state,
         limits=parts.limits,
-        jobs=Jobs(paths=paths, settings=settings, executor=parts.executor, features=parts.world.names),
-        proposals=proposals_of(parts, waker),
+        jobs=Jobs(paths=paths, settings=settings, executor=parts.executor, features=features),
+        proposals=proposals,
         account=account,
         waker=waker,
         news=news,
@@ -168,18 +156,28 @@ def loop_of(run: GraphRun, parts: Parts, held: Claim, waker: Waker, news: News) 
     )
 
 
-def proposals_of(parts: Parts, waker: Waker) -> Proposals:
-    """Proposals as the settings want them."""
-    settings = parts.settings
-    return Proposals(
-        world=parts.world,
-        proposer=parts.proposer,
-        wake=waker.poke,
-        resolver=parts.resolver,
+def open_proposals(
+    run: GraphRun, paths: GraphPaths, settings: GraphSettings, wake: Callable[[], None]
+) -> tuple[Proposals, str]:
+    """Proposals as the settings want them, and the proposer's name."""
+    world = open_world(settings.env_name)
+    require_packages(world, settings)
+    check_trainer_settings(world, settings.trainer, settings.num_envs)
+    resolver = load_resolver(settings.resolver) if settings.resolver else resolve_by_requirements
+    proposer, line = choose_proposer(
+        settings.proposer, settings.llm_name, run.environment, proposer_settings(paths, settings)
+    )
+    run.say(line)
+    proposals = Proposals(
+        world=world,
+        proposer=proposer,
+        wake=wake,
+        resolver=resolver,
         resolver_name=settings.resolver,
         max_dependencies=settings.max_dependencies,
-        sandbox=parts.sandbox,
+        sandbox=find_sandbox() if settings.allow_python_skills else None,
     )
+    return proposals, source_of(line)
 
 
 def source_of(line: str) -> str:

@@ -33,7 +33,7 @@ class Account:
 
     Args:
         settings: Of the graph.
-        proposer: Who proposes, in one line.
+        proposer: Who proposes, in a word; empty takes over what an earlier scheduler told.
         executor: Where jobs run.
         host: This machine.
         usage: What proposals took so far.
@@ -55,6 +55,7 @@ class Account:
 
     def remember(self, content: Mapping[str, Any]) -> None:
         """Take over what an earlier scheduler told, as far as it can be read; the state itself was checked before."""
+        self.proposer = self.proposer or str(content.get("proposer", ""))
         usage = as_object(content.get("usage"))
         told = {name: usage[name] for name in NO_USAGE if isinstance(usage.get(name), int | float)}
         self.usage = {**NO_USAGE, **told}

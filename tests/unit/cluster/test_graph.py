@@ -261,6 +261,47 @@ def test_a_successor_does_again_what_may_not_have_been_done() -> None:
     assert commands == [Submit(skill_name="A", leg=1, may_exist=True), Propose(number=2)]
 
 
+def test_a_successor_that_is_to_stop_asks_for_nothing_and_lets_what_trains_save() -> None:
+    graph = Driver().begin()
+    graph.accept("A")
+    assert graph.is_asking
+
+    commands = graph.do(Begun(limits=graph.limits, is_stopping=True))
+
+    assert commands == [Cancel(skill_name="A", leg=1, job="job 1", reason="stop", is_polite=True)]
+    assert graph.end("A", "stopped") == [Finish(reason="stopped; 1 ready")]
+    assert asks(graph.do(Begun(limits=graph.limits))), "the question that was lost is asked by the next one"
+    assert graph.state.proposing.number == 2
+
+
+def test_a_job_that_never_was_is_not_handed_over_by_a_successor_that_is_to_stop() -> None:
+    graph = Driver().begin()
+    graph.accept("A")
+    graph.state = GraphState.from_json({**graph.state.to_json(), "skills": [lost(as_json(graph)[0])]})
+    graph.state, commands = advance(graph.state, Begun(limits=Limits(), is_stopping=True), graph.now)
+    assert commands == [Submit(skill_name="A", leg=1, may_exist=True)]
+
+    commands = graph.do(JobMissing(skill_name="A", leg=1, is_certain=True))
+
+    assert commands == [Finish(reason="stopped; 1 ready")]
+    assert (graph.node("A").attempts, graph.node("A").jobs) == (0, ())
+    assert submits(graph.do(Begun(limits=Limits()))) == ["A"]
+
+
+def test_a_successor_asks_for_nothing_that_a_wish_or_a_new_limit_makes_needless() -> None:
+    graph = Driver(limits=Limits(max_retries=0, max_nodes=2)).begin()
+    graph.accept("A")
+    graph.accept("B")
+    graph.end("A", "crashed")
+    assert graph.is_asking, "for another one in its stead"
+
+    commands = graph.do(Begun(limits=graph.limits, retried=("A",)))
+
+    assert (submits(commands), asks(commands)) == (["A"], False)
+    assert asks(graph.do(Begun(limits=Limits(max_nodes=3))))
+    assert not asks(graph.do(Begun(limits=Limits(max_nodes=2))))
+
+
 def as_json(graph: Driver) -> list[dict[str, object]]:
     found: list[dict[str, object]] = graph.state.to_json()["skills"]
     return found
