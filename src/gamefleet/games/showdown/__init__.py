@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gamefleet.games.batch import BatchGame, StepRows
 
 REPLAYS = "gamefleet.games.showdown.replays.records"
-VERSION = "showdown-1"
+VERSION = "showdown-2"
 CORPUS = Path(__file__).with_name("corpus")
 SCRIPTED = ("random", "poke-env-random", "poke-env-max-power", "max-damage", "poke-env-heuristics", "heuristic")
 FORMATS = ("gen1randombattle", "gen9randombattle", "gen1ou", "gen9ou")

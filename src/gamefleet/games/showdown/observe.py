@@ -2,11 +2,12 @@
 
 Job: both points of view from one row, the same for recorded and for live battles. Place in the data flow: rows of
 `state` or of a trace, and what the side knows of its own team -> arrays of `ARRAYS` -> the network. Left out: reading
-records (`replays.records`), legal actions of live requests (`live`), and records without team sheets (`observe_seen`).
+records (`replays.records`), and legal actions (`observe_legal`, in live play `live`).
 
 The order of things must not tell what will happen. In a record a Pokémon's moves stand in the order in which they were
 used, and without a team preview a team in the order in which it appeared: who sees that order knows the future. So the
-own side's Pokémon are sorted by species, and moves by their id. The opponent's stay in the order in which they came.
+own side's Pokémon are sorted by species, and moves by their id: the same order live, with a team sheet, and where only
+the end of a log tells the team. The opponent's stay in the order in which they came.
 
 Axes: `d` decisions, `slot` 6 team slots, `place` the same in view order, `column` of `layout`.
 """

@@ -1,7 +1,7 @@
 """Which actions the rules leave, as far as the arrays of a view tell.
 
 Job: legal actions where no request says them. Place in the data flow: `observe` -> here -> the records' `legal`. Left
-out: the legal actions of live requests (`live`), and views without team sheets (`observe_seen`).
+out: the legal actions of live requests (`live`).
 
 Axes: `d` decisions.
 """

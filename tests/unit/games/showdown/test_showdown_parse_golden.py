@@ -9,6 +9,7 @@ import pytest
 from gamefleet.games.showdown import layout, tables
 from gamefleet.games.showdown.layout import CHOICE_NOT_ASKED, CHOICE_SWITCH, NUM_MOVES, side_at
 from gamefleet.games.showdown.replays.parse import REASONS, ReplayRejected, parse_log
+from gamefleet.games.showdown.replays.records import seen_from
 from gamefleet.games.showdown.replays.teams import read_sheet
 from gamefleet.games.showdown.replays.trace import Trace, pack, unpack
 
@@ -55,6 +56,24 @@ def test_choices_are_those_of_the_input_log(battle: str, side: int) -> None:
         "switch" if line.startswith("switch") else line for _, line in shown
     ]
     assert len(shown) > LEAST_SHOWN * len(real)
+
+
+@pytest.mark.parametrize("battle", BATTLES)
+@pytest.mark.parametrize("side", [0, 1])
+def test_the_labels_of_a_view_without_a_sheet_are_those_of_the_input_log(battle: str, side: int) -> None:
+    trace = parse_log((GOLDEN / f"{battle}.spectator.log").read_text())
+    arrays, actions = seen_from(trace, side)
+    moves = tables.moves().keys
+    real = inputs(battle, side)
+    assert not any(trace.is_team_known)
+    assert len(real) == len(actions)
+
+    for number, (line, action) in enumerate(zip(real, actions.tolist(), strict=True)):
+        if action >= CHOICE_SWITCH:
+            assert line.startswith("switch")
+            assert arrays["own"][number, action - CHOICE_SWITCH, layout.SPECIES] > 0
+        elif action >= 0:
+            assert line.split(" ")[:2] == ["move", moves[arrays["moves"][number, action % NUM_MOVES, 0]]]
 
 
 def test_a_rated_battle_of_a_real_server_is_read() -> None:

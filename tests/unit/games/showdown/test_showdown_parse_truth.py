@@ -15,6 +15,7 @@ from gamefleet.games.showdown.layout import side_at
 from gamefleet.games.showdown.replays.parse import parse_log
 from gamefleet.games.showdown.state import BattleState
 from gamefleet.games.showdown.truth import Agreement, compare, play
+from gamefleet.games.showdown.truth_views import LABEL, PLACE, compare_views
 
 FORMATS = (
     "gen1ou",
@@ -31,6 +32,7 @@ FORMATS = (
     "gen9nationaldex",
 )
 BATTLES = 6
+LEAST_RIGHT = 0.999
 EXACT = ("decisions", "hp", "status", "fainted", "active", "weather", "terrain", "rooms", "side conditions", "turn")
 
 
@@ -56,6 +58,18 @@ def test_what_is_read_is_true(simulator: Path, number: int, battle_format: str) 
     assert agreement.share("boosts") >= 0.999, agreement.examples
     for revealed in ("species", "moves", "item", "ability"):
         assert agreement.share(revealed) >= 0.98, agreement.examples
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("battle_format", FORMATS[::2])
+def test_without_team_sheets_labels_are_what_the_players_chose(simulator: Path, battle_format: str) -> None:
+    agreement = Agreement()
+    for battle in play(simulator, battle_format, 900, BATTLES):
+        compare_views(parse_log(battle["log"]), battle, agreement)
+
+    assert agreement.right[LABEL] > 50 * BATTLES
+    assert agreement.share(LABEL) >= LEAST_RIGHT, agreement.examples
+    assert agreement.wrong[PLACE] == 0, agreement.examples
 
 
 @pytest.mark.long

@@ -20,7 +20,6 @@ from gamefleet.games.recorded import ACTION, OUTCOME, Record, RecordRejected
 from gamefleet.games.showdown import layout as at
 from gamefleet.games.showdown.observe import NO_ACTION, observe, view_actions
 from gamefleet.games.showdown.observe_legal import likely_legal, packed_legal
-from gamefleet.games.showdown.observe_seen import observe_seen, seen_actions, seen_legal
 from gamefleet.games.showdown.replays.parse import parse_log
 from gamefleet.games.showdown.replays.pipeline import FAULTS
 from gamefleet.games.showdown.replays.sources import read_unit, units_of
@@ -122,17 +121,17 @@ def trajectory(trace: Trace, view: int) -> dict[str, NDArray[Any]]:
 
 
 def seen_from(trace: Trace, view: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int16]]:
-    """What one side saw at each of its decisions, and the actions that are shown, forced ones among them."""
+    """What one side saw at each of its decisions, and the actions that are shown, forced ones among them.
+
+    A player knows its own team from the start. Without a team sheet `Trace.teams` holds what the whole battle showed of
+    it, and that much this side knows at every decision; what was never shown stays unknown, and no legal action. Of the
+    other side only what had been shown by then is seen.
+    """
     is_asked = trace.choices[:, view] != at.CHOICE_NOT_ASKED
     rows, choices = trace.view_rows(view)[is_asked], trace.choices[is_asked, view]
-    if trace.is_team_known[view]:
-        arrays = observe(rows, trace.teams, view)
-        actions = view_actions(choices, rows, trace.teams, view)
-        legal = likely_legal(arrays, actions)
-    else:
-        arrays = observe_seen(rows, view)
-        actions = seen_actions(choices, arrays)
-        legal = seen_legal(arrays, actions)
+    arrays = observe(rows, trace.teams, view)
+    actions = view_actions(choices, rows, trace.teams, view)
+    legal = likely_legal(arrays, actions)
     return {**arrays, "legal": packed_legal(legal)}, actions
 
 

@@ -31,7 +31,7 @@ from gamefleet.games.showdown.replays.changes import Changes, are_changes, chang
 from gamefleet.games.showdown.replays.ranges import are_rows, are_teams
 
 MAGIC: Final = b"GFSDTRC\x00"
-VERSION: Final = 2
+VERSION: Final = 3
 END_REASONS: Final = ("normal", "forfeit", "timer", "tie")
 TIE: Final = -1
 
