@@ -62,6 +62,7 @@ class Limits:
         pause_s: Before a crashed job's next attempt; doubles with each crash.
         cpus: Of this machine for jobs; 0 does not count them.
         gpus_gb: Memory of each GPU for jobs; empty does not count it.
+        gpu_names: Of each GPU, as its jobs are told to use it.
         needs: Of a skill that does not say so itself.
     """
 
@@ -75,6 +76,7 @@ class Limits:
     pause_s: float = 15.0
     cpus: float = 0.0
     gpus_gb: tuple[float, ...] = ()
+    gpu_names: tuple[str, ...] = ()
     needs: Needs = Needs()
 
 
@@ -205,7 +207,8 @@ class Proposing(msgspec.Struct, frozen=True, kw_only=True):
         not_before: A pause after a failure ends then, seconds since 1970.
         rejected_in_row: Refused since the last one that was accepted.
         failed_in_row: Times that the proposer did not answer.
-        has_no_more: The proposer knew nothing more to propose; it is asked again when a skill has ended.
+        has_no_more: The proposer had nothing more to propose; it is asked again when a skill has ended.
+        no_more_reason: Why, when it said so last; empty when it has proposed something since.
         ended: Why no more is asked for; empty while generation goes on.
     """
 
@@ -216,6 +219,7 @@ class Proposing(msgspec.Struct, frozen=True, kw_only=True):
     rejected_in_row: int = 0
     failed_in_row: int = 0
     has_no_more: bool = False
+    no_more_reason: str = ""
     ended: str = ""
 
 

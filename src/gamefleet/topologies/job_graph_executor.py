@@ -9,6 +9,7 @@ called by the first part alone, so that people find it: `tmux attach -t gameflee
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from gamefleet.cluster.local import Background, Launcher, LocalExecutor
 from gamefleet.cluster.local_spool import JobFolder
 from gamefleet.errors import ConfigError, nearest
 from gamefleet.skills.proposer import without_keys
+from gamefleet.topologies.job_graph_machine import VISIBLE
 from gamefleet.topologies.job_graph_paths import GraphPaths
 from gamefleet.topologies.job_graph_settings import GraphSettings
 
@@ -131,4 +133,5 @@ def exports(settings: GraphSettings, state: GraphState, node: Node) -> tuple[str
         return ()
     needs = node.needs or state.limits.needs
     share = min(0.95, 0.95 * needs.gpu_memory_gb / sizes[gpu])
-    return (f"export CUDA_VISIBLE_DEVICES={gpu}", f"export XLA_PYTHON_CLIENT_MEM_FRACTION={share:.3f}")
+    name = dict(enumerate(state.limits.gpu_names)).get(gpu, str(gpu))
+    return (f"export {VISIBLE}={shlex.quote(name)}", f"export XLA_PYTHON_CLIENT_MEM_FRACTION={share:.3f}")

@@ -103,13 +103,14 @@ class GraphSettings(BaseModel):
     wandb_project: str = Field(default="skill_graph", min_length=1)
     trainer: dict[str, Any] = Field(default_factory=dict)
 
-    def limits(self, gpus_gb: tuple[float, ...], cpus: int = 0) -> Limits:
+    def limits(self, gpus_gb: tuple[float, ...], cpus: int = 0, gpu_names: tuple[str, ...] = ()) -> Limits:
         """What the scheduler has to keep to.
 
         Args:
             gpus_gb: Memory of each GPU of this machine; empty where it is not counted.
             cpus: Cores of this machine; 0 where they are not counted. Jobs of one core share cores, as many as
                 `max_parallel_skills` says; those that ask for more get them.
+            gpu_names: Of each GPU, as its jobs are told to use it.
 
         Raises:
             ConfigError: Not even one job would fit.
@@ -127,6 +128,7 @@ class GraphSettings(BaseModel):
             pause_s=self.retry_pause_s,
             cpus=float(cpus) if self.cpus > 1 else 0.0,
             gpus_gb=gpus_gb,
+            gpu_names=gpu_names,
             needs=Needs(cpus=float(self.cpus), gpu_memory_gb=share),
         )
         if reason := never_fits(limits.needs, limits):

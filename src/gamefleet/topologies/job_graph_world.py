@@ -1,17 +1,20 @@
 """The world that an environment's name means.
 
-Job: from `--env_name` to a `SkillWorld`: a game's, or any `module:attribute`; and what its trainer can be told. Place
-in the data flow: scheduler and jobs open the same one. Left out: what is in it.
+Job: from `--env_name` to a `SkillWorld`: a game's, or any `module:attribute`; what its trainer can be told; which
+packages its jobs need. Place in the data flow: scheduler and jobs open the same one. Left out: what is in it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
-from gamefleet.errors import ConfigError, nearest
+from gamefleet.errors import ConfigError, MissingDependencyError, nearest
 from gamefleet.games import GAMES, open_game
+from gamefleet.runs.trackers import require_tracker
 from gamefleet.skills.world import SkillWorld, load_world
+from gamefleet.topologies.job_graph_settings import GraphSettings
 from gamefleet.topologies.skill_trainer_settings import CPU_ENVS, parse_settings
 
 
@@ -60,3 +63,30 @@ def check_trainer_settings(world: SkillWorld, settings: Mapping[str, Any], num_e
             raise ConfigError(
                 f"The trainer of {world.name} has no such setting", value=name, where="--set", remedy=remedy
             )
+
+
+def require_packages(world: SkillWorld, settings: GraphSettings) -> None:
+    """Fail before anything is proposed where skills could not be verified, trained or mirrored as asked.
+
+    Nothing is imported for it, which would take seconds.
+
+    Args:
+        world: Where skills are trained.
+        settings: Of the graph.
+
+    Raises:
+        MissingDependencyError: A package is not there.
+    """
+    if settings.use_wandb:
+        require_tracker("wandb")
+    if world.jax_world is None or world.make_trainer is not None:
+        return
+    missing = [name for name in ("jax", *world.packages) if find_spec(name) is None]
+    if missing:
+        extra = "craftax" if "craftax" in world.packages else "jax"
+        make = "`make craftax` in a checkout, or " if extra == "craftax" else ""
+        raise MissingDependencyError(
+            f"{world.name} needs packages that are not installed: {', '.join(missing)}",
+            where="--env_name",
+            remedy=f"{make}`pip install 'gamefleet[{extra}]'`.",
+        )

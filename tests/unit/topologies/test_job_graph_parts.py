@@ -17,7 +17,6 @@ from gamefleet.skills.proposer import ModelRefusedError, Proposal, ProposalConte
 from gamefleet.testing.crafting import WORLD
 from gamefleet.testing.orchard import WORLD as ORCHARD
 from gamefleet.topologies.job_graph_executor import exports, job_name, session_name
-from gamefleet.topologies.job_graph_machine import parse_sizes
 from gamefleet.topologies.job_graph_paths import GraphPaths
 from gamefleet.topologies.job_graph_proposals import Proposals
 from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for, store
@@ -186,7 +185,6 @@ def test_jobs_get_their_share_of_a_gpu_and_names_by_which_they_are_found() -> No
     )
     assert session_name(node) == "gamefleet_e0_Collect_Wood"
     assert job_name(state, node, node.jobs[-1]) == "gamefleet_e0_Collect_Wood.abc.a1.l1"
-    assert parse_sizes("24564\n81559\n") == (24564 * 2**20 / 1e9, 81559 * 2**20 / 1e9)
 
 
 def test_slots_share_a_gpus_memory_evenly() -> None:

@@ -61,6 +61,7 @@ def skill_world(env_name: str) -> SkillWorld:
         random_pairs=lambda seed, num: random_pairs(variant, facts, seed, num),
         start_features=lambda seed, num: start_features(variant, seed, num),
         jax_world=jax_world,
+        packages=("craftax",),
         random_play=lambda seed, num, num_steps: recorded_play.random_play(variant, seed, num, num_steps),
     )
 
