@@ -95,6 +95,16 @@ def test_an_unknown_check_is_refused_with_the_nearest_name(run_doctor: Callable[
     assert "Did you mean 'memory'?" in err
 
 
+def test_the_checks_of_skills_need_no_game_to_be_named(run_doctor: Callable[..., Answer], tmp_path: Path) -> None:
+    _, out, _ = run_doctor("--runs-folder", tmp_path, "--only", "skills")
+    assert [
+        name for name in ("skills-jax", "skills-tmux", "skills-model", "skills-gpu-memory") if name not in out
+    ] == []
+
+    _, one, _ = run_doctor("--runs-folder", tmp_path, "--only", "skills-tmux")
+    assert "skills-jax" not in one
+
+
 def test_a_warning_fails_only_when_asked_to(
     run_doctor: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
