@@ -63,7 +63,12 @@ class OpenAIProposer:
             for _ in range(self.settings.max_repairs + 1):
                 found = self._consider(messages, context)
                 if isinstance(found, Skill):
-                    return Proposal(skill=found, text=plain(found.description), usage=self._since(before))
+                    return Proposal(
+                        skill=found,
+                        text=plain(found.description),
+                        usage=self._since(before),
+                        max_dependencies=self.prompts.dependency_limit(context),
+                    )
                 text, reason = found
                 messages.append({"role": "assistant", "content": text[:MOST_QUOTED] or "(nothing)"})
                 messages.append(self.prompts.complaint([reason]))
@@ -77,7 +82,7 @@ class OpenAIProposer:
         question = Question(
             model=self.line.model,
             messages=tuple(messages),
-            schema=skill_schema(context.world),
+            schema=skill_schema(context.world, allows_python=context.allows_python),
             max_tokens=self.settings.max_answer_tokens,
             temperature=self.settings.temperature,
         )

@@ -1,7 +1,8 @@
 """Reward and success as something that is asked, whether an expression or a Python skill in its sandbox.
 
-Job: the few words by which checks and trainers on NumPy treat both alike. Place in the data flow: `expression` and
-`sandbox_process` fit them; `verify_numbers` and trainers ask. Left out: compiled trainers, which take programs only.
+Job: the few words by which checks and trainers on NumPy treat both alike, and where Python is taken at all. Place in
+the data flow: `expression` and `sandbox_process` fit them; `verify_numbers` and trainers ask. Left out: compiled
+trainers, which take programs only.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.errors import GamefleetError
-from gamefleet.skills.world import States
+from gamefleet.skills.world import SkillWorld, States
 
 
 class PythonSkillError(GamefleetError):
     """A Python skill's module failed, hung, or answered nonsense; its process was ended."""
+
+
+def trains_python(world: SkillWorld) -> bool:
+    """Whether skills that are Python can be trained in a world: a compiled one takes programs only."""
+    return world.make_trainer is not None
 
 
 class Functions(Protocol):

@@ -3,9 +3,9 @@
 Job: read the files, put the question in. Place in the data flow: `ProposalContext` -> messages -> `client`. Left out:
 the schema (`skill.skill_schema`) and the sending.
 
-A folder holds `system.md`, `request.md`, `repair.md` and `limits.toml`; what it lacks is taken from those that come
-along. `$name` stands for a part of the question, `$$` for a dollar sign. What is put in is not looked through again, so
-nothing that a model once wrote can ask for more.
+A folder holds `system.md`, `python.md` (which follows it where skills may be Python), `request.md`, `repair.md` and
+`limits.toml`; what it lacks is taken from those that come along. `$name` stands for a part of the question, `$$` for a
+dollar sign. What is put in is not looked through again, so nothing that a model once wrote can ask for more.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from gamefleet.errors import ConfigError, nearest
 from gamefleet.files import make_folder, write_bytes
 from gamefleet.skills.cost import PRICES
 from gamefleet.skills.proposer import Failure, KnownSkill, ProposalContext, Rejection, plain
+from gamefleet.skills.skill import MAX_SOURCE_CHARACTERS
 from gamefleet.skills.world import Fact, Feature
 
 FOLDER = Path(__file__).parent / "prompts"
@@ -29,6 +30,7 @@ FOLDER = Path(__file__).parent / "prompts"
 
 PLACEHOLDERS = {
     "system.md": ("world", "max_dependencies", "features", "actions", "facts"),
+    "python.md": ("max_characters",),
     "request.md": ("known", "failures", "rejections", "wanted"),
     "repair.md": ("reasons",),
 }
@@ -48,6 +50,7 @@ class Prompts:
 
     Args:
         system: Who is asked, for what, by which rules.
+        python: How to answer with Python, where that is allowed.
         request: What there is, and what is wanted.
         repair: What was wrong with the answer.
         max_dependencies: How many skills a skill may directly build on.
@@ -57,6 +60,7 @@ class Prompts:
     """
 
     system: string.Template
+    python: string.Template
     request: string.Template
     repair: string.Template
     max_dependencies: int
@@ -78,6 +82,8 @@ class Prompts:
             actions=", ".join(world.actions),
             facts=_listed(_fact(fact) for fact in world.facts),
         )
+        if context.allows_python:
+            system += "\n" + self.python.substitute(max_characters=MAX_SOURCE_CHARACTERS)
         request = self.request.substitute(
             known=_listed(_known(known) for known in context.known[-self.most_skills :]),
             failures=_listed(_failure(failure) for failure in context.failures[-self.most_failures :]),
@@ -102,7 +108,13 @@ def load_prompts(folder: Path | None = None) -> Prompts:
     """
     texts = {name: _template(name, *_read(folder, name)) for name in PLACEHOLDERS}
     limits = _limits(*_read(folder, LIMITS))
-    return Prompts(system=texts["system.md"], request=texts["request.md"], repair=texts["repair.md"], **limits)
+    return Prompts(
+        system=texts["system.md"],
+        python=texts["python.md"],
+        request=texts["request.md"],
+        repair=texts["repair.md"],
+        **limits,
+    )
 
 
 def lay_out(folder: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from gamefleet.errors import PeerAwayError, PeerError
-from gamefleet.skills.skill import Skill
+from gamefleet.skills.skill import MAX_DEPENDENCIES, Skill
 from gamefleet.skills.world import SkillWorld
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
@@ -89,6 +89,7 @@ class ProposalContext:
         failures: Skills that were trained in vain, oldest first.
         max_dependencies: How many skills a skill may directly build on.
         wanted: How many more skills the graph has room for, this one included.
+        allows_python: Whether reward and success may be Python.
     """
 
     world: SkillWorld
@@ -97,6 +98,7 @@ class ProposalContext:
     failures: tuple[Failure, ...] = ()
     max_dependencies: int = 8
     wanted: int = 1
+    allows_python: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +139,14 @@ class Proposal:
         text: For people: why this one, or why none. One line of printable characters.
         usage: What it took.
         is_exhausted: Whether asking again is in vain until something in the graph changes.
+        max_dependencies: How many skills the proposer lets it directly build on, which the question may have more of.
     """
 
     skill: Skill | None
     text: str
     usage: Usage = field(default_factory=Usage)
     is_exhausted: bool = False
+    max_dependencies: int = MAX_DEPENDENCIES
 
 
 class Proposer(Protocol):

@@ -128,11 +128,15 @@ class Skill:
         }
 
 
-def skill_schema(world: SkillWorld) -> dict[str, Any]:
+def skill_schema(world: SkillWorld, *, allows_python: bool = False) -> dict[str, Any]:
     """A JSON schema by which a model answers with one skill of a world.
 
     Every key is required and no other allowed, as servers with strict structured output demand. What may be enumerated
     is: several servers enforce enumerations and ignore ranges. What comes back is checked again by `Skill.from_json`.
+
+    Args:
+        world: Has the features.
+        allows_python: Whether there is a key for Python, too; it is empty for a skill that is data.
     """
     text = {"type": "string"}
     most = int(min(SCHEMA_AMOUNTS, max(feature.high for feature in world.features)))
@@ -148,6 +152,7 @@ def skill_schema(world: SkillWorld) -> dict[str, Any]:
         success=text,
         max_steps=_integers((25, 50, 100, 150, 200, 300, 500, 1000)),
         depends_on={"type": ["array", "null"], "items": text},
+        **({"python": text} if allows_python else {}),
     )
 
 
@@ -163,7 +168,7 @@ def _text(value: Mapping[Any, Any], key: str, limit: int, default: str | None = 
     found = value.get(key, default)
     if not isinstance(found, str):
         raise SkillRefusedError(f"A skill's {key} is a text", value=_short(found), where=key)
-    found = found.strip()
+    found = found.strip() or (default or "")
     if len(found) > limit or not found.isprintable():
         raise SkillRefusedError(f"At most {limit} printable characters", value=_short(found), where=key)
     if not found and default is None:
@@ -172,10 +177,12 @@ def _text(value: Mapping[Any, Any], key: str, limit: int, default: str | None = 
 
 
 def _source(value: Mapping[Any, Any]) -> str:
-    found = value.get("python", "")
+    found = value.get("python")
+    if found is None:
+        return ""
     if not isinstance(found, str) or len(found) > MAX_SOURCE_CHARACTERS:
         raise SkillRefusedError(f"Source of at most {MAX_SOURCE_CHARACTERS} characters", where="python")
-    return found
+    return found if found.strip() else ""
 
 
 def _amounts(value: Mapping[Any, Any], key: str) -> dict[str, float]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from gamefleet.errors import ConfigError
 from gamefleet.skills.dependencies import Resolver, resolve, resolve_by_requirements
-from gamefleet.skills.functions import PythonSkillError
+from gamefleet.skills.functions import PythonSkillError, trains_python
 from gamefleet.skills.program import run_program
 from gamefleet.skills.sandbox import Sandbox
 from gamefleet.skills.sandbox_check import SourceRefusedError
@@ -86,7 +86,7 @@ def verify(
         resolver: Decides what it depends on.
         run: Runs compiled expressions as the trainer will: pass that of `program_jax` where the world runs on JAX.
         limits: What is too much and too easy.
-        sandbox: Where skills that are Python run; without it they are refused.
+        sandbox: Where skills that are Python run; without it, and in compiled worlds, they are refused.
 
     Returns:
         The verdict; a proposal that is no skill is refused, never raised about.
@@ -142,10 +142,10 @@ def _judge_numbers(
     if not words.skill.python:
         case = make_case(words, states, parts.run)
         return _collect(NUMBER_CHECKS, case), case.statistics()
-    if parts.sandbox is None:
-        return [
-            ("python", "Skills that are Python are not accepted here: write reward and success as expressions.")
-        ], {}
+    if parts.sandbox is None or not trains_python(words.world):
+        is_compiled = parts.sandbox is not None
+        what = "cannot be trained in this world, which is compiled" if is_compiled else "are not accepted here"
+        return [("python", f"Skills that are Python {what}: write reward and success as expressions.")], {}
     try:
         with PythonSkill(words.skill.python, words.world.names, parts.sandbox) as python:
             case = make_case(words, states, parts.run, python)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gamefleet.cluster.graph_events import Accepted, Event, Exhausted, ProposalFailed, Rejected
 from gamefleet.cluster.graph_state import GraphState, Node
 from gamefleet.errors import PeerAwayError, PeerError
 from gamefleet.skills.cost import BudgetSpentError
 from gamefleet.skills.dependencies import Resolver, resolve_by_requirements
+from gamefleet.skills.functions import trains_python
 from gamefleet.skills.program import run_program
 from gamefleet.skills.proposer import (
     Failure,
@@ -30,7 +31,7 @@ from gamefleet.skills.proposer import (
 )
 from gamefleet.skills.sandbox import Sandbox
 from gamefleet.skills.skill import Skill
-from gamefleet.skills.verify import Known, SampledStates, Verdict, sample_states, verify
+from gamefleet.skills.verify import Known, Limits, SampledStates, Verdict, sample_states, verify
 from gamefleet.skills.verify_numbers import RunProgram
 from gamefleet.skills.world import SkillWorld
 
@@ -115,17 +116,20 @@ class Proposals:
         """Ask and verify."""
         self._at_work = "the proposer"
         try:
-            proposal = self.proposer.propose(question(state, self.world, self.max_dependencies))
+            allows_python = self.sandbox is not None and trains_python(self.world)
+            asked = question(state, self.world, self.max_dependencies)
+            proposal = self.proposer.propose(replace(asked, allows_python=allows_python))
         except PeerAwayError as error:
             return Answer(event=ProposalFailed(number=number, reason=plain(str(error))))
         except (PeerError, BudgetSpentError) as error:
             return Answer(event=ProposalFailed(number=number, reason=plain(str(error)), is_lasting=True))
         if proposal.skill is None:
             return without_skill(proposal, number)
-        found = self._verify(proposal.skill, known_to(state))
+        limits = Limits(max_dependencies=min(self.max_dependencies, proposal.max_dependencies))
+        found = self._verify(proposal.skill, known_to(state), limits)
         return judged(proposal, proposal.skill, found, number)
 
-    def _verify(self, skill: Skill, known: Known) -> Verdict:
+    def _verify(self, skill: Skill, known: Known, limits: Limits) -> Verdict:
         """Check a skill; states and compiled programs are made for the first one and serve all."""
         self._states = self._states or sample_states(self.world)
         self._run = self._run or runner_of(self.world)
@@ -136,6 +140,7 @@ class Proposals:
             states=self._states,
             resolver=self._resolve,
             run=self._run,
+            limits=limits,
             sandbox=self.sandbox,
         )
 
