@@ -55,7 +55,11 @@ def run_program(program: Program, now: Any, before: Any) -> Any:
 
 
 def make_runner() -> Callable[[Program, Any, Any], NDArray[np.float32]]:
-    """`run_program`, compiled, for `verify`: a skill is then tried on what will train it."""
+    """`run_program`, compiled, for `verify`: a skill is then tried on what will train it.
+
+    It computes on the platform that JAX finds: a scheduler beside its jobs has kept JAX to the CPU
+    (`topologies.job_graph_machine`).
+    """
     compiled = jax.jit(run_program)
     return lambda program, now, before: np.asarray(compiled(program, now, before))
 
