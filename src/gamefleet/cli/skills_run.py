@@ -37,7 +37,8 @@ def asked_for(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a user gave, by the names of `GraphSettings`."""
     from gamefleet.cluster.profile import duration_s
 
-    asked = {name: value for name, value in given.items() if value is not None and name not in NO_SETTINGS}
+    # An option that may be repeated and is not given at all is an empty list.
+    asked = {name: value for name, value in given.items() if value not in (None, []) and name not in NO_SETTINGS}
     if "time_limit" in asked:
         asked["time_limit"] = int(duration_s(asked["time_limit"], "--time_limit"))
     assignments = asked.pop("settings", None)
@@ -93,7 +94,7 @@ def say_end(root: Path, state: GraphState) -> None:
         working = [node.skill_name for node in state.skills if node.status in ("launching", "running")]
         print(f"The scheduler ends; {', '.join(working) or 'nothing'} goes on training. Go on with: {again}")
         return
-    print(f"The run has ended: {state.outcome}.")
+    print(f"The run has ended: {state.outcome.removesuffix('.')}.")
     for node in state.skills:
         if node.status == "failed":
             print(f"  {node.skill_name} failed: {node.reason}")

@@ -69,9 +69,15 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exhausted:
-    """The proposer knows nothing more to propose for now."""
+    """The proposer has nothing more to propose for now.
+
+    Args:
+        number: Of the proposal.
+        reason: In words: nothing is left, or a cap is spent.
+    """
 
     number: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

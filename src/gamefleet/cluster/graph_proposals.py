@@ -64,7 +64,8 @@ def why_no_more(state: GraphState) -> str:
         return f"{wanted} skills were wanted"
     if len(state.skills) >= 2 * wanted:
         return f"{wanted} skills were wanted, and as many have been replaced"
-    return "the proposer knows no more" if state.proposing.has_no_more else ""
+    proposing = state.proposing
+    return (proposing.no_more_reason or "the proposer knows no more") if proposing.has_no_more else ""
 
 
 def is_lost(node: Node) -> bool:
@@ -100,7 +101,7 @@ def accepted(state: GraphState, event: Accepted, now: float) -> Step:
         estimate_s=event.estimate_s,
         accepted_at=now,
     )
-    proposing = replace(state.proposing, is_asked=False, rejected_in_row=0, failed_in_row=0, not_before=0.0)
+    proposing = Proposing(number=state.proposing.number)
     return replace(state, skills=(*state.skills, node), proposing=proposing), []
 
 
@@ -136,11 +137,13 @@ def rejected(state: GraphState, event: Rejected, now: float) -> Step:
 
 
 def exhausted(state: GraphState, event: Exhausted, now: float) -> Step:
-    """The proposer knows no more, unless what it knew is out of date."""
+    """The proposer has no more, unless what it knew is out of date."""
     if not is_answer(state, event.number):
         return state, []
     is_true = state.proposing.over_when_asked == state.num_over
-    return replace(state, proposing=replace(state.proposing, is_asked=False, has_no_more=is_true)), []
+    reason = event.reason if is_true else ""
+    proposing = replace(state.proposing, is_asked=False, has_no_more=is_true, no_more_reason=reason)
+    return replace(state, proposing=proposing), []
 
 
 def failed(state: GraphState, event: ProposalFailed, now: float) -> Step:

@@ -1,8 +1,8 @@
 """Telling people what a skill graph does.
 
 Job: one line for the terminal and one record for `events/scheduler.jsonl` for each skill whose status changes, and for
-each proposal that is refused. Place in the data flow: the loop calls it after every event that changed something. Left
-out: the state itself, which is a file of its own.
+each proposal that is refused or not made. Place in the data flow: the loop calls it after every event that changed
+something. Left out: the state itself, which is a file of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ EVENTS = {
     "skill_status": "a skill's `status` changed, for `reason`",
     "proposal_refused": "a proposal did not pass, for `reasons`",
     "proposer_failed": "the proposer did not answer, for `reason`",
+    "proposer_exhausted": "the proposer has nothing more to propose, for `reason`: all is learned, or a cap is spent",
     "experts_damaged": "a file of the global mixture, `where`, cannot be used: `what`",
     "experts_mended": "experts `joined` the global mixture again, or were `restored` from their copies; indices",
     "graph_ended": "the run ended, for `reason`",
@@ -59,6 +60,10 @@ class News:
         if isinstance(event, ProposalFailed):
             self._write("proposer_failed", reason=event.reason)
             self.say(f"the proposer did not answer: {event.reason}")
+        reason = after.proposing.no_more_reason
+        if reason and reason != before.proposing.no_more_reason:
+            self._write("proposer_exhausted", reason=reason)
+            self.say(f"nothing more is proposed: {reason}")
         if after.outcome and not before.outcome:
             self._write("graph_ended", reason=after.outcome)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from gamefleet.cluster.graph_events import Accepted, Event, Exhausted, ProposalFailed, Rejected
 from gamefleet.cluster.graph_state import GraphState, Node
 from gamefleet.errors import PeerAwayError, PeerError
-from gamefleet.skills.cost import BudgetSpentError
 from gamefleet.skills.dependencies import Resolver, resolve_by_requirements
 from gamefleet.skills.functions import trains_python
 from gamefleet.skills.program import run_program
@@ -121,7 +120,7 @@ class Proposals:
             proposal = self.proposer.propose(replace(asked, allows_python=allows_python))
         except PeerAwayError as error:
             return Answer(event=ProposalFailed(number=number, reason=plain(str(error))))
-        except (PeerError, BudgetSpentError) as error:
+        except PeerError as error:
             return Answer(event=ProposalFailed(number=number, reason=plain(str(error)), is_lasting=True))
         if proposal.skill is None:
             return without_skill(proposal, number)
@@ -164,7 +163,8 @@ def runner_of(world: SkillWorld) -> RunProgram:
 def without_skill(proposal: Proposal, number: int) -> Answer:
     """An answer without a skill: there is none left, or the model talked nonsense."""
     if proposal.is_exhausted:
-        return Answer(event=Exhausted(number=number), usage=proposal.usage, text=proposal.text)
+        exhausted = Exhausted(number=number, reason=plain(proposal.text))
+        return Answer(event=exhausted, usage=proposal.usage, text=proposal.text)
     event = Rejected(number=number, skill_name="", reasons=(plain(proposal.text),))
     return Answer(event=event, usage=proposal.usage, text=proposal.text)
 

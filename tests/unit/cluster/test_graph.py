@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.unit.cluster.graph_driver import Driver, asks, submits
 
+from gamefleet.cluster import graph_proposals
 from gamefleet.cluster.graph import advance, next_wake
 from gamefleet.cluster.graph_events import (
     Begun,
@@ -241,6 +242,20 @@ def test_a_proposer_that_knows_no_more_is_asked_again_when_a_skill_has_ended() -
     assert not graph.is_asking
     assert asks(graph.end("A"))
     assert graph.do(Exhausted(number=3)) == [Finish(reason="1 completed; the proposer knows no more")]
+
+
+def test_why_a_proposer_has_no_more_is_the_reason_of_the_end_until_another_start_asks_again() -> None:
+    graph = Driver().begin()
+    graph.accept("A")
+    spent = "900 of 1000 tokens are spent"
+    graph.do(Exhausted(number=2, reason=spent))
+    assert graph_proposals.why_no_more(graph.state) == spent
+
+    graph.end("A")
+    assert graph.do(Exhausted(number=3, reason=spent)) == [Finish(reason=f"1 completed; {spent}")]
+
+    assert asks(graph.do(Begun(limits=graph.limits))), "the cap may have been raised"
+    assert graph.state.proposing.no_more_reason == ""
 
 
 def test_that_nothing_more_is_known_may_be_out_of_date() -> None:
