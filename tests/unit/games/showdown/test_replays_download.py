@@ -15,7 +15,7 @@ from gamefleet.games.showdown.replays.licences import SOURCES, source_named
 from gamefleet.games.showdown.replays.origins import Files, Origin
 from gamefleet.games.showdown.replays.origins import Hub as HubOrigin
 from gamefleet.games.showdown.replays.pipeline import divide
-from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit, units_of
+from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit, refusal, units_of
 
 REPOSITORY = "milkkarten/pokechamp"
 
@@ -273,6 +273,37 @@ def test_offline_without_a_copy_says_how_to_get_one(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(HubError, match=r"Working offline.*hf download --repo-type dataset"):
         cached(REPOSITORY)
+
+
+def test_offline_the_copy_that_the_hubs_client_keeps_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    kept = tmp_path / "hub" / f"datasets--{REPOSITORY.replace('/', '--')}"
+    snapshot, blob = kept / "snapshots" / REVISION / "data", kept / "blobs" / ("ab" * 32)
+    for each in (snapshot, kept / "refs", blob.parent):
+        each.mkdir(parents=True)
+    (kept / "refs" / "main").write_text(REVISION)
+    blob.write_bytes(parquet_of(pokechamp_rows(30, 0)))
+    (snapshot / "train-0.parquet").symlink_to(Path("../../../blobs") / blob.name)
+    secret = tmp_path / "secret.log"
+    secret.write_text("|player|p1|somebody")
+    (snapshot / "other.log").symlink_to(secret)
+
+    folder = cached(REPOSITORY)
+    units = units_of(folder)
+
+    assert {unit.name for unit in units} == {"data/train-0.parquet"}, "a link out of the copy is not followed"
+    assert len(logs_in(folder)) == 30
+    assert sum(part.kept for part in fetch(tmp_path / "raw", Files(folder))) == 30
+
+
+def test_plain_logs_are_of_the_format_that_they_name(tmp_path: Path) -> None:
+    rows: list[Row] = [{"log": f"|gametype|singles\n|tier|{tier}\n"} for tier in ("[Gen 9] OU", "[Gen 1] UU")]
+
+    assert [refusal(row, formats=("gen9ou",)) for row in rows] == ["", "other_format"]
+    assert refusal({"log": "|gametype|singles\n"}, formats=("gen9ou",)) == "other_format"
+    assert refusal({"log": rows[1]["log"], "formatid": "gen9ou"}, formats=("gen9ou",)) == ""
 
 
 def test_files_that_do_not_exist_and_sources_that_do_not_are_refused(tmp_path: Path) -> None:

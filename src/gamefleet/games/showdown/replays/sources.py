@@ -43,6 +43,7 @@ _CHUNK_BYTES: Final = 16 * 2**10
 
 _DATED_ID = re.compile(r"(.*)-(\d{4}-\d{2}-\d{2})")
 _RATING = re.compile(r"^\|player\|(p[12])\|[^|\n]*\|[^|\n]*\|(\d{1,5})\s*$", re.MULTILINE)
+_TIER = re.compile(r"^\|tier\|([^|\n]*)", re.MULTILINE)
 _SINGLES = re.compile(r"^\|gametype\|(\w+)", re.MULTILINE)
 
 
@@ -69,7 +70,10 @@ def units_of(folder: Path) -> list[Unit]:
         ConfigError: There is nothing.
         SourceError: A parquet file is damaged.
     """
-    paths = [path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and _is_data(folder, path)]
+    roots = _roots(folder)
+    paths = [
+        path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and _is_data(folder, path, roots)
+    ]
     if not paths:
         raise ConfigError(
             "There are no battles in a folder",
@@ -105,11 +109,23 @@ class _Note(msgspec.Struct):
     parts: dict[str, _Part] | list[_Part]
 
 
-def _is_data(folder: Path, path: Path) -> bool:
-    """Whether a path is a plain file that belongs to the data: our own notes begin with a word in capitals or a dot."""
+def _roots(folder: Path) -> tuple[Path, ...]:
+    """Where the folder's files may really lie: in it, or where the hub's client keeps what its snapshots link to."""
+    whole = folder.resolve()
+    kept = [above.parent / "blobs" for above in (whole, *whole.parents) if above.name == "snapshots"]
+    return (whole, *kept)
+
+
+def _is_data(folder: Path, path: Path, roots: tuple[Path, ...]) -> bool:
+    """Whether a path is a file that belongs to the data: our own notes begin with a word in capitals or a dot.
+
+    A link is one if it leads to a file of the data; one that leads anywhere else is no part of what was downloaded.
+    """
     parts = path.relative_to(folder).parts
     is_ours = path.name in NOTES or any(part.startswith(".") for part in parts)
-    return not is_ours and path.is_file() and not path.is_symlink()
+    if is_ours or not path.is_file():
+        return False
+    return not path.is_symlink() or any(path.resolve().is_relative_to(root) for root in roots)
 
 
 NOTES: Final = ("DOWNLOAD.json", "generated.json")
@@ -266,12 +282,21 @@ def refusal(row: Row, *, min_elo: int = 0, formats: tuple[str, ...] = ()) -> str
         return "no_log"
     if len(log) > MAX_LOG_CHARACTERS:
         return "too_long"
-    if formats and row.get("formatid") not in formats:
+    if formats and format_id(row, log) not in formats:
         return "other_format"
     if min_elo and (highest := highest_rating(row, log)) < min_elo:
         return "rating_unknown" if highest < 0 else "rating_too_low"
     kind = _SINGLES.search(log, 0, 20_000)
     return "not_singles" if kind and kind[1] != "singles" else ""
+
+
+def format_id(row: Row, log: str) -> str:
+    """The format as collections name it, such as `gen9ou`: from the row, else from the log's tier; empty if unknown."""
+    stated = row.get("formatid")
+    if isinstance(stated, str):
+        return stated
+    tier = _TIER.search(log, 0, 20_000)
+    return re.sub(r"[^a-z0-9]", "", tier[1].lower()) if tier else ""
 
 
 def highest_rating(row: Row, log: str) -> int:
