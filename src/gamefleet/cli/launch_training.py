@@ -3,17 +3,21 @@
 Job: the settings of the run on so many ranks, and the words of `gamefleet train`. Place in the data flow: `launch_plan`
 asks. Left out: the cluster's side.
 
-A setting with which no rank could start, or a batch that so many ranks cannot share, would otherwise be found out by
-three jobs in a row, each after its wait in the queue.
+A setting with which no rank could start would otherwise be found out by three jobs in a row, each after its wait in the
+queue.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gamefleet.cli.train_options import RecordedFlags
 from gamefleet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gamefleet.topologies.config import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +58,25 @@ class Training:
         words += [name for name, is_set in bare.items() if is_set]
         return words + [word for assignment in self.assignments for word in ("--set", assignment)]
 
+    def asked(self, run: str | None = None) -> Asked:
+        """The settings that are asked for, in a run of that name.
+
+        Raises:
+            ConfigError: The file, an assignment or an option cannot be understood.
+        """
+        from gamefleet.cli.train_decision import Wish
+
+        return Wish(
+            config=self.config, assignments=self.assignments, run=run, seed=None, device=None, flags=self.flags
+        ).asked()
+
     def plan(self, root: Path, ranks: int) -> str:
         """What the run in a folder will do on so many ranks; a run that is there keeps its own settings.
 
         Raises:
-            ConfigError: A setting is unknown or has a bad value, or so many ranks cannot share the batch.
+            ConfigError: A setting is unknown or has a bad value.
         """
         from gamefleet.cli.train import layered_settings
-        from gamefleet.cli.train_decision import Wish
         from gamefleet.games import open_game
         from gamefleet.learners.sequence_settings import step_sizes
         from gamefleet.runs.folder import is_run
@@ -79,10 +94,7 @@ class Training:
                 where="--game",
                 remedy="`gamefleet fleet start` carries runs that play.",
             )
-        wish = Wish(
-            config=self.config, assignments=self.assignments, run=root.name, seed=None, device=None, flags=self.flags
-        )
-        asked = wish.asked()
+        asked = self.asked(root.name)
         merge(asked.settings, {"run": {"runs_folder": str(root.parent)}})
         _, config = layered_settings(package, asked, is_resumed=is_run(RunPaths(root)), make=make_sequence_config)
         batches = divide(config, ranks)

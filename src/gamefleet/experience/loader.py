@@ -39,13 +39,13 @@ from gamefleet.experience.loader_batch import (
 )
 from gamefleet.experience.loader_pool import LoaderSettings, Pool
 from gamefleet.experience.loader_worker import find
-from gamefleet.experience.packing import Cursor, Packing, PackingSettings, Rows, slice_of
+from gamefleet.experience.packing import Cursor, Packing, PackingSettings, Rows, largest_slice, slice_of
 from gamefleet.experience.selection import Trajectories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Which part of every step's rows this loader gives.
+    """Which part of every step's rows this loader gives; see `packing.slice_of`.
 
     Args:
         rank: From 0.
@@ -63,7 +63,9 @@ class PackedBatch:
     """One batch.
 
     Args:
-        arrays: Of the game, `[row, place, ...]`; places where `segment` is 0 hold zeros and mean nothing.
+        arrays: Of the game, `[row, place, ...]`; places where `segment` is 0 hold zeros and mean nothing. All batches
+            of all ranks have as many rows: where a step's rows do not divide evenly, the last ones are empty, at times
+            all of them.
         segment: int32 `[row, place]`: 0 where nothing is, else the number of the piece within its row, from 1.
         position: int32 `[row, place]`: number of the decision within its piece, from 0, below the row's length.
         pieces: int64 `[piece, 5]`: record, view, first decision, decisions, row; in order. For messages and tests.
@@ -116,7 +118,7 @@ class Loader:
         clock: In seconds; measures waiting.
 
     Raises:
-        ConfigError: The rows of a step cannot be shared equally, or workers could not import `decode`.
+        ConfigError: There is no such rank, or workers could not import `decode`.
         IncompatibleError: The cursor belongs to other data.
         DatasetError: The data is damaged.
         WorkerError: A worker does not start, died, or hangs.
@@ -140,11 +142,11 @@ class Loader:
         if not 0 <= share.rank < share.world:
             raise ConfigError("There is no such rank", value=share.rank, where=f"{share.world} ranks")
         self._packing = Packing(trajectories, packing, cursor=cursor)
-        first, end = slice_of(packing.rows_per_step, 0, share.world * share.batches_per_step)
+        rows = largest_slice(packing.rows_per_step, share.world * share.batches_per_step)
         path = decode if isinstance(decode, str) else import_path(decode)
         function = find(path) if isinstance(decode, str) else decode
         probe = function(dataset.read(int(trajectories.record[0])), int(trajectories.view[0]))
-        self.spec: BatchSpec = spec_of(probe, rows=end - first, places=packing.row_decisions)
+        self.spec: BatchSpec = spec_of(probe, rows=rows, places=packing.row_decisions)
         self._waiting: deque[_Order] = deque()
         self._ordered: Iterator[_Order] = self._orders()
         self._filler = Filler(open_shards(dataset), function, dataset.dictionary)

@@ -5,7 +5,7 @@ between `selection` and `loader`. Left out: what is in the rows; reading.
 
 The sequence depends on the trajectories, the seed and the sizes in `PackingSettings`, and on nothing else: neither on
 the number of ranks nor on when a run was cut. A step takes the next `rows_per_step` rows, over the ends of windows and
-epochs, and rank r of W takes its r-th W-th of them. Where a run stands is three numbers.
+epochs, and rank r of W takes its r-th W-th of them, as evenly as whole rows allow. Where a run stands is three numbers.
 
 Within a window rows come in an order of their own: filling takes long trajectories first, and batches of only long
 ones would follow batches of only short ones.
@@ -215,20 +215,17 @@ class Packing:
 
 
 def slice_of(rows: int, part: int, parts: int) -> tuple[int, int]:
-    """Where the `part`-th of `parts` equal slices of a step's rows begins and ends.
+    """Where the `part`-th of `parts` slices of a step's rows begins and ends.
 
-    Raises:
-        ConfigError: The rows cannot be divided so.
+    Slices are equal where the rows divide evenly. Otherwise some have one row more than others, and where there are
+    more slices than rows some have none: any number of ranks can share any step.
     """
-    if parts < 1 or rows % parts:
-        raise ConfigError(
-            f"{rows} rows per step cannot be shared equally among {parts} (ranks times batches per step)",
-            value=parts,
-            where="rows_per_step",
-            remedy="Choose a global batch that is a multiple of ranks x batches per step x row_decisions.",
-        )
-    size = rows // parts
-    return part * size, (part + 1) * size
+    return part * rows // parts, (part + 1) * rows // parts
+
+
+def largest_slice(rows: int, parts: int) -> int:
+    """Rows of the largest of so many slices."""
+    return -(-rows // parts)
 
 
 def _check(settings: PackingSettings) -> None:

@@ -11,15 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from gamefleet.experience.loader import Loader, PackedBatch, Share
+from gamefleet.experience.loader import Loader, PackedBatch
 from gamefleet.experience.loader_pool import LoaderSettings
-from gamefleet.experience.packing import Packing, PackingSettings
+from gamefleet.experience.packing import Packing, PackingSettings, slice_of
 from gamefleet.experience.selection import Trajectories
 from gamefleet.games.base import GamePackage
 from gamefleet.topologies.ddp_ranks import Place
 from gamefleet.topologies.recorded_data import recorded_of
 from gamefleet.topologies.sequence_config import SequenceConfig
-from gamefleet.topologies.sequence_data import Batches, Corpus, packing_of, step_batches
+from gamefleet.topologies.sequence_data import Batches, Corpus, packing_of, share_of, step_batches
 
 
 def aside_batches(
@@ -30,21 +30,20 @@ def aside_batches(
         return
     packing = packing_of(config, batches)
     wanted = rows_of(corpus.aside, packing, steps=config.evaluation.batches)
-    share = Share(rank=place.rank, world=place.world, batches_per_step=batches.per_rank)
-    each = packing.rows_per_step // (place.world * batches.per_rank)
+    parts = place.world * batches.per_rank
     with Loader(
         corpus.dataset,
         corpus.aside,
         recorded_of(package).read_view,
         packing=packing,
-        share=share,
+        share=share_of(place, batches),
         settings=LoaderSettings(num_workers=0),
     ) as loader:
         for first in range(0, wanted, packing.rows_per_step):
             for number, batch in enumerate(step_batches(loader)):
-                before = first + (place.rank * batches.per_rank + number) * each
-                if before < wanted:
-                    yield with_rows(batch, wanted - before)
+                begin, end = slice_of(packing.rows_per_step, place.rank * batches.per_rank + number, parts)
+                if begin < end and first + begin < wanted:
+                    yield with_rows(batch, wanted - first - begin)
 
 
 def rows_of(aside: Trajectories, packing: PackingSettings, *, steps: int) -> int:

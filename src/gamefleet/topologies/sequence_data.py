@@ -15,7 +15,7 @@ from gamefleet.errors import ConfigError
 from gamefleet.experience.dataset import Dataset
 from gamefleet.experience.loader import Loader, PackedBatch, Share
 from gamefleet.experience.loader_pool import LoaderSettings
-from gamefleet.experience.packing import Cursor, PackingSettings
+from gamefleet.experience.packing import Cursor, PackingSettings, largest_slice
 from gamefleet.experience.selection import NothingChosenError, Selection, Trajectories, choose
 from gamefleet.games.base import GamePackage
 from gamefleet.topologies.ddp_ranks import Place
@@ -31,7 +31,7 @@ class Batches:
     Args:
         global_size: Decisions per step, over all ranks.
         row_decisions: Decision places in a row.
-        per_rank: Micro-batches of each rank.
+        per_rank: Micro-batches of each rank, the same number at all of them: they exchange gradients after the last.
     """
 
     global_size: int
@@ -43,49 +43,46 @@ class Batches:
         """Rows that all ranks together learn from in a step."""
         return self.global_size // self.row_decisions
 
+    def rows_per_batch(self, world: int) -> int:
+        """Rows of a micro-batch on so many ranks; some are empty where a step's rows do not divide evenly."""
+        return largest_slice(self.rows_per_step, world * self.per_rank)
+
     def describe(self, world: int) -> str:
         """The division, for people."""
-        each = self.global_size // (world * self.per_rank)
+        rows, parts = self.rows_per_step, world * self.per_rank
+        each = self.rows_per_batch(world) * self.row_decisions
         times = f" in {self.per_rank} micro-batches" if self.per_rank > 1 else ""
-        return f"{self.global_size:,} decisions per step = {world} ranks x {each * self.per_rank:,}{times} of {each:,}"
+        said = f"{self.global_size:,} decisions per step = {world} ranks x "
+        if rows % parts == 0:
+            return f"{said}{each * self.per_rank:,}{times} of {each:,}"
+        most = largest_slice(rows, world) * self.row_decisions
+        idle = f"; {world - rows} of them without work, as a step is {rows} rows" if world > rows else ""
+        return f"{said}up to {most:,}{times} of up to {each:,}{idle}"
 
 
 def divide(config: SequenceConfig, world: int) -> Batches:
-    """Divide the global batch among ranks and micro-batches.
+    """Divide the global batch among ranks and micro-batches; any number of ranks can share it.
 
     Args:
         config: All settings; `trainer.global_batch_size` is set once a run has begun.
         world: Number of ranks.
 
     Raises:
-        ConfigError: It cannot be divided so; names the numbers of ranks that can.
+        ConfigError: The batch is not made of whole rows.
     """
     row, most = config.data.row_decisions, config.trainer.batch_size_per_gpu
     size = config.trainer.global_batch_size or world * most
-    if size % row or most < row:
+    is_begun = bool(config.trainer.global_batch_size)
+    if size % row or most < row or (most % row and not is_begun):
+        name = "global_batch_size" if is_begun and size % row else "batch_size_per_gpu"
         raise ConfigError(
-            f"A step of {size} decisions is not made of whole rows of {row}",
-            value=most,
-            where="trainer.batch_size_per_gpu",
+            f"Batches are made of whole rows of {row} decisions",
+            value=size if name == "global_batch_size" else most,
+            where=f"trainer.{name}",
             remedy=f"Choose a multiple of data.row_decisions = {row}.",
         )
-    rows = size // row
-    if rows % world:
-        fitting = [count for count in range(1, rows + 1) if rows % count == 0]
-        near = ", ".join(str(count) for count in fitting if count <= max(64, 2 * world))
-        raise ConfigError(
-            f"{world} ranks cannot share the {rows} rows of a step equally, and a run keeps its global batch of {size}",
-            value=world,
-            where="ranks",
-            remedy=f"Use one of {near} ranks, or change the batch knowingly with --set trainer.global_batch_size=N.",
-        )
-    per_rank = next(parts for parts in range(1, rows // world + 1) if is_division(rows // world, parts, most // row))
+    per_rank = -(-largest_slice(size // row, world) // (most // row))
     return Batches(global_size=size, row_decisions=row, per_rank=per_rank)
-
-
-def is_division(rows: int, parts: int, most: int) -> bool:
-    """Whether so many rows fall into equal parts of at most so many."""
-    return rows % parts == 0 and rows // parts <= most
 
 
 def prepare(package: GamePackage, settings: DataSettings, run_folder: Path) -> Path:
@@ -155,13 +152,12 @@ def open_loader(
     cursor: Cursor | None,
 ) -> Iterator[Loader]:
     """The loader of a rank; it goes on at the cursor."""
-    share = Share(rank=place.rank, world=place.world, batches_per_step=batches.per_rank)
     with Loader(
         corpus.dataset,
         corpus.chosen,
         recorded_of(package).read_view,
         packing=packing_of(config, batches),
-        share=share,
+        share=share_of(place, batches),
         settings=LoaderSettings(
             num_workers=config.data.workers,
             prefetch_batches=config.data.prefetch_batches,
@@ -170,6 +166,11 @@ def open_loader(
         cursor=cursor,
     ) as loader:
         yield loader
+
+
+def share_of(place: Place, batches: Batches) -> Share:
+    """Which part of a step is a rank's."""
+    return Share(rank=place.rank, world=place.world, batches_per_step=batches.per_rank)
 
 
 def packing_of(config: SequenceConfig, batches: Batches) -> PackingSettings:

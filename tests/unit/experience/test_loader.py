@@ -18,7 +18,7 @@ from gamefleet.errors import ConfigError, GamefleetError, IncompatibleError, Wor
 from gamefleet.experience.dataset import Dataset
 from gamefleet.experience.dataset_format import DatasetError
 from gamefleet.experience.loader import Loader, LoaderSettings, PackedBatch, Share
-from gamefleet.experience.packing import Cursor, PackingSettings
+from gamefleet.experience.packing import Cursor, PackingSettings, slice_of
 from gamefleet.experience.selection import Selection, choose
 
 PACKING = PackingSettings(row_decisions=32, rows_per_step=12, window_trajectories=150, seed=1)
@@ -94,7 +94,9 @@ def test_the_number_of_workers_changes_nothing(dataset: Dataset, num_workers: in
     assert [batch.cursor_after for batch in found] == [batch.cursor_after for batch in expected]
 
 
-@pytest.mark.parametrize(("world", "batches_per_step"), [(2, 1), (3, 2), (1, 4), (6, 2)])
+@pytest.mark.parametrize(
+    ("world", "batches_per_step"), [(2, 1), (3, 2), (1, 4), (6, 2), (5, 1), (1, 5), (7, 3), (30, 1)]
+)
 def test_all_ranks_and_batches_of_a_step_together_are_the_step_of_one_process(
     dataset: Dataset, world: int, batches_per_step: int
 ) -> None:
@@ -109,8 +111,14 @@ def test_all_ranks_and_batches_of_a_step_together_are_the_step_of_one_process(
 
     for step in range(steps):
         parts = [rank[step * batches_per_step + number] for rank in ranks for number in range(batches_per_step)]
-        for name, array in expected[step].arrays.items():
-            assert np.array_equal(np.concatenate([part.arrays[name] for part in parts]), array)
+        begins, ends = zip(*(slice_of(12, number, len(parts)) for number in range(len(parts))), strict=True)
+        full = [end - begin for begin, end in zip(begins, ends, strict=True)]
+        for name, array in {**expected[step].arrays, "segment": expected[step].segment}.items():
+            found = [part.segment if name == "segment" else part.arrays[name] for part in parts]
+            assert {len(one) for one in found} == {max(full)}, "all ranks compute in the same form"
+            rows = [one[:count] for one, count in zip(found, full, strict=True)]
+            assert np.array_equal(np.concatenate(rows), array)
+            assert not any(one[count:].any() for one, count in zip(found, full, strict=True))
         assert [part.ends_step for part in parts] == ([False] * (batches_per_step - 1) + [True]) * world
         assert {part.cursor_after for part in parts if part.ends_step} == {expected[step].cursor_after}
 
@@ -217,11 +225,18 @@ def test_functions_that_workers_could_not_import_are_refused(dataset: Dataset) -
         next(loader)
 
 
-def test_ranks_and_shares_that_do_not_exist_are_refused(dataset: Dataset) -> None:
+def test_a_worker_fills_batches_without_any_row(dataset: Dataset) -> None:
+    share = Share(rank=0, world=20)
+    with load(dataset, share=share) as alone, load(dataset, share=share, num_workers=2) as loader:
+        expected, found = first(alone, 4), first(loader, 4)
+
+    assert [batch.num_decisions for batch in found] == [0] * 4
+    assert contents(found) == contents(expected)
+
+
+def test_a_rank_that_does_not_exist_is_refused(dataset: Dataset) -> None:
     with pytest.raises(ConfigError, match="no such rank"):
         load(dataset, share=Share(rank=2, world=2))
-    with pytest.raises(ConfigError, match="cannot be shared equally"):
-        load(dataset, share=Share(world=5))
 
 
 def test_a_cursor_of_another_choice_is_refused(dataset: Dataset) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.experience.dataset_cases import write
 
 from gamefleet.errors import ConfigError, IncompatibleError
-from gamefleet.experience.packing import Cursor, Packing, PackingSettings, Rows, slice_of
+from gamefleet.experience.packing import Cursor, Packing, PackingSettings, Rows, largest_slice, slice_of
 from gamefleet.experience.packing_rows import LEAST_PIECE, Pieces, fit
 from gamefleet.experience.selection import Trajectories
 
@@ -127,7 +127,7 @@ def test_the_sequence_does_not_depend_on_how_many_rows_a_step_takes() -> None:
     )
 
 
-@pytest.mark.parametrize("world", [1, 2, 3, 4, 6, 12])
+@pytest.mark.parametrize("world", [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 40])
 def test_all_ranks_together_have_the_rows_of_one_process(world: int) -> None:
     whole = Packing(trajectories(LENGTHS), SETTINGS).take()
     parts = [whole.between(*slice_of(12, rank, world)) for rank in range(world)]
@@ -135,12 +135,8 @@ def test_all_ranks_together_have_the_rows_of_one_process(world: int) -> None:
     again = Rows.together(parts)
     for name in ("row", "place", "trajectory", "start", "length"):
         assert np.array_equal(getattr(again, name), getattr(whole, name))
-    assert {part.num_rows for part in parts} == {12 // world}
-
-
-def test_rows_that_cannot_be_shared_equally_are_refused() -> None:
-    with pytest.raises(ConfigError, match="12 rows per step cannot be shared equally among 5"):
-        slice_of(12, 0, 5)
+    assert {part.num_rows for part in parts} == {12 // world, -(-12 // world)}
+    assert max(part.num_rows for part in parts) == largest_slice(12, world)
 
 
 @pytest.mark.parametrize("name", ["row_decisions", "rows_per_step", "window_trajectories"])

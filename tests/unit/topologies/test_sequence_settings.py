@@ -39,7 +39,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_its_place() -> None:
         config(actors={"num_envs": 1})
 
 
-@pytest.mark.parametrize(("world", "per_rank"), [(1, 4), (2, 2), (4, 1), (8, 1), (16, 1)])
+@pytest.mark.parametrize(("world", "per_rank"), [(1, 4), (2, 2), (3, 2), (4, 1), (5, 1), (8, 1), (16, 1), (32, 1)])
 def test_the_global_batch_stays_the_same_on_other_numbers_of_ranks(world: int, per_rank: int) -> None:
     first = settled(config(run={"device": "cpu"}), Place(world=4))
 
@@ -49,16 +49,42 @@ def test_the_global_batch_stays_the_same_on_other_numbers_of_ranks(world: int, p
     assert settled(first, Place(world=world)) == first
 
 
-def test_a_number_of_ranks_that_cannot_share_is_refused_with_those_that_can() -> None:
+@pytest.mark.parametrize(
+    ("world", "said"),
+    [
+        (1, "1,024 decisions per step = 1 ranks x 1,024 in 4 micro-batches of 256"),
+        (3, "1,024 decisions per step = 3 ranks x up to 384 in 2 micro-batches of up to 192"),
+        (5, "1,024 decisions per step = 5 ranks x up to 256 of up to 256"),
+        (16, "1,024 decisions per step = 16 ranks x 64 of 64"),
+        (
+            32,
+            "1,024 decisions per step = 32 ranks x up to 64 of up to 64; 16 of them without work, as a step is 16 rows",
+        ),
+    ],
+)
+def test_how_a_batch_is_shared_is_told_on_any_number_of_ranks(world: int, said: str) -> None:
     first = settled(config(run={"device": "cpu"}), Place(world=4))
 
-    with pytest.raises(ConfigError, match=r"3 ranks cannot share the 16 rows.*one of 1, 2, 4, 8, 16 ranks"):
-        divide(first, 3)
+    assert divide(first, world).describe(world).startswith(said)
 
 
-def test_batches_are_made_of_whole_rows() -> None:
-    with pytest.raises(ConfigError, match=r"multiple of data\.row_decisions = 64"):
-        divide(config(trainer={"batch_size_per_gpu": 100}), 1)
+@pytest.mark.parametrize("most", [64, 128, 192, 256, 640])
+def test_every_rank_makes_as_few_passes_as_its_share_needs(most: int) -> None:
+    first = settled(config(run={"device": "cpu"}), Place(world=4))
+    now = replace(first, trainer=replace(first.trainer, batch_size_per_gpu=most))
+
+    for world in range(1, 40):
+        batches = divide(now, world)
+        assert batches.rows_per_batch(world) * 64 <= most
+        assert (batches.per_rank - 1) * most < -(-16 // world) * 64
+
+
+@pytest.mark.parametrize("world", [1, 16])
+def test_batches_are_made_of_whole_rows(world: int) -> None:
+    with pytest.raises(ConfigError, match=r"100 \(trainer\.batch_size_per_gpu\).*multiple of data\.row_decisions = 64"):
+        divide(config(trainer={"batch_size_per_gpu": 100}), world)
+    with pytest.raises(ConfigError, match=r"100 \(trainer\.global_batch_size\).*multiple of data\.row_decisions = 64"):
+        divide(config(trainer={"global_batch_size": 100}), world)
 
 
 def test_auto_becomes_a_size_when_a_run_starts() -> None:
