@@ -146,8 +146,3 @@ def check_connected(points: NDArray[np.float64]) -> None:
 def expected_score(elo_difference: float) -> float:
     """Probability that a player wins who is so much stronger."""
     return 0.5 * (1.0 + math.tanh(0.5 * elo_difference / ELO_PER_UNIT))
-
-
-def elo_of_score(score: float) -> float:
-    """How much stronger a player is who gets this share of the points; needs 0 < score < 1."""
-    return ELO_PER_UNIT * math.log(score / (1.0 - score))

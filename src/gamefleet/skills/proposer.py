@@ -1,15 +1,15 @@
 """Who proposes skills: the question, the answer, and what every proposer promises.
 
 Job: one question (`ProposalContext`) and one answer (`Proposal`) for the embedded catalogue, a recorded conversation
-and a language model alike; the loop that has refused proposals reconsidered within a budget; and what must never reach
-a trainer or a terminal. Place in the data flow: scheduler -> `Proposer.propose` -> verification -> scheduler. Left out:
-the proposers themselves (`catalogue`, `replayed`, `client`) and which one is taken (`proposer_choice`).
+and a language model alike; and what must never reach a trainer or a terminal. Place in the data flow: scheduler ->
+`Proposer.propose` -> verification -> scheduler. Left out: the proposers themselves (`catalogue`, `replayed`, `client`),
+which one is taken (`proposer_choice`), and asking again after a refusal, which is the scheduler's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from gamefleet.errors import PeerAwayError, PeerError
@@ -18,9 +18,6 @@ from gamefleet.skills.world import SkillWorld
 
 KEY_VARIABLES = ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
 """Environment variables that only the proposer may see."""
-
-MAX_REJECTIONS = 4
-"""How often one proposal may be refused and asked for again, unless told otherwise."""
 
 
 class ModelRefusedError(PeerError):
@@ -166,52 +163,6 @@ class Proposer(Protocol):
             ModelAwayError: Nobody answered now.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Considered:
-    """What came of asking until a proposal passed.
-
-    Args:
-        proposal: The last answer, with the usage of all of them; its `skill` has passed, or is None.
-        rejections: What was refused on the way.
-    """
-
-    proposal: Proposal
-    rejections: tuple[Rejection, ...]
-
-
-def propose_until_accepted(
-    proposer: Proposer,
-    context: ProposalContext,
-    refusals: Callable[[Skill], Sequence[str]],
-    max_rejections: int = MAX_REJECTIONS,
-) -> Considered:
-    """Ask, have the proposal checked, and ask again with the reasons while it is refused.
-
-    Args:
-        proposer: Who is asked; it is told of every refusal.
-        context: The first question.
-        refusals: Says why a skill may not be trained; nothing when it may.
-        max_rejections: How many proposals may be refused.
-
-    Raises:
-        ModelRefusedError: As in `Proposer.propose`.
-        ModelAwayError: As in `Proposer.propose`.
-    """
-    usage = Usage()
-    refused: tuple[Rejection, ...] = ()
-    while True:
-        question = replace(context, rejections=context.rejections + refused)
-        proposal = proposer.propose(question)
-        usage = usage + proposal.usage
-        reasons = tuple(refusals(proposal.skill)) if proposal.skill is not None else ()
-        if proposal.skill is None or not reasons:
-            return Considered(proposal=replace(proposal, usage=usage), rejections=refused)
-        refused = (*refused, Rejection(skill=proposal.skill.as_json(), reasons=reasons))
-        if len(refused) > max_rejections:
-            text = f"{len(refused)} proposals in a row were refused, the last one because: {plain(reasons[0])}"
-            return Considered(proposal=Proposal(skill=None, text=text, usage=usage), rejections=refused)
 
 
 def without_keys(environment: Mapping[str, str]) -> dict[str, str]:

@@ -28,16 +28,13 @@ from gamefleet.weights.experts_file import Expert, ExpertFacts, check_plays, dam
 from gamefleet.weights.experts_folders import params_path, read_policy
 from gamefleet.weights.experts_generations import Entry, Generation, merged, newest
 from gamefleet.weights.experts_merging import Repair, check_all, finish, load_entry, merge_one, repair
-from gamefleet.weights.experts_view import LocalView, local_view
 
 __all__ = [
     "Expert",
     "ExpertFacts",
     "ExpertStore",
-    "LocalView",
     "Repair",
     "check_plays",
-    "local_view",
     "merged",
     "params_path",
     "read_expert",
@@ -114,21 +111,6 @@ class ExpertStore:
         for expert in experts:
             self.merge(expert)
 
-    def recover(self, *, fence: Fence | None = None) -> tuple[int, ...]:
-        """Repair, for whoever cannot go on with a problem.
-
-        Returns:
-            The indices that were merged.
-
-        Raises:
-            CheckpointError: Two files claim to be the same attempt and no generation says which one is; both are named.
-            ConfigError: A file's facts cannot be right.
-        """
-        done = self.repair(fence=fence)
-        if done.problems:
-            raise done.problems[0]
-        return done.joined
-
     def repair(self, *, fence: Fence | None = None) -> Repair:
         """Finish every merge that a crash or a damaged generation left unfinished; one that cannot be stops no other.
 
@@ -162,18 +144,6 @@ class ExpertStore:
             CorruptCheckpointError: Its file is missing, damaged, truncated, or another expert's.
         """
         return load_entry(self.graph, self._known(index, generation or self.latest()))
-
-    def load_view(self, view: LocalView, *, generation: Generation | None = None) -> dict[int, Expert]:
-        """Read the experts of a plan by local number; the plan's own is left out while it is not merged.
-
-        Raises:
-            CheckpointError: A dependency is unknown.
-            CorruptCheckpointError: One is damaged.
-        """
-        mixture = generation or self.latest()
-        own = view.indices[-1]
-        wanted = [index for index in view.indices if index != own or index in mixture.experts]
-        return {view.to_local(index): self.load(index, generation=mixture) for index in wanted}
 
     def extract(self, index: int, target: Path) -> Expert:
         """Copy one verified expert into a file of its own, byte for byte.

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gamefleet.errors import ConfigError
-from gamefleet.rating.bradley_terry import ELO_PER_UNIT, elo_of_score, expected_score, fit, maximise
+from gamefleet.rating.bradley_terry import ELO_PER_UNIT, expected_score, fit, maximise
 
 
 def play(elo: NDArray[np.float64], games: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def test_two_players_are_as_far_apart_as_their_score_says() -> None:
     rated = fit(np.array([[0.0, 75.0], [25.0, 0.0]]), anchor=1, anchor_elo=1000.0, ridge=1e-9)
 
     assert rated.elo[1] == 1000.0
-    assert rated.elo[0] == pytest.approx(1000.0 + elo_of_score(0.75), abs=0.01)
+    assert rated.elo[0] == pytest.approx(1000.0 + 400 * math.log10(3), abs=0.01)
     # The Fisher information of n games at chance p is n p (1 - p).
     assert rated.error[0] == pytest.approx(ELO_PER_UNIT / math.sqrt(100 * 0.75 * 0.25), rel=1e-3)
     assert rated.error[1] == 0.0
@@ -72,7 +72,7 @@ def test_players_are_compared_through_others_they_both_met() -> None:
     table[0, 1], table[1, 0] = 75.0, 25.0
     table[1, 2], table[2, 1] = 75.0, 25.0
 
-    assert fit(table, anchor=2, ridge=1e-9).elo[0] == pytest.approx(2 * elo_of_score(0.75), abs=0.1)
+    assert fit(table, anchor=2, ridge=1e-9).elo[0] == pytest.approx(800 * math.log10(3), abs=0.1)
 
 
 def test_a_difference_has_a_smaller_error_than_the_sum_of_both() -> None:

@@ -28,11 +28,9 @@ from gamefleet.skills.proposer import (
     ModelAwayError,
     ModelRefusedError,
     Rejection,
-    propose_until_accepted,
     without_keys,
 )
 from gamefleet.skills.skill import Skill
-from gamefleet.skills.verify import verify
 from gamefleet.testing.model_server import ModelServer, Reply, Understanding
 
 GARBAGE = "I would love to help you with that! Sadly"
@@ -252,30 +250,6 @@ def test_what_was_refused_and_what_failed_is_told_to_the_model(tmp_path: Path) -
     prompt = server.questions[0].body["messages"][1]["content"]
     for words in ("0.9723", "Find_Gold", "0 of 256 reached it", "500000", "Do_Nothing", "the reward is constant"):
         assert words in prompt
-
-
-def test_a_refused_proposal_goes_back_to_the_model_until_one_passes(tmp_path: Path) -> None:
-    standing_still = skill_text(name="Stand", reward="1", success="wood >= 4")
-    with ModelServer([Reply(text=standing_still), Reply(text=GOOD)]) as server:
-        proposer = make_proposer(server, tmp_path)
-        considered = propose_until_accepted(proposer, CONTEXT, lambda skill: verify(skill, CONTEXT.world).reasons)
-
-    assert considered.proposal.skill == Skill.from_json(WOOD)
-    assert considered.proposal.usage.requests == 3
-    (rejection,) = considered.rejections
-    assert rejection.skill["name"] == "Stand"
-    assert rejection.reasons[0] in server.questions[1].body["messages"][1]["content"]
-
-
-def test_refusals_have_a_budget(tmp_path: Path) -> None:
-    names = [Reply(text=skill_text(name=f"Try_{number}")) for number in range(9)]
-    with ModelServer(names) as server:
-        proposer = make_proposer(server, tmp_path)
-        considered = propose_until_accepted(proposer, CONTEXT, lambda skill: ["never"], max_rejections=2)
-
-    assert considered.proposal.skill is None
-    assert "3 proposals in a row were refused" in considered.proposal.text
-    assert len(considered.rejections) == 3
 
 
 def test_the_same_question_is_paid_for_once(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ while True:
     if store.latest() == whole_generation and steps % 2:
         how = "recovered"
         recovered += 1
-        store.recover()
+        store.repair()
     else:
         store.merge(last)
     if contents(graph) != whole:

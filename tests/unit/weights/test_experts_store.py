@@ -18,7 +18,6 @@ from gamefleet.weights.experts import (
     ExpertFacts,
     ExpertStore,
     check_plays,
-    local_view,
     params_path,
     read_expert,
     read_policy,
@@ -346,10 +345,10 @@ def test_what_a_damaged_generation_listed_comes_back_from_the_files(store: Exper
     for number in (2, 3):
         (store.graph / f"checkpoints/global-{number:09d}.json").write_text("")
 
-    assert store.recover() == (1, 2)
+    assert store.repair().joined == (1, 2)
     assert store.latest().contents == before
     assert store.latest().generation == 5
-    assert store.recover() == ()
+    assert store.repair().joined == ()
 
 
 def test_two_files_for_one_attempt_are_named_instead_of_guessed(store: ExpertStore, tmp_path: Path) -> None:
@@ -360,8 +359,10 @@ def test_two_files_for_one_attempt_are_named_instead_of_guessed(store: ExpertSto
     attempt_file(store, 0).with_name(stray.name).write_bytes(stray.read_bytes())
     (store.graph / "checkpoints/global-000000001.json").write_text("")
 
-    with pytest.raises(CheckpointError, match="Two files claim to be attempt 1 at expert 0"):
-        store.recover()
+    done = store.repair()
+
+    assert done.joined == ()
+    assert [error.what for error in done.problems] == ["Two files claim to be attempt 1 at expert 0"]
 
 
 def test_a_fenced_writer_changes_no_generation(store: ExpertStore) -> None:
@@ -373,50 +374,6 @@ def test_a_fenced_writer_changes_no_generation(store: ExpertStore) -> None:
     with pytest.raises(ConfigError, match="taken over"):
         store.merge(expert(1), fence=fence)
     assert store.latest() == before
-
-
-@given(plan=st.lists(st.integers(0, 10**6), min_size=1, max_size=12))
-def test_local_and_global_numbers_are_inverse(plan: list[int]) -> None:
-    view = local_view(plan)
-
-    assert all(view.to_global(view.to_local(index)) == index for index in plan)
-    assert all(view.to_local(view.to_global(local)) == local for local in range(len(view)))
-    assert view.local_to_global == {local: index for index, local in view.global_to_local.items()}
-    assert sorted(view.local_to_global) == list(range(len(view)))
-
-
-def test_a_view_has_the_order_of_the_plan() -> None:
-    view = local_view([0, 2, 0, 7])
-
-    assert view.global_to_local == {0: 0, 2: 1, 7: 2}
-    assert view.local_to_global == {0: 0, 1: 2, 2: 7}
-
-
-@pytest.mark.parametrize("plan", [[], [-1], [0, True]])
-def test_a_plan_of_no_experts_is_refused(plan: list[int]) -> None:
-    with pytest.raises(ConfigError, match="no experts of a plan"):
-        local_view(plan)
-
-
-def test_a_number_outside_of_the_plan_is_refused() -> None:
-    view = local_view([4, 5])
-
-    with pytest.raises(ConfigError, match="does not use that expert: 0"):
-        view.to_local(0)
-    for local in (-1, 2):
-        with pytest.raises(ConfigError, match="no such place"):
-            view.to_global(local)
-
-
-def test_the_experts_of_a_plan_are_loaded_by_their_local_numbers(store: ExpertStore) -> None:
-    for index in range(3):
-        store.merge(expert(index))
-
-    found = store.load_view(local_view([2, 0, 4]))
-
-    assert {local: one.facts.index for local, one in found.items()} == {0: 2, 1: 0}
-    with pytest.raises(CheckpointError, match="no expert with this index: 3"):
-        store.load_view(local_view([3, 4]))
 
 
 def test_an_extracted_expert_is_the_same_file(store: ExpertStore, tmp_path: Path) -> None:
