@@ -12,8 +12,11 @@ from typer.testing import CliRunner
 
 from gamefleet.cli.main import app
 from gamefleet.errors import ConfigError
+from gamefleet.skills.skill import Skill
 from gamefleet.testing.crafting import WORLD
+from gamefleet.topologies.job_graph_migrate import nodes_of, target_of
 from gamefleet.weights.experts import ExpertStore
+from gamefleet.weights.migrate import migrate
 
 
 @pytest.fixture
@@ -63,6 +66,18 @@ def test_a_scheduler_goes_on_with_a_migrated_graph(older: Path, tmp_path: Path) 
 
     assert outcome == "2 completed, 2 failed; 2 skills were wanted"
     assert sorted(ExpertStore(graph).latest().experts) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("title", ["\u200b\n" * 99, "\\" * 300, "'\"" * 300, "Dance " * 99])
+def test_a_strange_title_gives_a_skill_that_can_be_read_again(title: str, tmp_path: Path) -> None:
+    sizes = {"inputs": len(WORLD.features)}
+    networks = {"actor_networks_0": chain(0, len(WORLD.actions), **sizes), "critic_networks_0": chain(0, 1, **sizes)}
+    source = tmp_path / "old.pkl"
+    source.write_bytes(pickle.dumps({"skills": {title: {"expert_idx": 0}}, "params": networks}))
+
+    (node,) = nodes_of(migrate(source, tmp_path / "graph", target_of(WORLD)), WORLD, 0.0)
+
+    assert Skill.from_json(node.skill).name == node.skill_name
 
 
 def test_a_graph_with_skills_of_its_own_is_not_migrated_into(older: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from typing import Any
 from gamefleet.errors import CheckpointError
 from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore
 from gamefleet.weights.experts_file import checked
-from gamefleet.weights.migrate_names import unique_names
+from gamefleet.weights.migrate_names import shown, unique_names
 from gamefleet.weights.migrate_networks import MOST_INDEX, experts_in, flat_arrays, in_our_form, index_of, single_expert
 from gamefleet.weights.migrate_reader import read_untrusted
 from gamefleet.weights.migrate_values import RefusedError
@@ -59,7 +59,7 @@ class MigratedSkill:
 
     Args:
         name: As it is called from now on.
-        title: As it was called.
+        title: As it was called, for people: at most 150 printable characters.
         index: Its global number, as before.
         frames: Environment steps that it was trained on; 0 when nobody noted them.
         dependencies: Names of the skills that its plan plays before it.
@@ -178,7 +178,7 @@ def _records(value: Any) -> list[_Record]:
         given = [about[key] for key in ("expert_idx", "iteration") if type(about.get(key)) is int]
         index = given[0] if given else place
         if given and not 0 <= index < MOST_INDEX:
-            raise _no_number(index, f"skill {str(title)[:80]!r}")
+            raise _no_number(index, f"skill {shown(str(title))!r}")
         found.append((str(title), index, about))
     twice = sorted(index for index, times in Counter(index for _, index, _ in found).items() if times > 1)
     if twice:
@@ -239,11 +239,11 @@ def _migrated(
     """One skill, its expert, and what is to be said about them."""
     title, index, about = record
     if index not in networks:
-        return None, None, [f"Skill {title!r} has no network in this run: it has to be trained again."]
+        return None, None, [f"Skill {shown(title)!r} has no network in this run: it has to be trained again."]
     ours = in_our_form(networks[index])
     params = ours or flat_arrays(networks[index])
     if not params:
-        return None, None, [f"Skill {title!r} has a network without arrays: it has to be trained again."]
+        return None, None, [f"Skill {shown(title)!r} has a network without arrays: it has to be trained again."]
     sizes = _sizes(ours, target)
     frames = about.get("total_frames")
     facts = ExpertFacts(
@@ -260,11 +260,11 @@ def _migrated(
     is_playable = ours is not None and sizes == (target.observation_size, target.num_actions)
     dependencies, warnings = _dependencies(title, about, names.by_title)
     if not is_playable:
-        shown = f"{sizes[0]} numbers and {sizes[1]} actions" if ours is not None else "layers of another make"
-        warnings.append(f"The network of skill {title!r} has {shown}: it is kept, but it cannot play here.")
+        form = f"{sizes[0]} numbers and {sizes[1]} actions" if ours is not None else "layers of another make"
+        warnings.append(f"The network of skill {shown(title)!r} has {form}: it is kept, but it cannot play here.")
     skill = MigratedSkill(
         name=facts.skill,
-        title=title,
+        title=shown(title),
         index=index,
         frames=facts.frames,
         dependencies=dependencies,
@@ -289,7 +289,7 @@ def _dependencies(title: str, about: Mapping[str, Any], names: Mapping[str, str]
         listed = [step.get("skill_name") for step in steps if isinstance(step, Mapping)]
     wanted = [str(one) for one in dict.fromkeys(map(str, listed)) if one not in (title, "None")]
     missing = [one for one in wanted if one not in names]
-    warnings = [f"Skill {title!r} depends on {one!r}, which is not in this run." for one in missing]
+    warnings = [f"Skill {shown(title)!r} depends on {shown(one)!r}, which is not in this run." for one in missing]
     return tuple(names[one] for one in wanted if one in names), warnings
 
 

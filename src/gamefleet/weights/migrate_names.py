@@ -1,7 +1,7 @@
 """Names for the skills of an older program, which called them by titles.
 
-Job: make every title a name that can be a folder, and no two of them the same. Place in the data flow: under the
-migration of older runs. Left out: everything else about a skill.
+Job: make every title a name that can be a folder, no two of them the same, and a text that can be shown.
+Place in the data flow: under the migration of older runs. Left out: everything else about a skill.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 
 MOST_LETTERS = 48
 
+MOST_SHOWN = 150
+"""Characters of a title that are shown: quoted, they still fit into the description of a skill."""
+
 KEPT_FREE = re.compile(r"unused_[0-9]+", re.IGNORECASE)
 """What a graph calls the numbers that no skill has."""
 
@@ -20,6 +23,12 @@ def skill_name(title: str) -> str:
     """A title as a name: letters, digits and underscores, beginning with a letter."""
     plain = re.sub(r"[^A-Za-z0-9_]", "", title.strip().replace(" ", "_"))
     return (plain if re.match("[A-Za-z]", plain) else f"Skill_{plain}")[:MOST_LETTERS]
+
+
+def shown(title: str) -> str:
+    """A title for people: one printable line that is not too long."""
+    kept = title if len(title) <= MOST_SHOWN else f"{title[: MOST_SHOWN - 3]}..."
+    return "".join(letter if letter.isprintable() else "?" for letter in kept)
 
 
 def unique_names(titles: Mapping[int, str]) -> dict[int, str]:

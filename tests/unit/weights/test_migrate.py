@@ -348,6 +348,18 @@ def test_titles_with_one_beginning_become_skills_of_their_own(tmp_path: Path) ->
     assert migrate(tmp_path, tmp_path / "graph", TARGET) == found
 
 
+def test_a_strange_title_is_shown_in_a_line(tmp_path: Path) -> None:
+    title = "\u200b\n\x1b[2J" + "x" * 1000
+    networks = {"actor_networks_0": chain(0, 5), "critic_networks_0": chain(0, 1)}
+    skills = {title: {"expert_idx": 0, "dependencies": ["y\n" * 900]}}
+    (tmp_path / "checkpoint.pkl").write_bytes(pickle.dumps({"skills": skills, "params": networks}))
+
+    found = migrate(tmp_path, tmp_path / "graph", TARGET)
+
+    assert found.skills[0].title == f"???[2J{'x' * 141}..."
+    assert all(len(warning) < 400 for warning in found.warnings)
+
+
 @given(st.lists(st.sampled_from(["Eat", "eat", "Eat_1", "eat 2", "Eat_2_2", "Unused_1", "", "x" * 60]) | st.text()))
 def test_names_are_unique_and_can_be_folders_whatever_the_titles(titles: list[str]) -> None:
     names = unique_names(dict(enumerate(titles)))
