@@ -135,7 +135,7 @@ def tell(folder: Path, anchor: str, anchor_elo: float, *, as_json: bool) -> None
 
 def decide(request: LadderRequest, candidate: str, best: str, *, blocks: int, elo: float) -> int:
     """Let a candidate play against the best until it is clear; returns one of `EXIT_CODES`."""
-    from gamefleet.cli.ladder_matches import promotion
+    from gamefleet.cli.ladder_promoted import promotion
     from gamefleet.rating.sprt import Gate
 
     verdict = promotion(request, candidate, best, gate=Gate(elo_high=elo), blocks=blocks, say=print)

@@ -6,32 +6,31 @@ ladder run` and `rating`; the game plays. Left out: how a network plays a game, 
     FOLDER/
     ├─ ladder.json      game, format, seed and place: results of others are not mixed in
     ├─ results.jsonl    one line per game, only ever added to
-    └─ best.json        who was promoted last
+    ├─ players/         which weights a name stands for
+    ├─ best.json        who was promoted last; see `ladder_promoted`
+    └─ promoted/        and its weights
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamefleet.errors import ConfigError, nearest
-from gamefleet.files import create_once, read_json, write_json
+from gamefleet.errors import ConfigError
+from gamefleet.files import create_once, read_json
 from gamefleet.rating.results import Result, append_results, players_of, points, read_results
-from gamefleet.rating.schedule import Fixture, mirrored, pair_of, schedule, swap_of
+from gamefleet.rating.schedule import Fixture, pair_of, schedule, swap_of
 
 if TYPE_CHECKING:
+    from gamefleet.cli.ladder_players import Entry
     from gamefleet.games.recorded import Contestant, Matches
-    from gamefleet.rating.sprt import Gate, Verdict
 
-FACTS, RESULTS, BEST = "ladder.json", "results.jsonl", "best.json"
+FACTS, RESULTS = "ladder.json", "results.jsonl"
 ROUND_BLOCKS = 10
 """Blocks of a pair that are played before the next pair has its turn."""
-
-GATE_BLOCKS = 4
-"""Blocks between two looks at a candidate's standing."""
 
 LEAST_SHARE = 0.02
 """Of the points: a player below it, or as near to all of them, is no anchor."""
@@ -93,7 +92,7 @@ class PlayingLadder:
 
     def play(self, blocks: int, *, against: Sequence[str] = (), say: Say) -> None:
         """Play what is missing so that each pair has so many blocks; what is played is kept at once."""
-        chosen = [self.name_of(word) for word in against]
+        chosen = [name for word in against for name in self.names_of(word)]
         games = schedule(list(self.players), blocks=blocks, done=self.results, against=chosen)
         say(f"{len(games)} games of {self.format} are to be played, {len(self.results)} are there")
         rounds = sorted(games, key=lambda game: (game.block // ROUND_BLOCKS, pair_of(game), game.block))
@@ -102,13 +101,13 @@ class PlayingLadder:
             score = sum(one.pair_score for one in played)
             say(f"{pair[0]} {score:g} : {len(played) - score:g} {pair[1]}")
 
-    def name_of(self, word: str) -> str:
-        """The player that a user means: by its whole name, or by that of its run without the step."""
+    def names_of(self, word: str) -> tuple[str, ...]:
+        """The players that a user means: one by its whole name, or all of a run by that of the run without a step."""
         if word in self.players:
-            return word
+            return (word,)
         # Scripted players may have an "@" as well, but that of `heuristic@0.25` is no step.
         runs = [name for name, player in self.players.items() if player.network is not None]
-        return next((name for name in runs if Path(word).name == name.rpartition("@")[0]), word)
+        return tuple(name for name in runs if Path(word).name == name.rpartition("@")[0]) or (word,)
 
     def play_games(self, games: Sequence[Fixture]) -> Iterator[Result]:
         """Play games of one pair, both of each block, and keep those that were asked for."""
@@ -126,16 +125,22 @@ class PlayingLadder:
                 yield result
 
 
-def open_ladder(request: LadderRequest) -> PlayingLadder:
+def open_ladder(request: LadderRequest, entries: Sequence[Entry] = ()) -> PlayingLadder:
     """Find the players, and open or make the ladder's folder.
+
+    Args:
+        request: What a user asks for.
+        entries: Players who were found already, instead of those of the request.
 
     Raises:
         ConfigError: The game has no matches, a player is not known, or the folder holds another ladder.
+        CheckpointError: A checkpoint is missing or does not fit.
     """
-    from gamefleet.cli.ladder_players import contestants
+    from gamefleet.cli.ladder_players import contestants, entry_of
 
     matches = matches_of(request.game)
-    players = contestants(request, matches)
+    found = entries or [entry_of(word, request, matches) for word in request.players or matches.scripted]
+    players = contestants(found, request)
     kept = kept_facts(request, matches)
     return PlayingLadder(
         folder=request.folder,
@@ -207,80 +212,3 @@ def kept_anchor(folder: Path) -> str:
     scripted = [str(name) for name in read_json(folder / FACTS).get("scripted", ()) if name in shares]
     seen = [name for name in scripted if LEAST_SHARE < shares[name] < 1.0 - LEAST_SHARE]
     return (seen or scripted or [""])[0]
-
-
-def promotion(request: LadderRequest, candidate: str, best: str, *, gate: Gate, blocks: int, say: Say) -> Verdict:
-    """Let a candidate play against the best so far until the gate is sure, or `blocks` are played.
-
-    Raises:
-        ConfigError: Nobody was promoted yet and nobody was named, or both are one.
-    """
-    standard = best or best_of(request.folder)
-    if standard == candidate:
-        raise ConfigError("A candidate cannot be better than itself", value=candidate, where="--promote, --best")
-    ladder = open_ladder(replace(request, players=(candidate, standard)))
-    return decided(ladder, gate=gate, blocks=blocks, named=candidate, say=say)
-
-
-def decided(ladder: PlayingLadder, *, gate: Gate, blocks: int, named: str, say: Say) -> Verdict:
-    """Play the first of two players against the second until the gate is sure, and keep a promotion.
-
-    Args:
-        ladder: Of both.
-        gate: What a promotion needs.
-        blocks: At most.
-        named: How the candidate was named, for the next time.
-        say: Tells the user.
-    """
-    challenger, champion = ladder.players
-    verdict: Verdict = "play on"
-    scores: list[float] = []
-    for end in range(GATE_BLOCKS, blocks + GATE_BLOCKS, GATE_BLOCKS):
-        games = schedule([challenger, champion], blocks=min(end, blocks), done=ladder.results)
-        for _ in ladder.play_games(games) if games else ():
-            pass
-        scores = block_scores(ladder.results, challenger, champion, min(end, blocks))
-        verdict = gate.verdict(scores)
-        if verdict != "play on":
-            break
-    share = 100 * sum(scores) / max(1, len(scores))
-    say(f"{challenger} got {share:.1f} % of {2 * len(scores)} games against {champion}: {told(verdict)}")
-    if verdict == "better":
-        write_json(ladder.folder / BEST, {"player": named, "name": challenger, "over": champion})
-    return verdict
-
-
-def told(verdict: Verdict) -> str:
-    """A verdict for people."""
-    return {"better": "promoted", "not better": "not promoted", "play on": "not decided; more --blocks would decide"}[
-        verdict
-    ]
-
-
-def best_of(folder: Path) -> str:
-    """Who was promoted last, as it was named.
-
-    Raises:
-        ConfigError: Nobody was.
-    """
-    if not (folder / BEST).exists():
-        raise ConfigError("Nobody was promoted here yet", where=folder, remedy="Say whom to beat with --best.")
-    return str(read_json(folder / BEST)["player"])
-
-
-def block_scores(results: Sequence[Result], challenger: str, champion: str, blocks: int) -> list[float]:
-    """Mean score of the challenger in each whole block."""
-    sums: dict[int, list[float]] = {}
-    pair = {game.block: pair_of(game) for game in mirrored(challenger, champion, range(blocks))}
-    for result in results:
-        if pair.get(result.block) == result.pair:
-            mine = result.score if result.first == challenger else 1.0 - result.score
-            sums.setdefault(result.block, []).append(mine)
-    return [sum(scores) / len(scores) for _, scores in sorted(sums.items()) if len(scores) == 2]
-
-
-def unknown_player(name: str, scripted: Sequence[str]) -> ConfigError:
-    """The error about a player who is neither scripted nor a run."""
-    return ConfigError(
-        "There is no such player, run or checkpoint", value=name, where="--player", remedy=nearest(name, scripted)
-    )

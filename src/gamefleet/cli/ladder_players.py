@@ -1,15 +1,21 @@
 """Who plays on a ladder: scripted players by name, and networks from runs and checkpoints.
 
 Job: turn what a user writes into contestants. Place in the data flow: `ladder_matches` asks before anything is played.
-Left out: playing.
+Left out: playing, and copies of what was promoted (`ladder_promoted`).
+
+A network's name is that of one checkpoint, `RUN@STEP`, with ` tT` behind it where its temperature is T and not 0. It
+can be written wherever a player is named, as long as the run or the ladder has that checkpoint.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gamefleet.errors import ConfigError
+from gamefleet.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from gamefleet.cli.ladder_matches import LadderRequest
@@ -18,34 +24,88 @@ if TYPE_CHECKING:
 PLAYERS = "players"
 """Folder of the ladder that says which weights a name stands for."""
 
+PROMOTED = "promoted"
+"""Folder of the ladder with the checkpoints that were promoted, one folder for each, as in a run."""
 
-def contestants(request: LadderRequest, matches: Matches) -> dict[str, Contestant]:
-    """Players by the names under which their results are kept.
+NAMED = re.compile(r"(?P<run>.+)@(?P<step>\d+)(?: t(?P<temperature>\d+(?:\.\d+)?(?:e-?\d+)?))?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A player who was found, and not loaded yet.
+
+    Args:
+        name: Under which its results are kept.
+        checkpoint: Folder of the network's checkpoint; None for a scripted player.
+        temperature: Of the network.
+    """
+
+    name: str
+    checkpoint: Path | None = None
+    temperature: float = 0.0
+
+    @property
+    def step(self) -> int:
+        """Of the checkpoint."""
+        from gamefleet.runs.checkpoint_reading import step_of
+
+        assert self.checkpoint is not None
+        return step_of(self.checkpoint)
+
+    @property
+    def run(self) -> str:
+        """Name of the checkpoint's run."""
+        assert self.checkpoint is not None
+        return run_of(self.checkpoint)
+
+
+def entry_of(word: str, request: LadderRequest, matches: Matches) -> Entry:
+    """The player that a user means: of a run its newest checkpoint, and that one from then on.
 
     Raises:
-        ConfigError: One is not known, or two have one name.
+        ConfigError: There is no such player.
+        CheckpointError: The run has no checkpoint.
     """
-    found: dict[str, Contestant] = {}
-    for name in request.players or matches.scripted:
-        player = contestant(name, request, matches)
-        if player.name in found:
-            raise ConfigError("A player was named twice", value=player.name, where="--player")
-        found[player.name] = player
-    return found
+    from gamefleet.runs.checkpoint_reading import find_checkpoint
 
-
-def contestant(name: str, request: LadderRequest, matches: Matches) -> Contestant:
-    """One player: a checkpoint or run where there is one of that name, or else a scripted one."""
-    from gamefleet.cli.ladder_matches import unknown_player
-    from gamefleet.games.recorded import Contestant
-
-    place = next((path for path in (Path(name), request.runs_folder / name) if is_run(path)), None)
+    place = next((path for path in (Path(word), request.runs_folder / word) if is_run(path)), None)
     if place is not None:
-        return from_checkpoint(place, request)
+        return network_entry(find_checkpoint(place), request.temperature)
+    named = NAMED.fullmatch(word)
+    folder = checkpoint_named(named["run"], int(named["step"]), request) if named else None
+    if named is not None and folder is not None:
+        own = named["temperature"]
+        return network_entry(folder, request.temperature if own is None else float(own))
     # A scripted player may have a parameter, as heuristic@0.25; the game itself refuses what it does not know.
-    if name.partition("@")[0] not in matches.scripted and ("/" in name or name.startswith(".")):
-        raise unknown_player(name, matches.scripted)
-    return Contestant(name=name)
+    is_place = "/" in word or word.startswith(".") or (named is not None and int(named["step"]) > 1)
+    if word.partition("@")[0] not in matches.scripted and is_place:
+        raise unknown_player(word, matches.scripted)
+    return Entry(name=word)
+
+
+def network_entry(checkpoint: Path, temperature: float) -> Entry:
+    """The player that a checkpoint is."""
+    from gamefleet.runs.checkpoint_reading import step_of
+
+    warmth = f" t{temperature:g}" if temperature else ""
+    name = f"{run_of(checkpoint)}@{step_of(checkpoint)}{warmth}"
+    return Entry(name=name, checkpoint=checkpoint, temperature=temperature)
+
+
+def run_of(checkpoint: Path) -> str:
+    """Name of a checkpoint's run; the folder of a copy has the step in its name as well."""
+    from gamefleet.runs.checkpoint_reading import step_of
+
+    return checkpoint.parent.parent.name.removesuffix(f"@{step_of(checkpoint)}")
+
+
+def checkpoint_named(run: str, step: int, request: LadderRequest) -> Path | None:
+    """The checkpoint of one step: the ladder's own copy, or that of a run; None where neither has it."""
+    from gamefleet.runs.paths import RunPaths
+
+    places = (request.folder / PROMOTED / f"{Path(run).name}@{step}", Path(run), request.runs_folder / run)
+    folders = (RunPaths(place).checkpoint(step) for place in places)
+    return next((folder for folder in folders if is_run(folder)), None)
 
 
 def is_run(path: Path) -> bool:
@@ -53,30 +113,55 @@ def is_run(path: Path) -> bool:
     return (path / "manifest.json").is_file() or (path / "MANIFEST.json").is_file()
 
 
-def from_checkpoint(place: Path, request: LadderRequest) -> Contestant:
-    """The network of a checkpoint, under the name `RUN@STEP`, with its temperature where it has one.
+def contestants(entries: Sequence[Entry], request: LadderRequest) -> dict[str, Contestant]:
+    """Players by the names under which their results are kept.
 
     Raises:
-        ConfigError: It plays another game, or the ladder knows other weights under this name.
-        CheckpointError: There is no checkpoint, or it does not fit.
+        ConfigError: Two have one name, one plays another game, or the ladder knows other weights under its name.
+        CheckpointError: A checkpoint does not fit.
+    """
+    found: dict[str, Contestant] = {}
+    for entry in entries:
+        if entry.name in found:
+            raise ConfigError("A player was named twice", value=entry.name, where="--player")
+        found[entry.name] = contestant(entry, request)
+    for entry in entries:
+        if entry.checkpoint is not None:
+            # Of all temperatures, too: the ladder has one copy for all of them.
+            for name in {entry.name, f"{entry.run}@{entry.step}"}:
+                keep_identity(request.folder / PLAYERS, name, weights_of(entry.checkpoint))
+    return found
+
+
+def contestant(entry: Entry, request: LadderRequest) -> Contestant:
+    """One player, with its network where it has one.
+
+    Raises:
+        ConfigError: It plays another game.
+        CheckpointError: The checkpoint does not fit.
     """
     from gamefleet.games.recorded import Contestant
-    from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint, step_of
+    from gamefleet.runs.checkpoint_reading import open_checkpoint
 
-    folder = find_checkpoint(place)
+    if entry.checkpoint is None:
+        return Contestant(name=entry.name)
     device = chosen_device(request.device)
-    checkpoint = open_checkpoint(folder)
-    network, row_decisions = network_of(folder, request.game, checkpoint.part("model"), device)
-    warmth = f" t{request.temperature:g}" if request.temperature else ""
-    name = f"{folder.parent.parent.name}@{step_of(folder)}{warmth}"
-    keep_identity(request.folder / PLAYERS, name, str(checkpoint.manifest["files"]["model.safetensors"]["xxh3"]))
+    arrays = open_checkpoint(entry.checkpoint).part("model")
+    network, row_decisions = network_of(entry.checkpoint, request.game, arrays, device)
     return Contestant(
-        name=name,
+        name=entry.name,
         network=network,
-        temperature=request.temperature,
+        temperature=entry.temperature,
         device=device,
         memory_decisions=row_decisions,
     )
+
+
+def weights_of(checkpoint: Path) -> str:
+    """Checksum of a checkpoint's weights."""
+    from gamefleet.runs.checkpoint_files import read_manifest_file
+
+    return str(read_manifest_file(checkpoint)["files"]["model.safetensors"]["xxh3"])
 
 
 def keep_identity(folder: Path, name: str, weights: str) -> None:
@@ -128,3 +213,10 @@ def chosen_device(asked: str) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def unknown_player(name: str, scripted: Sequence[str]) -> ConfigError:
+    """The error about a player who is neither scripted nor a run."""
+    return ConfigError(
+        "There is no such player, run or checkpoint", value=name, where="--player", remedy=nearest(name, scripted)
+    )

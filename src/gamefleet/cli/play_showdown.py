@@ -51,12 +51,12 @@ def opponent_for(name: str) -> Player:
     from pathlib import Path
 
     from gamefleet.cli.ladder_matches import LadderRequest, matches_of
-    from gamefleet.cli.ladder_players import contestant
+    from gamefleet.cli.ladder_players import contestant, entry_of
     from gamefleet.games.showdown.contest import player_of
 
     runs = Path("runs")
     request = LadderRequest(game="showdown", format="", seed=0, folder=runs, runs_folder=runs, players=(name,))
-    return player_of(contestant(name, request, matches_of("showdown")))
+    return player_of(contestant(entry_of(name, request, matches_of("showdown")), request))
 
 
 def play_in_terminal(request: BattleRequest) -> None:

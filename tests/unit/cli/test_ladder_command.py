@@ -9,19 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gamefleet.cli import ladder_matches
+from gamefleet.cli import ladder_matches, ladder_promoted
 from gamefleet.cli.ladder import DEFAULT_BLOCKS, EXIT_CODES, PROMOTION_BLOCKS, tell
 from gamefleet.cli.ladder_matches import (
-    BEST,
     FACTS,
     RESULTS,
     LadderRequest,
     PlayingLadder,
-    best_of,
-    decided,
     kept_anchor,
     kept_facts,
 )
+from gamefleet.cli.ladder_promoted import BEST, best_of, decided, promotion
 from gamefleet.errors import ConfigError
 from gamefleet.files import write_json
 from gamefleet.games.recorded import Contestant, Matches, MatchGame, MatchOrder
@@ -124,40 +122,55 @@ def test_results_of_another_format_are_not_mixed_in(ladder: Callable[..., Playin
         ladder("weak", "strong", format="toss")
 
 
-def test_a_better_candidate_is_promoted_after_few_games_and_is_the_next_standard(
-    ladder: Callable[..., PlayingLadder], tmp_path: Path
-) -> None:
-    verdict = decided(ladder("strong", "weak"), gate=Gate(elo_high=100), blocks=400, named="strong", say=print)
+@pytest.fixture
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LadderRequest:
+    """For ladders of the coin's scripted players."""
+    monkeypatch.setattr(ladder_matches, "matches_of", lambda game: MATCHES)
+    monkeypatch.setattr(ladder_promoted, "matches_of", lambda game: MATCHES)
+    return LadderRequest(game="coin", format="", seed=3, folder=tmp_path, runs_folder=tmp_path)
+
+
+def test_a_better_candidate_is_promoted_after_few_games_and_is_the_next_standard(request_of: LadderRequest) -> None:
+    gate = Gate(elo_high=100)
+    verdict = promotion(request_of, "strong", "weak", gate=gate, blocks=400, say=print)
 
     assert verdict == "better"
-    assert best_of(tmp_path) == "strong"
-    assert len(read_results(tmp_path / RESULTS)) < 400
+    assert best_of(request_of) == "strong"
+    assert len(read_results(request_of.folder / RESULTS)) < 400
+    assert promotion(request_of, "twin", "", gate=gate, blocks=400, say=print) == "not better"
+    assert {result.pair for result in read_results(request_of.folder / RESULTS)} == {
+        ("strong", "twin"),
+        ("strong", "weak"),
+    }
+    with pytest.raises(ConfigError, match="better than itself"):
+        promotion(request_of, "strong", "", gate=gate, blocks=400, say=print)
 
 
-def test_an_equal_candidate_is_not_promoted(ladder: Callable[..., PlayingLadder], tmp_path: Path) -> None:
-    verdict = decided(ladder("twin", "weak"), gate=Gate(elo_high=100), blocks=400, named="twin", say=print)
+def test_an_equal_candidate_is_not_promoted(request_of: LadderRequest) -> None:
+    verdict = promotion(request_of, "twin", "weak", gate=Gate(elo_high=100), blocks=400, say=print)
 
     assert verdict == "not better"
-    assert not (tmp_path / BEST).exists()
+    assert not (request_of.folder / BEST).exists()
 
 
 def test_a_gate_that_has_too_few_games_says_so(
     ladder: Callable[..., PlayingLadder], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert decided(ladder("twin", "weak"), gate=Gate(), blocks=2, named="twin", say=print) == "play on"
+    assert decided(ladder("twin", "weak"), gate=Gate(), blocks=2, say=print) == "play on"
     assert "more --blocks would decide" in capsys.readouterr().out
 
 
-def test_whoever_is_named_exactly_is_meant_and_a_run_may_be_named_without_its_step(
+def test_whoever_is_named_exactly_is_meant_and_a_run_without_its_step_means_all_its_checkpoints(
     ladder: Callable[..., PlayingLadder],
 ) -> None:
     opened = ladder("heuristic@0.25", "heuristic")
-    network = Contestant(name="mine@3000 t1", network=object())
-    opened = replace(opened, players={**opened.players, network.name: network})
+    networks = {name: Contestant(name=name, network=object()) for name in ("mine@3000 t1", "mine@4000", "mine2@3000")}
+    opened = replace(opened, players={**opened.players, **networks})
 
-    assert opened.name_of("heuristic") == "heuristic"
-    assert opened.name_of("runs/mine") == opened.name_of("mine@3000 t1") == "mine@3000 t1"
-    assert ladder("heuristic@0.25").name_of("heuristic") == "heuristic"
+    assert opened.names_of("heuristic") == ("heuristic",)
+    assert opened.names_of("mine@3000 t1") == ("mine@3000 t1",)
+    assert opened.names_of("runs/mine") == ("mine@3000 t1", "mine@4000")
+    assert ladder("heuristic@0.25").names_of("heuristic") == ("heuristic",)
 
 
 def test_a_ladder_that_does_not_say_where_it_was_played_was_played_on_the_host(tmp_path: Path) -> None:
@@ -175,16 +188,16 @@ def test_a_ladder_that_does_not_say_where_it_was_played_was_played_on_the_host(t
 def test_the_status_of_a_promotion_tells_no_from_not_yet(
     ladder: Callable[..., PlayingLadder], candidate: str, blocks: int, status: int
 ) -> None:
-    verdict = decided(ladder(candidate, "weak"), gate=Gate(elo_high=50), blocks=blocks, named=candidate, say=print)
+    verdict = decided(ladder(candidate, "weak"), gate=Gate(elo_high=50), blocks=blocks, say=print)
 
     assert EXIT_CODES[verdict] == status
 
 
-def test_a_folder_without_a_ladder_says_how_to_begin_one(tmp_path: Path) -> None:
+def test_a_folder_without_a_ladder_says_how_to_begin_one(tmp_path: Path, request_of: LadderRequest) -> None:
     with pytest.raises(ConfigError, match="ladder run"):
         kept_anchor(tmp_path / "none")
     with pytest.raises(ConfigError, match="--best"):
-        best_of(tmp_path)
+        best_of(request_of)
 
 
 @pytest.mark.parametrize("words", [("--blocks", 0), ("--blocks", -1), ("--promote", "weak", "--blocks", 0)])
