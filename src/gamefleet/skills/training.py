@@ -54,6 +54,7 @@ class TrainingTask:
         threshold: Success rate that the lower confidence bound must reach.
         episodes: Evaluation episodes.
         settings: What else the trainer of the world understands.
+        halvings: How often the number of environments is to be halved, because memory was too small for it before.
     """
 
     skill: Skill
@@ -67,6 +68,7 @@ class TrainingTask:
     threshold: float = 0.9
     episodes: int = 256
     settings: Mapping[str, Any] = field(default_factory=dict)
+    halvings: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

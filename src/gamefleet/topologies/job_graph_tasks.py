@@ -22,6 +22,7 @@ from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import PlanStep, TrainingTask
 from gamefleet.topologies.job_graph_paths import GraphPaths, TrainingPaths
 from gamefleet.topologies.job_graph_settings import GraphSettings
+from gamefleet.topologies.skill_trainer_settings import KEPT, what_stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class JobTask:
         env_name: The world.
         time_limit_s: Training time of the attempt; 0 for none.
         wandb_project: Where metrics are mirrored to; empty for nowhere.
+        stays: What of the attempt stays as it began although the settings have changed; empty for nothing.
     """
 
     task: TrainingTask
@@ -41,6 +43,7 @@ class JobTask:
     env_name: str
     time_limit_s: float
     wandb_project: str = ""
+    stays: str = ""
 
 
 def write_task(
@@ -69,8 +72,8 @@ def write_task(
         "seed": derive_seed(settings.seed, purpose=f"skill {node.skill_name} attempt {job.attempt}"),
         "plan": [step_json(paths, step) for step in steps],
         "total_timesteps": settings.total_timesteps,
-        # A GPU that was too small for so many gets half as many.
-        "num_envs": num_envs(settings, node),
+        "num_envs": settings.num_envs,
+        "halvings": node.spent.get("out_of_memory", 0),
         "threshold": settings.threshold,
         "episodes": settings.episodes,
         "settings": settings.trainer,
@@ -78,12 +81,21 @@ def write_task(
         "time_limit_s": settings.skill_time_limit_s,
         "wandb_project": settings.wandb_project if settings.use_wandb else "",
     }
-    write_json(training.task(job.leg), content)
+    begun = {**content, **as_begun(training, node)}
+    write_json(training.task(job.leg), {**begun, "stays": what_stays(begun, content)})
 
 
-def num_envs(settings: GraphSettings, node: Node) -> int:
-    """Environments of a skill's next job; 0 lets the trainer choose."""
-    return max(settings.num_envs >> node.spent.get("out_of_memory", 0), min(settings.num_envs, 1))
+def as_begun(training: TrainingPaths, node: Node) -> dict[str, Any]:
+    """What stays of the first task of a skill's attempt, whose checkpoint the newest job goes on from."""
+    newest = node.jobs[-1]
+    first = next(job for job in node.jobs if job.attempt == newest.attempt)
+    if first.leg == newest.leg:
+        return {}
+    try:
+        found = read_json(training.task(first.leg))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {"halvings": 0, **{name: found[name] for name in KEPT if name in found}}
 
 
 def module_of(node: Node, steps: tuple[Node, ...], names: tuple[str, ...]) -> str:
@@ -115,6 +127,7 @@ def read_task(paths: GraphPaths, training: TrainingPaths, leg: int) -> JobTask:
         env_name=content["env_name"],
         time_limit_s=float(content["time_limit_s"]),
         wandb_project=content.get("wandb_project", ""),
+        stays=content.get("stays", ""),
     )
 
 
@@ -133,5 +146,6 @@ def training_task(root: Path, training: TrainingPaths, content: Mapping[str, Any
         num_envs=content["num_envs"],
         folder=training.root,
         settings=content["settings"],
+        halvings=content.get("halvings", 0),
         **plain,
     )

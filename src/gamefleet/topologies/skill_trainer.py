@@ -55,8 +55,10 @@ class JaxSkillTrainer:
         from gamefleet.models.jax_setup import prepare_jax
         from gamefleet.topologies.skill_trainer_loop import open_training, run_training
         from gamefleet.topologies.skill_trainer_parts import make_programs, settings_of
+        from gamefleet.topologies.skill_trainer_saving import as_begun
 
         prepare_jax(self.environment)
+        task = as_begun(task, is_cpu=jax.default_backend() == "cpu")
         _, settings = settings_of(task)
         if settings not in self._programs:
             # One compiled trainer for all skills: what differs between them are its arguments.

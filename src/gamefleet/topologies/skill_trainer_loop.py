@@ -250,7 +250,9 @@ def _restored(training: Training, saved: Saved) -> Training:
         array is not None and array.shape == leaf.shape and array.dtype == leaf.dtype
         for array, leaf in zip(found, leaves, strict=True)
     )
-    if task != _facts(training.parts.task) or not fits:
+    facts = _facts(training.parts.task)
+    # An earlier version did not write down all of them.
+    if not isinstance(task, dict) or {**facts, **task} != facts or not fits:
         raise IncompatibleError(
             "The checkpoint of this skill belongs to another training",
             value=task,
@@ -263,6 +265,7 @@ def _restored(training: Training, saved: Saved) -> Training:
 
 
 def _facts(task: TrainingTask) -> dict[str, Any]:
-    """What must be the same for a checkpoint to go on."""
+    """What must be the same for a checkpoint to go on; `skill_trainer_saving.as_begun` sees to the last three."""
     plan = [[step.index, step.name] for step in task.plan]
-    return {"skill": task.skill.as_json(), "seed": task.seed, "plan": plan, "settings": dict(task.settings)}
+    kept = {"num_envs": task.num_envs, "halvings": task.halvings, "settings": dict(task.settings)}
+    return {"skill": task.skill.as_json(), "seed": task.seed, "plan": plan, **kept}

@@ -9,10 +9,11 @@ the counts. One that cannot be read is set aside under `damaged-`, and the one b
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ from safetensors.numpy import load, save
 
 from gamefleet.errors import CorruptCheckpointError
 from gamefleet.files import make_folder, read_json, write_bytes, write_json
+from gamefleet.skills.training import TrainingTask
+from gamefleet.topologies.skill_trainer_settings import KEPT, default_envs, what_stays
+
+log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -81,6 +86,30 @@ def load_checkpoint(folder: Path) -> Saved | None:
                 with suppress(FileNotFoundError):
                     os.replace(path, path.with_name(f"damaged-{path.name}"))
     return None
+
+
+def as_begun(task: TrainingTask, *, is_cpu: bool) -> TrainingTask:
+    """The task with the settings that its attempt began with, which its checkpoint knows; says so where they differ.
+
+    Args:
+        task: What is asked for now.
+        is_cpu: Decides on the number of environments where nobody does; an attempt may have moved from a GPU.
+    """
+    asked = replace(task, num_envs=task.num_envs or default_envs(is_cpu))
+    facts = _facts_of_newest(checkpoint_folder(task.folder, task.index))
+    begun = replace(asked, **{name: facts[name] for name in KEPT if name in facts})
+    differing = what_stays(*({name: getattr(one, name) for name in KEPT} for one in (begun, asked)))
+    if differing:
+        log.info("the checkpoint was trained with %s; what is asked for holds from the next attempt on", differing)
+    return begun
+
+
+def _facts_of_newest(folder: Path) -> Mapping[str, Any]:
+    """What the newest manifest that can be read says about its task; empty where there is none."""
+    for manifest in reversed(_manifests(folder)):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return dict(read_json(manifest)["counts"]["task"])
+    return {}
 
 
 def _manifests(folder: Path) -> list[Path]:

@@ -6,8 +6,9 @@ Job: the numbers of a training that are not PPO's own, and reading both from a t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -20,6 +21,9 @@ from gamefleet.skills.training import TrainingTask
 GPU_ENVS, CPU_ENVS = 1024, 128
 """Environments where the task leaves their number open (0): a CPU gets no faster with more."""
 
+
+KEPT = ("num_envs", "halvings", "settings")
+"""What of a `TrainingTask` stays from an attempt's first job to its last: a checkpoint does not fit anything else."""
 
 POSITIVE = (
     "pool_states",
@@ -103,7 +107,33 @@ def read_settings(task: TrainingTask, is_cpu: bool) -> tuple[SkillTrainingSettin
     Raises:
         ConfigError: As `parse_settings` does.
     """
-    return parse_settings(task.settings, task.num_envs or (CPU_ENVS if is_cpu else GPU_ENVS))
+    own, ppo = parse_settings(task.settings, task.num_envs or default_envs(is_cpu))
+    return own, with_less_memory(ppo, task.halvings)
+
+
+def default_envs(is_cpu: bool) -> int:
+    """Environments where nobody says how many."""
+    return CPU_ENVS if is_cpu else GPU_ENVS
+
+
+def with_less_memory(settings: PpoSettings, halvings: int) -> PpoSettings:
+    """Half as many environments, that often, while they still divide into the minibatches."""
+    unit = settings.minibatches // math.gcd(settings.minibatches, settings.rollout_steps)
+    fewer = (settings.num_envs >> halvings) // unit * unit
+    return replace(settings, num_envs=max(fewer, unit)) if halvings else settings
+
+
+def what_stays(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """What of an attempt stays as it began although something else is asked for now, in words; empty for nothing.
+
+    Args:
+        begun: Values of `KEPT`.
+        asked: Likewise.
+    """
+    before, now = ({**{name: facts[name] for name in KEPT}, **facts["settings"]} for facts in (begun, asked))
+    names = sorted(name for name in {*before, *now} - {"settings"} if before.get(name) != now.get(name))
+    words = (f"{name} {before.get(name, 'unset')} instead of {now.get(name, 'unset')}" for name in names)
+    return ", ".join(words)
 
 
 def parse_settings(settings: Mapping[str, Any], num_envs: int) -> tuple[SkillTrainingSettings, PpoSettings]:

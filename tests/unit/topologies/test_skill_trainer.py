@@ -10,6 +10,7 @@ import pytest
 from tests.unit.topologies.orchard_cases import JAM, PICK, compile_quickly, ignore, never, publish, stop_after, task_of
 
 from gamefleet.errors import CheckpointError, ConfigError, CorruptCheckpointError, IncompatibleError
+from gamefleet.files import read_json, write_json
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import PlanStep, Progress
 from gamefleet.testing.orchard import WORLD
@@ -121,6 +122,38 @@ def test_a_checkpoint_of_another_training_is_refused(trainer: JaxSkillTrainer, t
     assert trainer.train(task, ignore, stop_after(1)) is None
     with pytest.raises(IncompatibleError, match="another training"):
         trainer.train(dataclasses.replace(task, seed=4), ignore, never)
+
+
+def test_an_attempt_under_way_goes_on_as_it_began_whatever_is_asked_for_meanwhile(
+    trainer: JaxSkillTrainer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = task_of(PICK, tmp_path)
+    assert trainer.train(task, ignore, stop_after(1)) is None
+    changed = dataclasses.replace(task, num_envs=32, settings={**task.settings, "width": 32})
+    seen: list[Progress] = []
+
+    with caplog.at_level("INFO"):
+        assert trainer.train(changed, seen.append, stop_after(1)) is None
+        assert trainer.train(dataclasses.replace(task, num_envs=0), seen.append, stop_after(1)) is None
+
+    assert [progress.frames for progress in seen] == [2 * 16 * 8 * 4, 3 * 16 * 8 * 4]
+    assert "was trained with num_envs 16 instead of 32, width 16 instead of 32" in caplog.text
+    assert "was trained with num_envs 16 instead of 128" in caplog.text, "or on another machine"
+
+
+def test_a_checkpoint_of_an_earlier_version_says_less_of_its_task_and_goes_on(
+    trainer: JaxSkillTrainer, tmp_path: Path
+) -> None:
+    task = task_of(PICK, tmp_path)
+    assert trainer.train(task, ignore, stop_after(1)) is None
+    (manifest,) = (task.folder / "0_policies").glob("*.json")
+    content = read_json(manifest)
+    del content["counts"]["task"]["num_envs"], content["counts"]["task"]["halvings"]
+    write_json(manifest, content)
+    seen: list[Progress] = []
+
+    assert trainer.train(task, seen.append, stop_after(1)) is None
+    assert seen[0].frames == 2 * 16 * 8 * 4
 
 
 def test_what_was_achieved_before_can_be_gained_again(
