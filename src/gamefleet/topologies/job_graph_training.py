@@ -101,7 +101,7 @@ class Leg:
         limit, spent = self.task.time_limit_s, self.progress.seconds if self.progress else 0.0
         if limit and spent >= limit:
             self.reason = f"it has trained for {spent:.0f} s, {limit:.0f} s are allowed"
-        elif self.paths.newest_leg() > self.task.leg:
+        elif self.paths.newest_leg() != self.task.leg:  # or none at all: the skill is completed, its folder is gone
             self.reason = "a later job has taken over"
         else:
             reason = self.deadline.reason()
@@ -138,6 +138,8 @@ def run_leg(leg: Leg, world: SkillWorld, environment: Mapping[str, str]) -> str:
     set_earlier_attempts_aside(leg.paths, leg.task.task.attempt)
     task = leg.task.task
     leg.tell(f"{task.skill.name}: attempt {task.attempt}, leg {leg.task.leg}, seed {task.seed}")
+    if leg.task.stays:
+        leg.tell(f"the attempt began with {leg.task.stays}; what is asked for now holds from the next attempt on")
     damage = find_damage(task)
     if damage is not None:  # another skill's fault, and for the scheduler to know
         write_result(leg, {"status": DAMAGED_DEPENDENCY, "damaged_skill": damage.skill, "reason": damage.reason})
@@ -184,9 +186,10 @@ def set_earlier_attempts_aside(paths: TrainingPaths, attempt: int) -> None:
 
 
 def with_envs(task: TrainingTask, world: SkillWorld) -> TrainingTask:
-    """The task with a number of environments, where the world's own trainer needs to be told."""
-    is_open = world.make_trainer is not None and not task.num_envs
-    return replace(task, num_envs=DEFAULT_NUM_ENVS) if is_open else task
+    """The task with a number of environments that the world's own trainer can take as it is."""
+    if world.make_trainer is None:
+        return task
+    return replace(task, num_envs=max((task.num_envs or DEFAULT_NUM_ENVS) >> task.halvings, 1), halvings=0)
 
 
 def stopped(leg: Leg) -> str:
