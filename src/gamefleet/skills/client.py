@@ -66,16 +66,16 @@ class OpenAIProposer:
                     return Proposal(
                         skill=found,
                         text=plain(found.description),
-                        usage=self._since(before),
+                        usage=self.taken_since(before),
                         max_dependencies=self.prompts.dependency_limit(context),
                     )
                 text, reason = found
                 messages.append({"role": "assistant", "content": text[:MOST_QUOTED] or "(nothing)"})
                 messages.append(self.prompts.complaint([reason]))
         except BudgetSpentError as error:
-            return Proposal(skill=None, text=plain(str(error)), usage=self._since(before), is_exhausted=True)
+            return Proposal(skill=None, text=plain(str(error)), usage=self.taken_since(before), is_exhausted=True)
         text = f"{self.settings.max_repairs + 1} answers in a row were no skill, the last one because: {reason}"
-        return Proposal(skill=None, text=plain(text), usage=self._since(before))
+        return Proposal(skill=None, text=plain(text), usage=self.taken_since(before))
 
     def _consider(self, messages: list[dict[str, str]], context: ProposalContext) -> Skill | tuple[str, str]:
         """One answer: the skill in it, or what it was and why it is none."""
@@ -111,8 +111,13 @@ class OpenAIProposer:
         request = make_request(question, self.line.dialect())
         self.line.cache.keep_answer(self._key(question), answer.text, request, usage)
 
-    def _since(self, before: Usage) -> Usage:
-        """What was taken since then."""
+    @property
+    def spent(self) -> Usage:
+        """What the run has taken so far, also what was taken in vain."""
+        return self.line.meter.spent
+
+    def taken_since(self, before: Usage) -> Usage:
+        """What was taken since `spent` was that."""
         spent = self.line.meter.spent
         cost = None if spent.cost is None else spent.cost - (before.cost or 0.0)
         return Usage(

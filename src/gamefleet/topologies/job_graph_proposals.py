@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
 from gamefleet.cluster.graph_events import Accepted, Event, Exhausted, ProposalFailed, Rejected
 from gamefleet.cluster.graph_state import GraphState, Node
@@ -35,6 +36,20 @@ from gamefleet.skills.verify_numbers import RunProgram
 from gamefleet.skills.world import SkillWorld
 
 GIVEN_UP = ("failed", "blocked")
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A proposer that counts what it takes, whether or not an answer comes of it."""
+
+    @property
+    def spent(self) -> Usage:
+        """What the run has taken so far."""
+        ...
+
+    def taken_since(self, before: Usage) -> Usage:
+        """What was taken since `spent` was that."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +104,14 @@ class Proposals:
         def work() -> None:
             # What nobody foresaw ends the thread with a traceback, and generation with this answer; it never hangs.
             answer: Answer | None = None
+            meter = self.proposer if isinstance(self.proposer, Metered) else None
+            before = Usage() if meter is None else meter.spent
             try:
                 answer = self.consider(state, number)
             finally:
-                self._answers.put(answer or self._broken(number))
+                answer = answer or self._broken(number)
+                # What a question took that ended with an error is paid, too.
+                self._answers.put(answer if meter is None else replace(answer, usage=meter.taken_since(before)))
                 self.wake()
 
         # A daemon: a model that does not answer must not hold up a scheduler that was told to end.
