@@ -138,7 +138,7 @@ class SequenceLearner:
         self._sums[-1] += 1
 
     def _learn_from(self, batch: RowBatch, weights: Tensor) -> None:
-        with self._autocast():
+        with self.autocast():
             output = self._parallel.forward(batch.obs, batch.segment, batch.position)
         sums = sequence_losses(output, batch, self.settings)
         loss = weights[0] * sums["policy_loss"] + self.settings.value_weight * weights[1] * sums["value_loss"]
@@ -148,11 +148,12 @@ class SequenceLearner:
     @torch.no_grad()
     def examine(self, batch: RowBatch) -> Tensor:
         """Sums over a batch that is not learned from, in the order of `SUMS`."""
-        with self._autocast():
+        with self.autocast():
             output = self.network(batch.obs, batch.segment, batch.position)
         return stacked(sequence_losses(output, batch, SequenceSettings())).to(self._sums.dtype)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
+        """In which matrix products have the precision of training."""
         if self._precision == "float32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=DTYPES[self._precision])

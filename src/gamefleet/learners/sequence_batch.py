@@ -3,15 +3,19 @@
 Job: move arrays of packed rows to the device and tell what is learned from them. Place in the data flow: loader -> here
 -> `sequence`. Left out: every computation.
 
+On CUDA a batch is copied beside what the device computes: the processor runs ahead of the device, so the copies of the
+next step's batches are begun while it is still busy with the step before.
+
 Axes: `rows`, `decisions` of a row.
 """
 # ruff: noqa: F722 - axis names inside shape annotations are not Python expressions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -40,6 +44,11 @@ class RowBatch:
     position: Int64[Tensor, "rows decisions"]
     action: Int64[Tensor, "rows decisions"]
     outcome: Float[Tensor, "rows decisions"]
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All of them."""
+        yield from self.obs.values()
+        yield from (self.segment, self.position, self.action, self.outcome)
 
     @property
     def is_decision(self) -> Bool[Tensor, "rows decisions"]:
@@ -79,3 +88,74 @@ def row_batch(
         action=moved(arrays[ACTION]).long(),
         outcome=moved(arrays[OUTCOME]).float(),
     )
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """A way to copy while the device computes."""
+
+    def copying(self) -> AbstractContextManager[Any]:
+        """Copies that are begun in the block do not wait for what the device computes."""
+        ...
+
+    def wait(self, tensors: Sequence[Tensor]) -> None:
+        """What the device computes from here on finds these tensors copied, and their memory stays theirs until then.
+
+        Args:
+            tensors: Copied to.
+        """
+        ...
+
+
+class CudaBeside:
+    """A stream of its own for copies.
+
+    Args:
+        device: A CUDA device.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # torch does not say
+
+    def copying(self) -> AbstractContextManager[Any]:
+        """See `Beside`."""
+        return torch.cuda.stream(self._stream)
+
+    def wait(self, tensors: Sequence[Tensor]) -> None:
+        """See `Beside`."""
+        computing = torch.cuda.current_stream(self._device)
+        computing.wait_stream(self._stream)
+        for tensor in tensors:  # or the allocator would give their memory to the next copies too early
+            tensor.record_stream(computing)
+
+
+class Mover:
+    """Takes packed batches to the learner's device: `begin` as soon as they are there, `finish` before they are used.
+
+    Args:
+        device: Where to.
+        beside: How to copy while it computes; None is a stream on CUDA, and elsewhere nothing.
+    """
+
+    def __init__(self, device: torch.device, *, beside: Beside | None = None) -> None:
+        self._device = device
+        self._beside = beside or (CudaBeside(device) if device.type == "cuda" else None)
+        self._begun: list[RowBatch] = []
+
+    def begin(
+        self, arrays: Mapping[str, NDArray[Any]], segment: NDArray[np.int32], position: NDArray[np.int32]
+    ) -> RowBatch:
+        """Begin to copy packed rows; nothing may be computed with them before `finish`. See `row_batch`."""
+        if self._beside is None:
+            return row_batch(arrays, segment, position, device=self._device)
+        with self._beside.copying():
+            batch = row_batch(arrays, segment, position, device=self._device)
+        self._begun.append(batch)
+        return batch
+
+    def finish(self) -> None:
+        """From here on everything that was begun can be computed with; this process does not wait for that."""
+        begun, self._begun = self._begun, []
+        if self._beside is not None and begun:
+            self._beside.wait([tensor for batch in begun for tensor in batch.tensors()])

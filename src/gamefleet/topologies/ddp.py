@@ -248,6 +248,7 @@ def opened_attempt(
     ):
         tell_plan(opening, learner, [corpus.describe(), batches.describe(group.place.world)])
         media = RunPaths(Path(config.run.runs_folder) / config.run.name).media
+        shape = (batches.rows_per_batch(group.place.world), batches.row_decisions)
         yield SequenceAttempt(
             config=config,
             group=group,
@@ -263,7 +264,7 @@ def opened_attempt(
             decisions=0 if standing is None else standing.decisions,
             global_batch_size=batches.global_size,
             profile=Path(note["log"]).parent if group.place.is_first else None,
-            show=partial(show_record, recorded_of(wanted.package), corpus, media),
+            show=partial(show_record, recorded_of(wanted.package), corpus, media, shape=shape),
         )
 
 

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from gamefleet.experience.loader import Loader, PackedBatch
 from gamefleet.experience.packing import Cursor
 from gamefleet.identity import derive_seed
 from gamefleet.learners.sequence import UPDATE_SUMS, SequenceLearner, counts
-from gamefleet.learners.sequence_batch import RowBatch, row_batch
+from gamefleet.learners.sequence_batch import Mover, RowBatch
 from gamefleet.learners.sequence_losses import SUMS
 from gamefleet.learners.sequence_metrics import evaluation_row, learning_row
 from gamefleet.runs.deadline import Deadline
@@ -63,7 +62,10 @@ class SequenceAttempt:
         global_batch_size: Decisions per step.
         profile: Folder for the profile of a few steps, None for none.
         times: Where the attempt's time goes.
-        show: Called with the network and the step after an evaluation at rank 0, to show people a record.
+        show: Called with the learner and the step after an evaluation at rank 0, to show people a record.
+
+    Attributes:
+        mover: Takes batches to the learner's device.
     """
 
     config: SequenceConfig
@@ -81,7 +83,10 @@ class SequenceAttempt:
     global_batch_size: int
     profile: Path | None = None
     times: Times = field(default_factory=Times)
-    show: Callable[[nn.Module, int], None] | None = None
+    show: Callable[[SequenceLearner, int], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.mover = Mover(self.learner.device)
 
     @property
     def step(self) -> int:
@@ -119,6 +124,7 @@ def carried_step(attempt: SequenceAttempt) -> str:
     started = time.monotonic()
     attempt.watch.note(attempt.step, "waiting for a batch")
     batches = step_batches(attempt.loader)
+    moved = [begun(attempt.mover, batch) for batch in batches]  # copied while the ranks wait for each other
     totals, reason = agreed(attempt, batches)
     if reason:
         return reason
@@ -128,9 +134,9 @@ def carried_step(attempt: SequenceAttempt) -> str:
         derive_seed(seed, purpose="step", actor=str(attempt.group.place.rank), environment=str(attempt.step))
     )
     with attempt.group.explained("average gradients"):
+        attempt.mover.finish()
         attempt.learner.update(
-            [on_device(attempt.learner, batch) for batch in batches],
-            torch.from_numpy(totals[[LABELS, DECISIONS]]).to(attempt.learner.device, torch.float32),
+            moved, torch.from_numpy(totals[[LABELS, DECISIONS]]).to(attempt.learner.device, torch.float32)
         )
     attempt.cursor = batches[-1].cursor_after
     attempt.decisions += int(totals[DECISIONS])
@@ -155,9 +161,9 @@ def agreed(
     return totals, reason
 
 
-def on_device(learner: SequenceLearner, batch: PackedBatch) -> RowBatch:
-    """A packed batch as tensors."""
-    return row_batch(batch.arrays, batch.segment, batch.position, device=learner.device)
+def begun(mover: Mover, batch: PackedBatch) -> RowBatch:
+    """A packed batch as tensors, as soon as the mover has finished."""
+    return mover.begin(batch.arrays, batch.segment, batch.position)
 
 
 def after_step(attempt: SequenceAttempt) -> None:
@@ -185,11 +191,16 @@ def evaluated(attempt: SequenceAttempt) -> dict[str, float]:
     network.eval()
     sums = np.zeros(len(SUMS))
     for batch in attempt.aside():
-        sums += attempt.learner.examine(on_device(attempt.learner, batch)).cpu().numpy()
+        rows = begun(attempt.mover, batch)
+        attempt.mover.finish()
+        sums += attempt.learner.examine(rows).cpu().numpy()
+        attempt.watch.note(attempt.step, "evaluating")  # each batch is progress: only one that does not end is a hang
+    attempt.watch.note(attempt.step, "waiting for the other ranks")
     sums = attempt.group.total(sums)
     row = evaluation_row(dict(zip(SUMS, sums.tolist(), strict=True))) if sums[SUMS.index("decisions")] else {}
     if attempt.writer is not None and attempt.show is not None:
-        attempt.show(network, attempt.step)
+        attempt.watch.note(attempt.step, "showing a record")
+        attempt.show(attempt.learner, attempt.step)
     network.train()
     attempt.speed.note_pause(time.perf_counter() - started)
     return row

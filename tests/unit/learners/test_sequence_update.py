@@ -1,15 +1,19 @@
 """An update of learning from records: what is learned, scaled, clipped, skipped and written down."""
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from gamefleet.errors import IncompatibleError
 from gamefleet.learners.sequence import DivergedError, SequenceLearner, counts
-from gamefleet.learners.sequence_batch import RowBatch, row_batch
+from gamefleet.learners.sequence_batch import Mover, RowBatch, row_batch
 from gamefleet.learners.sequence_losses import sequence_losses
 from gamefleet.learners.sequence_optimizer import INITIAL_LOSS_SCALE, SequenceOptimizer, decaying
 from gamefleet.learners.sequence_settings import SequenceSettings, step_sizes
@@ -21,16 +25,18 @@ ACTION = np.array([[-1, 0, 1, -1, 2, 0], [-1, 3, 2, 1, 0, 0]], np.int16)
 LABELS, DECISIONS = 6, 9
 
 
-def batch() -> RowBatch:
+def arrays() -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(0)
-    legal = np.full((2, 6, 1), 0b11110000, np.uint8)
-    arrays = {
+    return {
         "cue": rng.integers(4, size=(2, 6)).astype(np.uint8),
-        "legal": legal,
+        "legal": np.full((2, 6, 1), 0b11110000, np.uint8),
         "action": ACTION,
         "outcome": np.tile(np.array([[1.0], [0.0]], np.float32), (1, 6)),
     }
-    return row_batch(arrays, SEGMENT, np.zeros_like(SEGMENT), device=torch.device("cpu"))
+
+
+def batch() -> RowBatch:
+    return row_batch(arrays(), SEGMENT, np.zeros_like(SEGMENT), device=torch.device("cpu"))
 
 
 def uniform(legal_last: bool = True) -> SequenceOutput:
@@ -193,6 +199,50 @@ def test_two_halves_of_a_batch_are_learned_from_like_the_whole() -> None:
 
     for name, tensor in whole.state_tensors()["optimizer"].items():
         torch.testing.assert_close(tensor, halves.state_tensors()["optimizer"][name])
+
+
+def test_rows_without_any_decision_have_gradients_of_zero_for_every_parameter() -> None:
+    found = learner()
+    empty = row_batch(arrays(), np.zeros_like(SEGMENT), np.zeros_like(SEGMENT), device=torch.device("cpu"))
+    found.update([empty], totals())
+
+    gradients = [parameter.grad for parameter in found.network.parameters()]
+    assert all(gradient is not None for gradient in gradients), "another rank waits for each of them"
+    assert found.take_sums()[:-1].abs().sum() == 0
+    whole, padded = learner(), learner()
+    whole.update([batch()], totals())
+    padded.update([empty, batch(), empty], totals())
+    for name, tensor in whole.state_tensors()["optimizer"].items():
+        torch.testing.assert_close(tensor, padded.state_tensors()["optimizer"][name])
+
+
+class Stream:
+    """What a CUDA stream would be told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @contextmanager
+    def copying(self) -> Iterator[None]:
+        self.said.append("begin")
+        yield
+        self.said.append("begun")
+
+    def wait(self, tensors: Sequence[Tensor]) -> None:
+        self.said.append(f"wait for {len(tensors)}")
+
+
+def test_batches_are_copied_beside_what_is_computed_and_waited_for_once() -> None:
+    stream = Stream()
+    mover = Mover(torch.device("cpu"), beside=stream)
+    moved = [mover.begin(arrays(), SEGMENT, np.zeros_like(SEGMENT)) for _ in range(2)]
+    mover.finish()
+    mover.finish()
+
+    assert stream.said == ["begin", "begun", "begin", "begun", "wait for 12"]
+    plain = Mover(torch.device("cpu")).begin(arrays(), SEGMENT, np.zeros_like(SEGMENT))
+    for one in (*moved, plain):
+        assert all(torch.equal(left, right) for left, right in zip(one.tensors(), batch().tensors(), strict=True))
 
 
 def test_a_loss_scale_that_fell_goes_on_and_one_that_was_not_used_begins_anew() -> None:
