@@ -18,6 +18,7 @@ NESTING = 5
 
 LONGER_FUNCTIONS: dict[str, str] = {
     "cli/launch.py::launch": "one line for each option of the guide, and little else",
+    "cli/skills.py::run": "one line for each option of the guide and of SLURM, and nothing else",
     "cli/train.py::train": "one line for each option of both kinds of runs, and little else",
 }
 LARGER_CLASSES: dict[str, str] = {}

@@ -14,7 +14,8 @@ from gamefleet.cli.main import app
 from gamefleet.cluster.graph import advance
 from gamefleet.cluster.graph_events import Accepted, Begun
 from gamefleet.cluster.graph_state import GraphState, Limits, Needs
-from gamefleet.topologies import job_graph_machine
+from gamefleet.cluster.slurm_site import SiteFacts
+from gamefleet.topologies import job_graph_cluster, job_graph_machine
 from gamefleet.topologies.job_graph import GraphLoop
 from gamefleet.topologies.job_graph_executor import exports
 from gamefleet.topologies.job_graph_settings import GraphSettings
@@ -32,6 +33,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Limits]:
         return ""
 
     monkeypatch.setattr(GraphLoop, "run", run)
+    monkeypatch.setattr(job_graph_cluster, "detect", lambda environment: SiteFacts())
     gpu = job_graph_machine.Gpu(name="GPU-1", number="0", gb=24.0)
     monkeypatch.setattr(job_graph_machine, "find_gpus", lambda environment: (gpu,))
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +44,7 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
     Raises:
         ConfigError: The cluster would not run such jobs; says what is possible.
     """
-    from gamefleet.cluster.profile import load_profile, resources
+    from gamefleet.cluster.profile import habits, load_profile, resources
 
     limits = load_profile(profile)
     if executor == "slurm":
@@ -63,14 +62,6 @@ def resources_of_jobs(executor: str, profile: Path | None, wanted: dict[str, Any
         for note in [*notes, *lowered]:
             print(f"note: {note}")
     return JobFacts(executor=executor, resources=found, max_jobs=max_jobs, setup=tuple(limits.setup))
-
-
-def habits(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the user's shell always asks of sbatch; a job's own variables are not habits."""
-    if "SLURM_JOB_ID" in environment:
-        return {}
-    names = {name: f"SBATCH_{name.upper()}" for name in ("partition", "account", "qos")}
-    return {name: environment[variable] for name, variable in names.items() if environment.get(variable)}
 
 
 def request_for(game: str | None, asked: Asked, jobs: JobFacts, *, num_chains: int, notify: str) -> FleetRequest:

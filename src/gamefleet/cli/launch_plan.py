@@ -96,10 +96,9 @@ def resources_of(request: LaunchRequest, *, is_dry_run: bool) -> tuple[Resources
         ConfigError: The cluster would not run such jobs; says what is possible.
         MissingDependencyError: There is no SLURM here.
     """
-    from gamefleet.cli.fleet_start import habits
     from gamefleet.cluster.detect import check_and_complete
     from gamefleet.cluster.launch_resources import sized
-    from gamefleet.cluster.profile import load_profile
+    from gamefleet.cluster.profile import habits, load_profile
     from gamefleet.cluster.slurm_site import SiteFacts
 
     profile = load_profile(request.profile)

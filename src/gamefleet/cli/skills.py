@@ -40,9 +40,14 @@ def run(
     tmux_socket: options.TmuxSocket = None,
     partition: options.Partition = None,
     account: options.Account = None,
+    qos: options.Qos = None,
     time_limit: options.TimeLimit = None,
     cpus: options.Cpus = None,
     gpus: options.Gpus = None,
+    memory: options.Memory = None,
+    gres: options.Gres = None,
+    sbatch: options.Sbatch = None,
+    profile: options.Profile = None,
     gpu_memory_gb: options.GpuMemory = None,
     seed: options.Seed = None,
     threshold: options.Threshold = None,
@@ -55,7 +60,10 @@ def run(
     max_runtime_seconds: options.MaxRuntime = None,
 ) -> None:
     """Propose skills, train them as their dependencies allow, merge them; the same again goes on where it ended."""
-    skills_run.schedule(graph_path, context.params, os.environ)
+    from gamefleet.topologies.job_graph_machine import gpus_left_to_jobs
+
+    with gpus_left_to_jobs(os.environ) as environment:
+        skills_run.schedule(graph_path, context.params, environment)
 
 
 @app.command("status")
@@ -111,7 +119,10 @@ def migrate(
     extract: options.Extract = None,
 ) -> None:
     """Go on from an older, sequential run: its checkpoint.pkl becomes a graph; pickles are read locked up."""
-    skills_run.migrate_run(source, graph_path, env_name, extract)
+    from gamefleet.topologies.job_graph_machine import gpus_left_to_jobs
+
+    with gpus_left_to_jobs(os.environ):
+        skills_run.migrate_run(source, graph_path, env_name, extract)
 
 
 @app.command("train", hidden=True)

@@ -5,6 +5,7 @@ Job: declare them once. Place in the data flow: command line -> `skills`. Left o
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,26 @@ def steps(text: str) -> int:
     if not 1 <= value < float("inf") or value != int(value):
         raise typer.BadParameter(f"{text!r} is no whole number of steps")
     return int(value)
+
+
+def memory(text: str) -> str:
+    """Main memory as SLURM writes it; a plain number is of GB, where SLURM itself would take it as MB."""
+    size = text.strip().upper().removesuffix("B")
+    if not re.fullmatch(r"[1-9]\d*[KMGT]?", size):
+        raise typer.BadParameter(f"{text!r} is no memory; write 16 or 16G, or 500M")
+    return size if size[-1].isalpha() else f"{size}G"
+
+
+def sbatch_option(text: str) -> str:
+    """An option of sbatch in its long form, which a script's line can hold."""
+    if not text.startswith("--"):
+        raise typer.BadParameter(f"{text!r} is no option of sbatch; write for example --sbatch=--exclude=n3")
+    return text
+
+
+def absolute(text: str) -> str:
+    """A path that means the same wherever the next start is made."""
+    return str(Path(text).absolute())
 
 
 def both(name: str, text: str, **more: Any) -> Any:
@@ -78,12 +99,33 @@ Episodes = Annotated[int | None, both("episodes", "Of a skill's evaluation. Defa
 SkillTimeLimit = Annotated[
     float | None, both("skill_time_limit", "Seconds of training of one skill. Default: none.", min=0)
 ]
-GpuMemory = Annotated[float | None, both("gpu_memory_gb", "Of one skill. Default: an even share.", min=0)]
+GpuMemory = Annotated[
+    float | None, both("gpu_memory_gb", "Of one skill. Default: an even share; on SLURM the profile's.", min=0)
+]
 Cpus = Annotated[int | None, both("cpus", "Cores of one job. Default: 1.", min=1)]
 Gpus = Annotated[int | None, both("gpus", "GPUs of one job on SLURM. Default: 0.", min=0)]
 Partition = Annotated[str | None, both("partition", "Of jobs on SLURM.")]
 Account = Annotated[str | None, both("account", "That pays for jobs on SLURM.")]
 TimeLimit = Annotated[str | None, both("time_limit", "Of one job on SLURM, as it writes it. Default: 4:00:00.")]
+Qos = Annotated[str | None, both("qos", "Of jobs on SLURM.")]
+Memory = Annotated[
+    str | None, both("memory", "Main memory of one job on SLURM: 16 or 16G, 500M.", parser=memory, metavar="GB")
+]
+Gres = Annotated[str | None, both("gres", "Further resources of a job on SLURM, as it writes them.")]
+Sbatch = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sbatch",
+        parser=sbatch_option,
+        metavar="OPTION",
+        help="Further option of sbatch, as in --sbatch=--exclude=n3; may be repeated.",
+        show_default=False,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    both("profile", "Habits and limits of the cluster; `gamefleet fleet profile`.", parser=absolute, metavar="FILE"),
+]
 TmuxSocket = Annotated[str | None, both("tmux_socket", "Another tmux server than the default one (tmux -L).")]
 TrainerSettings = Annotated[
     list[str] | None,

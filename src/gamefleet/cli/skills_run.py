@@ -37,8 +37,8 @@ def asked_for(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that a user gave, by the names of `GraphSettings`."""
     from gamefleet.cluster.profile import duration_s
 
-    # An option that may be repeated and is not given at all is an empty list.
-    asked = {name: value for name, value in given.items() if value not in (None, []) and name not in NO_SETTINGS}
+    # An option that may be repeated and is not given at all is an empty list or tuple.
+    asked = {name: value for name, value in given.items() if value not in (None, [], ()) and name not in NO_SETTINGS}
     if "time_limit" in asked:
         asked["time_limit"] = int(duration_s(asked["time_limit"], "--time_limit"))
     assignments = asked.pop("settings", None)

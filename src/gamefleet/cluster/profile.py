@@ -229,6 +229,14 @@ def resources(
     )
 
 
+def habits(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the user's shell always asks of sbatch; a job's own variables are not habits."""
+    if "SLURM_JOB_ID" in environment:
+        return {}
+    names = {name: f"SBATCH_{name.upper()}" for name in ("partition", "account", "qos")}
+    return {name: environment[variable] for name, variable in names.items() if environment.get(variable)}
+
+
 def allowed_time_s(profile: ClusterProfile, asked: str | None) -> float:
     """The time limit of a job, seconds.
 

@@ -110,24 +110,31 @@ def request_for(paths: GraphPaths, settings: GraphSettings, state: GraphState, n
 
 def resources(settings: GraphSettings) -> Resources:
     """What a job may use."""
-    is_slurm = settings.executor == "slurm"
+    if settings.executor != "slurm":
+        return Resources(time_limit_s=LONG_S, cpus=settings.cpus, gpus=0)
     return Resources(
         partition=settings.partition,
         account=settings.account,
-        time_limit_s=settings.time_limit_s if is_slurm else LONG_S,
+        qos=settings.qos,
+        time_limit_s=settings.time_limit_s,
         cpus=settings.cpus,
-        gpus=settings.gpus if is_slurm else 0,
+        gpus=settings.gpus,
+        gres=tuple(filter(None, settings.gres.split(","))),
+        memory=settings.memory,
+        signal_s=min(settings.signal_s, settings.time_limit_s // 2),  # a short job is told after half of its time
+        options=settings.sbatch,
     )
 
 
 def exports(settings: GraphSettings, state: GraphState, node: Node) -> tuple[str, ...]:
     """Shell lines that give a job its share of this machine: JAX would take three quarters of a GPU for itself.
 
-    There are none on SLURM, which gives jobs their GPUs itself; also where the skill's job was placed by a scheduler of
-    an earlier start, on the machine that is now only a login node.
+    SLURM gives jobs their GPUs itself, also where the skill's job was placed by a scheduler of an earlier start, on the
+    machine that is now only a login node. Where it counts a GPU's memory, a job takes memory only as it needs it.
     """
     if settings.executor == "slurm":
-        return ()
+        is_shared = settings.gpus > 0 and settings.gres
+        return (*settings.setup, *(["export XLA_PYTHON_CLIENT_PREALLOCATE=false"] if is_shared else []))
     gpu, sizes = node.jobs[-1].gpu, state.limits.gpus_gb
     if gpu < 0 or gpu >= len(sizes):
         return ()

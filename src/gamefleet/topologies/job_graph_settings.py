@@ -55,10 +55,18 @@ class GraphSettings(BaseModel):
         executor: `auto` (tmux where it is installed, else local), `tmux`, `local` or `slurm`.
         partition: SLURM's; empty for its default.
         account: SLURM's; empty for its default.
+        qos: SLURM's; empty for its default.
+        memory: Main memory of one job on SLURM, as it writes it; empty for its default.
+        gres: Further generic resources of one job on SLURM, as it writes them.
+        sbatch: Further options of `sbatch`.
+        setup: Shell lines before each job on SLURM; a cluster profile has them.
+        signal_s: Seconds before its time limit at which a job on SLURM is told to save and end.
+        profile: The cluster profile; empty looks for one where others are found.
         time_limit_s: Of one job on SLURM; a skill that needs longer goes on in the next.
         cpus: Cores of one job.
         gpus: GPUs of one job on SLURM.
-        gpu_memory_gb: Of one skill; 0 shares the GPU's memory evenly among the skills that run at once.
+        gpu_memory_gb: Of one skill; 0 shares the GPU's memory evenly among the skills that run at once, and on SLURM
+            takes what the cluster profile says.
         skill_time_limit_s: Training time of one skill; 0 for none.
         tmux_socket: Which tmux server (`tmux -L`); empty for the user's default one.
         retry_pause_s: Before a crashed job's next attempt; doubles with each crash.
@@ -92,6 +100,13 @@ class GraphSettings(BaseModel):
     executor: Literal["auto", "tmux", "local", "slurm"] = "auto"
     partition: str = ""
     account: str = ""
+    qos: str = ""
+    memory: str = Field(default="", pattern=r"^([1-9]\d*[KMGT])?$")
+    gres: str = ""
+    sbatch: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
+    signal_s: int = Field(default=180, ge=1)
+    profile: str = ""
     time_limit_s: int = Field(default=4 * 3600, gt=0)
     cpus: int = Field(default=1, ge=1)
     gpus: int = Field(default=0, ge=0)

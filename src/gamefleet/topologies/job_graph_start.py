@@ -29,6 +29,7 @@ from gamefleet.skills.proposer_choice import ProposerSettings, choose_proposer
 from gamefleet.skills.sandbox import find_sandbox
 from gamefleet.topologies import job_graph_requests as requests
 from gamefleet.topologies.job_graph import GraphLoop
+from gamefleet.topologies.job_graph_cluster import for_cluster
 from gamefleet.topologies.job_graph_executor import choose, make_executor
 from gamefleet.topologies.job_graph_jobs import Jobs
 from gamefleet.topologies.job_graph_machine import Machine
@@ -123,6 +124,8 @@ def get_parts(run: GraphRun, paths: GraphPaths, settings: GraphSettings, wake: C
     Who only wants jobs to end needs neither the world nor who proposes: a key that is not set must not keep them going.
     """
     chosen = settings.model_copy(update={"executor": choose(settings.executor)})
+    if chosen.executor == "slurm" and not run.is_stopping:
+        chosen = for_cluster(chosen, run.environment, run.say)
     here = Machine() if chosen.executor == "slurm" else run.machine()
     limits = settings.limits(here.gpus_gb, here.cpus, here.gpu_names)
     proposals, source = (None, "") if run.is_stopping else open_proposals(run, paths, settings, wake)
