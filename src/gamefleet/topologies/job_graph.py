@@ -28,6 +28,7 @@ from gamefleet.cluster.graph_events import (
     Event,
     Finish,
     Merge,
+    Merged,
     Propose,
     RetryAsked,
     StopAsked,
@@ -201,6 +202,8 @@ class GraphLoop:
             if self.state != before or commands:
                 self._write()
                 self.news.tell(event, before, self.state)
+            if isinstance(event, Merged):
+                tidy(self.paths, self.state)  # only now that the state says so, too
             for command in commands:
                 self._carry_out(command)
         self.waker.watch(self.jobs.runner_pids(self.state))

@@ -11,13 +11,13 @@ removed only when the graph's state says that the skill is completed. A child ne
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from gamefleet.cluster.graph_events import Event, Merge, Merged, MergeFailed
 from gamefleet.cluster.graph_state import GraphState, Node
 from gamefleet.errors import CheckpointError, ConfigError, RunFolderError
-from gamefleet.files import Fence, make_folder, open_atomic, remove_folder, write_json
+from gamefleet.files import TEMPORARY_PREFIX, Fence, make_folder, open_atomic, remove_folder, write_json
 from gamefleet.topologies.job_graph_paths import NETWORKS, GraphPaths, TrainingPaths
 from gamefleet.weights.experts import ExpertStore, read_expert
 
@@ -70,12 +70,15 @@ def copy(source: Path, target: Path, fence: Fence) -> None:
         shutil.copyfileobj(reading, writing)
 
 
-def tidy(paths: GraphPaths, state: GraphState) -> Iterable[str]:
-    """Remove the training folders of completed skills; returns their names."""
-    removed = []
+def tidy(paths: GraphPaths, state: GraphState) -> None:
+    """Remove the training folders of completed skills, whose own folders have all that is kept.
+
+    What cannot be removed now is the next time: a job on another machine may still have its log open.
+    """
     for node in state.skills:
         root = paths.training(node.index, node.skill_name).root
         if node.status == "completed" and root.is_dir():
-            remove_folder(root)
-            removed.append(node.skill_name)
-    return removed
+            with suppress(OSError):
+                remove_folder(root)
+    for leftover in paths.root.glob(f"training_runs/{TEMPORARY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
