@@ -2,8 +2,8 @@
 
 Job: find the skills and networks of a sequential run, or of an older parallel one, and merge them into the folder of a
 graph. Place in the data flow: once, before a graph goes on from there; the wiring makes its state of what is returned.
-Left out: unpickling (`migrate_reader`), the form of networks (`migrate_networks`), names (`migrate_names`), and rewards
-written as code, which are not taken over.
+Left out: where its files lie (`migrate_source`), unpickling (`migrate_reader`), the form of networks
+(`migrate_networks`), names (`migrate_names`), and rewards written as code, which are not taken over.
 
 What is read, below the older run's folder or from one file:
 
@@ -18,8 +18,6 @@ gives the same experts.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +27,9 @@ from gamefleet.errors import CheckpointError
 from gamefleet.weights.experts import Expert, ExpertFacts, ExpertStore
 from gamefleet.weights.experts_file import checked
 from gamefleet.weights.migrate_names import shown, unique_names
-from gamefleet.weights.migrate_networks import MOST_INDEX, experts_in, flat_arrays, in_our_form, index_of, single_expert
+from gamefleet.weights.migrate_networks import experts_in, flat_arrays, in_our_form
 from gamefleet.weights.migrate_reader import read_untrusted
-from gamefleet.weights.migrate_values import RefusedError
+from gamefleet.weights.migrate_source import Record, locate, lone_networks, records_of
 
 NOT_TAKEN = frozenset({"code", "functions"})
 
@@ -89,19 +87,6 @@ class Migration:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The places of an older run.
-
-    Args:
-        base: Its folder.
-        checkpoint: The pickle with its skills; None where there are only experts.
-    """
-
-    base: Path
-    checkpoint: Path | None
-
-
 def migrate(source: Path, graph: Path, target: Target) -> Migration:
     """Merge the experts of an older run into a graph's folder.
 
@@ -117,10 +102,10 @@ def migrate(source: Path, graph: Path, target: Target) -> Migration:
         StorageFullError: No space; migrate again later.
         RunFolderError: The graph's folder is not writable.
     """
-    place = _locate(source)
+    place = locate(source)
     value = read_untrusted(place.checkpoint) if place.checkpoint is not None else {}
-    records = _records(value)
-    networks = {**_lone_networks(place.base), **experts_in(value)}
+    records = records_of(value)
+    networks = {**lone_networks(place.base), **experts_in(value)}
     for index in networks.keys() - {index for _, index, _ in records}:
         records.append((f"Expert {index}", index, {}))
     names = _Names.of(records)
@@ -138,82 +123,6 @@ def migrate(source: Path, graph: Path, target: Target) -> Migration:
     return Migration(skills=tuple(skill for skill, _ in whole), warnings=warnings)
 
 
-def _locate(source: Path) -> _Source:
-    """Find the checkpoint of a run.
-
-    Raises:
-        CheckpointError: There is nothing.
-    """
-    if source.is_file():
-        folder = source.parent
-        return _Source(folder.parent if folder.name == "checkpoints" else folder, source)
-    named = [source / "checkpoint.pkl", source / "checkpoints" / "global_latest.pkl"]
-    numbered = sorted(source.glob("checkpoints/successful_skill_*.pkl"), key=_number)
-    checkpoints = [path for path in [*named, *reversed(numbered)] if path.is_file()]
-    if not checkpoints and not list(source.glob("skills/*/expert_*_policy/params.pkl")):
-        raise CheckpointError(
-            "There is no older run to migrate",
-            where=source,
-            remedy="Name its folder, or its checkpoint.pkl.",
-        )
-    return _Source(source, checkpoints[0] if checkpoints else None)
-
-
-def _number(path: Path) -> int:
-    found = re.search(r"_([0-9]{1,9})_", path.name)
-    return int(found[1]) if found else -1
-
-
-_Record = tuple[str, int, Mapping[str, Any]]
-
-
-def _records(value: Any) -> list[_Record]:
-    """Title, index and record of every skill of a checkpoint."""
-    skills = value.get("skills") if isinstance(value, Mapping) else None
-    if not isinstance(skills, Mapping):
-        return []
-    found = []
-    for place, (title, record) in enumerate(skills.items()):
-        about = record if isinstance(record, Mapping) else {}
-        given = [about[key] for key in ("expert_idx", "iteration") if type(about.get(key)) is int]
-        index = given[0] if given else place
-        if given and not 0 <= index < MOST_INDEX:
-            raise _no_number(index, f"skill {shown(str(title))!r}")
-        found.append((str(title), index, about))
-    twice = sorted(index for index, times in Counter(index for _, index, _ in found).items() if times > 1)
-    if twice:
-        raise CheckpointError(
-            "Two skills of the older run have the same number",
-            value=twice[:20],
-            remedy="Their networks cannot be told apart: migrate the run's experts from its skills/ folder.",
-        )
-    return found
-
-
-def _no_number(index: object, where: object) -> CheckpointError:
-    return CheckpointError(
-        "An expert of the older run has an impossible number",
-        value=index,
-        where=where,
-        remedy=f"Numbers go from 0 to {MOST_INDEX - 1}: give it another one in the older run's files.",
-    )
-
-
-def _lone_networks(base: Path) -> dict[int, dict[str, Any]]:
-    """Networks that have files of their own, by index."""
-    found = {}
-    for path in sorted(base.glob("skills/*/expert_*_policy/params.pkl")):
-        match = re.fullmatch(r"expert_([0-9]+)_policy", path.parent.name)
-        if match is None:
-            continue
-        try:
-            index = index_of(match[1])
-        except RefusedError as error:
-            raise _no_number(match[1][:20], path) from error
-        found[index] = single_expert(read_untrusted(path))
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class _Names:
     """What skills are called from now on.
@@ -227,14 +136,14 @@ class _Names:
     by_title: Mapping[str, str]
 
     @classmethod
-    def of(cls, records: Sequence[_Record]) -> _Names:
+    def of(cls, records: Sequence[Record]) -> _Names:
         """Names for all records."""
         by_index = unique_names({index: title for title, index, _ in records})
         return cls(by_index, {title: by_index[index] for title, index, _ in reversed(records)})
 
 
 def _migrated(
-    record: _Record, networks: Mapping[int, Mapping[str, Any]], target: Target, names: _Names
+    record: Record, networks: Mapping[int, Mapping[str, Any]], target: Target, names: _Names
 ) -> tuple[MigratedSkill | None, Expert | None, list[str]]:
     """One skill, its expert, and what is to be said about them."""
     title, index, about = record
