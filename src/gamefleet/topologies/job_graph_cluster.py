@@ -36,6 +36,8 @@ def for_cluster(settings: GraphSettings, environment: Mapping[str, str], say: Ca
     path = Path(settings.profile) if settings.profile else None
     filled = fill(settings, load_profile(path, environment=environment), habits(environment))
     found, notes = check_and_complete(resources(filled), ask(environment))
+    if filled.time_limit_s < settings.time_limit_s:
+        notes.append(f"one job may take {filled.time_limit_s / 60:g} minutes, as the cluster profile says")
     for note in notes:
         say(f"note: {note}")
     return filled.model_copy(update={"partition": found.partition, "gres": ",".join(found.gres)})

@@ -79,8 +79,10 @@ def test_the_users_profile_and_shell_say_the_rest_and_none_of_it_is_kept(
     (tmp_path / "cluster.toml").write_text(PROFILE)
     settings = asked(profile=str(tmp_path / "cluster.toml"), gpus=1, qos="fast")
 
-    chosen = for_cluster(settings, {**environment, "SBATCH_ACCOUNT": "other"}, print)
+    said: list[str] = []
+    chosen = for_cluster(settings, {**environment, "SBATCH_ACCOUNT": "other"}, said.append)
 
+    assert said == ["note: one job may take 60 minutes, as the cluster profile says"]
     assert (chosen.account, chosen.qos, chosen.memory, chosen.gres) == ("other", "fast", "8G", "gpumem:12G")
     assert (chosen.time_limit_s, settings.time_limit_s) == (3600, 4 * 3600)
     lines = script(tmp_path, chosen)
