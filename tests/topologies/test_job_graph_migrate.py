@@ -15,6 +15,10 @@ from gamefleet.errors import ConfigError
 from gamefleet.skills.skill import Skill
 from gamefleet.testing.crafting import WORLD
 from gamefleet.topologies.job_graph_migrate import nodes_of, target_of
+from gamefleet.topologies.job_graph_paths import GraphPaths
+from gamefleet.topologies.job_graph_proposals import question
+from gamefleet.topologies.job_graph_settings import settings_for
+from gamefleet.topologies.job_graph_start import restore
 from gamefleet.weights.experts import ExpertStore
 from gamefleet.weights.migrate import migrate
 
@@ -78,6 +82,23 @@ def test_a_strange_title_gives_a_skill_that_can_be_read_again(title: str, tmp_pa
     (node,) = nodes_of(migrate(source, tmp_path / "graph", target_of(WORLD)), WORLD, 0.0)
 
     assert Skill.from_json(node.skill).name == node.skill_name
+
+
+def test_what_nobody_can_train_is_neither_retried_nor_told_of(older: Path, tmp_path: Path) -> None:
+    graph = tmp_path / "graph"
+    CliRunner().invoke(app, ["skills", "migrate", str(older), "--graph-path", str(graph), "--env_name", WORLD_NAME])
+
+    for name, why in (("Dance", "what it was rewarded for is not known"), ("Unused_2", "no expert of this number")):
+        refused = CliRunner().invoke(app, ["skills", "retry", name, "--graph-path", str(graph)])
+        assert isinstance(refused.exception, ConfigError)
+        assert f"Nobody can train {name}: " in str(refused.exception)
+        assert why in str(refused.exception)
+    assert not (graph / "requests").exists()
+
+    state, _ = restore(GraphPaths(graph), settings_for(GraphPaths(graph), {}), "test")
+    asked = question(state, WORLD, max_dependencies=8)
+    assert [one.skill.name for one in asked.known] == ["Collect_Wood", "Place_Table"]
+    assert (asked.failures, asked.taken_names) == ((), ("Unused_2", "Dance"))
 
 
 def test_a_graph_with_skills_of_its_own_is_not_migrated_into(older: Path, tmp_path: Path) -> None:

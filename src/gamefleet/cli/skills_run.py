@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gamefleet.cli.skills_show import command, find_skill, read_graph
+from gamefleet.cli.skills_show import as_object, command, find_skill, read_graph
 from gamefleet.errors import ConfigError, MissingDependencyError, RunFolderError
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def say_end(root: Path, state: GraphState) -> None:
         print(f"The scheduler ends; {', '.join(working) or 'nothing'} goes on training. Go on with: {again}")
         return
     print(f"The run has ended: {state.outcome.removesuffix('.')}.")
-    for node in state.skills:
-        if node.status == "failed":
-            print(f"  {node.skill_name} failed: {node.reason}")
-    if any(node.status == "failed" for node in state.skills):
+    failed = [node for node in state.skills if node.status == "failed" and node.is_trainable]
+    for node in failed:
+        print(f"  {node.skill_name} failed: {node.reason}")
+    if failed:
         print(f"Try one again with: {command('retry', root, 'SKILL')}")
     if run_state(state) == "failed":
         raise typer.Exit(1)
@@ -108,8 +108,9 @@ def ask_for_retry(root: Path, skill: str) -> None:
     """Leave the wish for the scheduler.
 
     Raises:
-        ConfigError: The skill neither failed nor is blocked.
+        ConfigError: The skill neither failed nor is blocked, or nobody can train it.
     """
+    from gamefleet.cluster.graph_state import is_trainable
     from gamefleet.runs.claim import holder_alive
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.job_graph_paths import GraphPaths
@@ -122,6 +123,12 @@ def ask_for_retry(root: Path, skill: str) -> None:
             f"{name} is {status}",
             where=root,
             remedy="Only skills that failed or are blocked are tried again; `gamefleet skills status` shows them.",
+        )
+    if not is_trainable(as_object(found.get("skill"))):
+        raise ConfigError(
+            f"Nobody can train {name}: {found.get('reason') or 'it does not say what is rewarded'}",
+            where=root,
+            remedy=f"It keeps its number, and other skills are proposed in its stead: {command('run', root)}",
         )
     paths = GraphPaths(root.absolute())
     ask_to_retry(paths, name)

@@ -126,7 +126,7 @@ def retry(state: GraphState, event: RetryAsked, now: float) -> Step:
         if node.skill_name not in wanted:
             continue
         wanted |= set(node.dependencies)
-        if node.status not in ("failed", "blocked"):
+        if node.status not in ("failed", "blocked") or not node.is_trainable:
             continue
         state = with_node(state, replace(node, status="waiting", spent={}, not_before=0.0, failure=None, reason=""))
     return replace(state, outcome=""), []

@@ -62,7 +62,7 @@ def why_no_more(state: GraphState) -> str:
     wanted = state.limits.max_nodes
     if sum(node.status not in ("failed", "blocked") for node in state.skills) >= wanted:
         return f"{wanted} skills were wanted"
-    if len(state.skills) >= 2 * wanted:
+    if sum(node.is_trainable for node in state.skills) >= 2 * wanted:
         return f"{wanted} skills were wanted, and as many have been replaced"
     proposing = state.proposing
     return (proposing.no_more_reason or "the proposer knows no more") if proposing.has_no_more else ""

@@ -2,7 +2,7 @@
 
 Job: the types of the graph's state. Place in the data flow: `graph` makes the next state of an event; the loop around
 it writes each state to `scheduler_state.json` before it acts on it. Left out: what follows from a state (`graph`), and
-what a skill is: its text is carried along unread.
+what a skill is: its text is carried along, and read only for whether there is one.
 
 What changes with every event is a `msgspec.Struct` instead of a dataclass: it is read and written as JSON, and one with
 a value exchanged is made ten times as fast, which ten thousand simulated histories are made of.
@@ -29,6 +29,9 @@ Status = Literal["waiting", "ready", "launching", "running", "merging", "complet
 about to be handed over, and may exist. `running`: its job exists. `merging`: it has learned, its expert is being
 published. `blocked`: a skill that it needs has failed or is blocked.
 """
+
+UNKNOWN = "0"
+"""Reward and success of a skill of which nobody knows them."""
 
 AT_WORK: tuple[Status, ...] = ("launching", "running")
 OVER: tuple[Status, ...] = ("completed", "failed", "blocked")
@@ -91,6 +94,14 @@ class Failure:
 
     kind: str
     reason: str = ""
+
+
+def is_trainable(skill: Mapping[str, Any]) -> bool:
+    """Whether a skill's text says what is rewarded. That of one which an older run left may not: it keeps its number.
+
+    No proposal comes without: the verification refuses rewards that are always the same.
+    """
+    return bool(skill.get("python")) or not skill.get("reward") == skill.get("success") == UNKNOWN
 
 
 class SkillJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,6 +177,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
     accepted_at: float = 0.0
     completed_at: float = 0.0
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether it can be trained; see the function of this name."""
+        return is_trainable(self.skill)
 
     @property
     def job(self) -> SkillJob | None:

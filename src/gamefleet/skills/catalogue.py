@@ -85,7 +85,8 @@ class _Walk:
 
     def _write(self, fact: Fact, depends_on: tuple[str, ...], left: Mapping[str, float]) -> Skill | None:
         known = {one.skill.name for one in self.context.known}
-        lost = {one.skill.name for one in self.context.known} - {one.skill.name for one in self.usable}
+        lost = known - {one.skill.name for one in self.usable}
+        known |= set(self.context.taken_names)
         refused = {str(one.skill.get("name", "")) for one in self.context.rejections} - known
         tries, easier, harder = (self._versions(fact, names) for names in (known | refused, lost, refused))
         name = f"{fact.name}_{tries + 1}" if tries else fact.name

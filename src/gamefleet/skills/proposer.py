@@ -87,6 +87,7 @@ class ProposalContext:
         max_dependencies: How many skills a skill may directly build on.
         wanted: How many more skills the graph has room for, this one included.
         allows_python: Whether reward and success may be Python.
+        taken_names: Names beside those of `known` that no skill may have.
     """
 
     world: SkillWorld
@@ -96,6 +97,7 @@ class ProposalContext:
     max_dependencies: int = 8
     wanted: int = 1
     allows_python: bool = False
+    taken_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ rewards that were written as code, which nobody runs.
 
 A migrated skill that the world's facts know by name is taken as completed: others may build on it, and its plan can be
 played. Any other keeps its index and its expert, which can be extracted, and counts as failed, so that nothing is built
-on it.
+on it; it cannot be trained either, and nobody is told of it who proposes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_state import Failure, GraphState, Node, Status
+from gamefleet.cluster.graph_state import UNKNOWN, Failure, GraphState, Node, Status
 from gamefleet.errors import ConfigError
 from gamefleet.files import make_folder, write_bytes, write_json
 from gamefleet.skills.skill import Skill
@@ -124,7 +124,7 @@ def unused(index: int, now: float) -> Node:
     return Node(
         skill_name=name,
         index=index,
-        skill=Skill(name=name, gain={}, reward="0", success="0", max_steps=1).as_json(),
+        skill=Skill(name=name, gain={}, reward=UNKNOWN, success=UNKNOWN, max_steps=1).as_json(),
         status="failed",
         failure=Failure(kind="invalid", reason=reason),
         reason=reason,
@@ -136,8 +136,8 @@ def unused(index: int, now: float) -> Node:
 def skill_of(skill: MigratedSkill, fact: Fact | None, dependencies: tuple[str, ...]) -> Skill:
     """A migrated skill as data: what the facts say of a skill of its name."""
     gain = dict(fact.gain) if fact else {}
-    held = " and ".join(f"{name} >= {amount:g}" for name, amount in gain.items()) or "0"
-    gained = " + ".join(f"gained({name})" for name in gain) or "0"
+    held = " and ".join(f"{name} >= {amount:g}" for name, amount in gain.items()) or UNKNOWN
+    gained = " + ".join(f"gained({name})" for name in gain) or UNKNOWN
     return Skill(
         name=skill.name,
         description=f"Taken over from an older run, where it was called {skill.title[:200]!r}.",

@@ -202,9 +202,10 @@ def question(state: GraphState, world: SkillWorld, max_dependencies: int) -> Pro
     alive = sum(node.status not in GIVEN_UP for node in state.skills)
     return ProposalContext(
         world=world,
-        known=tuple(known_skill(node) for node in state.skills),
+        known=tuple(known_skill(node) for node in state.skills if node.is_trainable),
+        taken_names=tuple(node.skill_name for node in state.skills if not node.is_trainable),
         rejections=tuple(Rejection(skill=one.skill, reasons=one.reasons) for one in state.rejections),
-        failures=tuple(failure(node) for node in state.skills if node.status == "failed"),
+        failures=tuple(failure(node) for node in state.skills if node.status == "failed" and node.is_trainable),
         max_dependencies=max_dependencies,
         wanted=max(1, state.limits.max_nodes - alive),
     )

@@ -423,6 +423,21 @@ def test_a_person_may_have_a_failed_skill_tried_again_and_what_it_blocked_with_i
     assert graph.started[-1] == "B"
 
 
+def test_what_nobody_can_train_is_not_tried_again_and_counts_for_nothing() -> None:
+    graph = Driver(limits=Limits(max_nodes=1, max_retries=0)).begin()
+    graph.accept("A", skill={"reward": "0", "success": "0"})
+    kept = {"status": "failed", "generation": 1, "jobs": []}
+    nodes = [{**as_json(graph)[0], **kept, "skill_name": name, "index": place} for place, name in enumerate("XYZ")]
+    graph.state = GraphState.from_json({**GraphState(id="graph").to_json(), "skills": nodes})
+
+    assert asks(graph.do(Begun(limits=graph.limits))), "three that an older run left replace nothing"
+    graph.do(RetryAsked(skill_name="Y"))
+    assert graph.statuses() == {"X": "failed", "Y": "failed", "Z": "failed"}
+    assert submits(graph.accept("B", skill={"reward": "0", "success": "0", "python": "..."})) == ["B"]
+    graph.end("B", "crashed")
+    assert submits(graph.do(RetryAsked(skill_name="B"))) == ["B"], "Python says what is rewarded"
+
+
 def test_late_news_of_a_leg_that_no_longer_counts_changes_nothing() -> None:
     graph = Driver(limits=Limits(pause_s=0.0)).begin()
     graph.accept("A")

@@ -1,6 +1,7 @@
 """The embedded proposer: the order of a tech tree, amounts that last, other ways after failures."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -197,6 +198,15 @@ def test_a_proposal_that_was_refused_comes_back_harder_and_under_another_name() 
     assert [rejection.skill["name"] for rejection in rejections][:2] == ["Collect_Wood", "Place_Table"]
     assert known[0].skill.name == "Collect_Wood_2"
     assert known[0].skill.gain["wood"] == 8
+
+
+def test_a_name_that_is_taken_without_a_skill_makes_the_proposal_neither_easier_nor_harder() -> None:
+    context = ProposalContext(world=WORLD, wanted=6)
+    first = CatalogueProposer().propose(context).skill
+    second = CatalogueProposer().propose(replace(context, taken_names=("Collect_Wood",))).skill
+
+    assert first is not None
+    assert second == replace(first, name="Collect_Wood_2")
 
 
 def test_no_proposal_is_ever_repeated() -> None:
