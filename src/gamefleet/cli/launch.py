@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from gamefleet.cli import train_options as recorded
+from gamefleet.cli.launch_runs import RUNS
 from gamefleet.cli.options import ConfigOption, ProfileOption, SetOption
 from gamefleet.errors import ConfigError
 
@@ -71,7 +72,7 @@ def launch(
     assignments: SetOption = None,
     executor: ExecutorOption = "slurm",
     profile: ProfileOption = None,
-    runs_folder: Annotated[Path, typer.Option("--runs-folder", help="Holds the run folders.")] = Path("runs"),
+    runs_folder: Annotated[Path, typer.Option("--runs-folder", help="Holds the run folders.")] = RUNS,
     notify: Annotated[str, typer.Option("--notify", metavar="COMMAND", help="Run at the end of the chain.")] = "",
 ) -> None:
     """Train on NODES x GPUS_PER_NODE GPUs for HOURS hours by SLURM jobs that follow each other."""

@@ -74,6 +74,7 @@ def carry(request: LaunchRequest, *, is_dry_run: bool) -> None:
     from gamefleet.cluster.fleet_paths import FleetPaths
     from gamefleet.topologies.fleet_runs import fleet_of
 
+    request = completed(request)
     name = run_of(request.game, request.run, request.runs_folder, is_resumed=request.is_resumed)
     paths = FleetPaths(request.runs_folder.absolute() / name)
     check_finished(paths.root, request.training.flags.max_steps)
@@ -87,6 +88,23 @@ def carry(request: LaunchRequest, *, is_dry_run: bool) -> None:
         show(request, fleet)
     else:
         begin(request, fleet)
+
+
+def completed(request: LaunchRequest) -> LaunchRequest:
+    """The same with the run's name and folder from its settings, where the options leave them out.
+
+    Raises:
+        ConfigError: The settings cannot be understood.
+    """
+    from gamefleet.cli.launch_runs import RUNS
+
+    said = request.training.asked().settings.get("run", {})
+    folder = Path(said["runs_folder"]) if said.get("runs_folder") and request.runs_folder == RUNS else None
+    return replace(
+        request,
+        run=request.run or str(said.get("name") or ""),
+        runs_folder=request.runs_folder if folder is None else folder.expanduser(),
+    )
 
 
 def resources_of(request: LaunchRequest, *, is_dry_run: bool) -> tuple[Resources, tuple[str, ...], list[str]]:
@@ -121,15 +139,29 @@ def resources_of(request: LaunchRequest, *, is_dry_run: bool) -> tuple[Resources
 
 
 def check_local(request: LaunchRequest) -> None:
-    """Refuse several nodes without a scheduler.
+    """Refuse several nodes without a scheduler, and whatever else only one could give.
 
     Raises:
-        ConfigError: More than one node is asked for.
+        ConfigError: Something like that is asked for.
     """
-    if request.size.nodes > 1:
-        raise ConfigError(
-            "Without a scheduler there is one node", value=request.size.nodes, where="NODES", remedy="Ask for 1."
-        )
+    size = request.size
+    if size.nodes > 1:
+        raise ConfigError("Without a scheduler there is one node", value=size.nodes, where="NODES", remedy="Ask for 1.")
+    of_jobs = {
+        "--partition": size.partition,
+        "--account": size.account,
+        "--qos": size.qos,
+        "--memory": size.memory_gb,
+        "--exclusive": size.exclusive,
+    }
+    for option, value in of_jobs.items():
+        if value:
+            raise ConfigError(
+                "Without a scheduler nobody can be asked for this",
+                value=value,
+                where=f"{option} with --executor local",
+                remedy="Leave one of the two out.",
+            )
 
 
 def site(*, is_dry_run: bool) -> tuple[SiteFacts, list[str]]:

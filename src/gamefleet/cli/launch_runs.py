@@ -14,6 +14,9 @@ from gamefleet.errors import ConfigError, GamefleetError, RunFolderError
 WORDS = "launch.json"
 """Beside a fleet's facts: what was launched last."""
 
+RUNS = Path("runs")
+"""Where run folders are if nobody says it."""
+
 
 def run_of(game: str, name: str, runs_folder: Path, *, is_resumed: bool) -> str:
     """The name of the run.

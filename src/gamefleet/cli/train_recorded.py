@@ -41,13 +41,14 @@ def train_from_records(package: GamePackage, wish: Wish, context: typer.Context)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     config = make_sequence_config(package, wish.asked())
     if needs_jobs(wish, config, os.environ):
-        hand_over(wish, package.name, context)
+        hand_over(wish, config, context)
         return
+    without_effect = told_of_jobs(wish, os.environ)
     check_torch()
     end_with_parent(os.environ, ask_to_end)
     place = place_from(os.environ)
-    if place.note:
-        say(place, f"note: {place.note}")
+    for note in filter(None, (place.note, without_effect)):
+        say(place, f"note: {note}")
     ranks = config.trainer.gpus_per_node
     if place.origin == "alone" and ranks > 1 and not wish.flags.dry_run:
         start_ranks(ranks)
@@ -65,9 +66,8 @@ def needs_jobs(wish: Wish, config: SequenceConfig, environment: Mapping[str, str
     Raises:
         ConfigError: Several nodes are asked for inside a job, by a process that is no rank.
     """
-    is_rank = "RANK" in environment or STEP_VARIABLE in environment
     is_for_jobs = config.trainer.nodes > 1 or wish.flags.partition is not None or wish.flags.account is not None
-    if is_rank or not is_for_jobs:
+    if is_rank(environment) or not is_for_jobs:
         return False
     if JOB_VARIABLE in environment:
         raise ConfigError(
@@ -77,6 +77,32 @@ def needs_jobs(wish: Wish, config: SequenceConfig, environment: Mapping[str, str
             remedy="Start one per GPU: srun --ntasks-per-node=GPUS gamefleet train ..., or use `gamefleet launch`.",
         )
     return True
+
+
+def is_rank(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher has started this process."""
+    return "RANK" in environment or STEP_VARIABLE in environment
+
+
+def told_of_jobs(wish: Wish, environment: Mapping[str, str]) -> str:
+    """What to say of options that only a job can be asked for, where this process submits none; empty for nothing.
+
+    Raises:
+        ConfigError: One is given, and no launcher is around that could have heeded it.
+    """
+    flags = wish.flags
+    given = {"--memory": flags.memory, "--partition": flags.partition, "--account": flags.account}
+    options = [option for option, value in given.items() if value is not None]
+    if not options:
+        return ""
+    if is_rank(environment):
+        return f"{' and '.join(options)} would be asked of a job that is submitted; this is a rank and submits none"
+    raise ConfigError(
+        f"{options[0]} is asked of jobs, and this would train here without submitting one",
+        value=given[options[0]],
+        where=options[0],
+        remedy="Leave it out, or let jobs be submitted: with --nodes or --partition, or by `gamefleet launch`.",
+    )
 
 
 def refuse_for_jobs(wish: Wish) -> None:
@@ -92,7 +118,7 @@ def refuse_for_jobs(wish: Wish) -> None:
         )
 
 
-def hand_over(wish: Wish, game: str, context: typer.Context) -> None:
+def hand_over(wish: Wish, config: SequenceConfig, context: typer.Context) -> None:
     """Do what `gamefleet launch` does; raises as `refuse_for_jobs` does."""
     from gamefleet.cli.launch import launch
 
@@ -102,11 +128,11 @@ def hand_over(wish: Wish, game: str, context: typer.Context) -> None:
     seed = [] if wish.seed is None else [f"run.seed={wish.seed}"]
     launch(
         context,
-        nodes_option=flags.nodes,
-        gpus_option=flags.gpus_per_node,
+        nodes_option=config.trainer.nodes,
+        gpus_option=config.trainer.gpus_per_node,
         hours_option=hours,
         batch_option=flags.batch_size_per_gpu,
-        game=game,
+        game=config.game_name,
         partition=flags.partition or "",
         account=flags.account or "",
         memory=flags.memory,

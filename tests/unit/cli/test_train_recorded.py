@@ -29,6 +29,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("--data-dir", "/nope"), "There are no parsed games in a folder: '/nope'"),
         (("--size", "tyni", "--mock-data"), "There is no such size: 'tyni'"),
         (("--mock-data", "--min-elo", "9999"), "asked for: a rating of at least 9999"),
+        (("--mock-data", "--memory", "128"), "--memory is asked of jobs, and this would train here"),
     ],
 )
 def test_a_dry_run_refuses_what_training_would_refuse(
@@ -38,6 +39,17 @@ def test_a_dry_run_refuses_what_training_would_refuse(
 
     assert (said.status, list(nowhere.iterdir())) == (2, [])
     assert error in said.err
+
+
+def test_a_rank_is_told_that_it_has_no_use_for_what_jobs_are_asked_for(
+    gamefleet: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1")):
+        monkeypatch.setenv(name, value)
+    said = gamefleet("train", "showdown", *SMALL, "--memory", 128, "--partition", "gpu", "--dry-run")
+
+    assert said.status == 0, said.err
+    assert "note: --memory and --partition would be asked of a job" in said.out
 
 
 def test_the_plan_of_a_run_that_goes_on_has_its_own_settings(gamefleet: Call) -> None:
