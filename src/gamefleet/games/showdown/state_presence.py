@@ -103,7 +103,10 @@ def on_clear_poke(board: Board, parts: list[str]) -> None:
 
 def on_team_size(board: Board, parts: list[str]) -> None:
     """`|teamsize|p1|6`."""
-    board.row[side_at(side_of(parts[2])) + TEAM_COUNT] = int(parts[3])
+    size = int(parts[3])
+    if size < 1:
+        raise StateError("malformed", parts[3])
+    board.row[side_at(side_of(parts[2])) + TEAM_COUNT] = size
 
 
 def on_switch(board: Board, parts: list[str]) -> None:

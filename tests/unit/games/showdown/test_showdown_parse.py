@@ -32,7 +32,8 @@ HEAD = """|gametype|singles
 |turn|1
 |
 """
-END = '\n|\n|win|Bob, the "2nd"'
+WIN = '\n|\n|win|Bob, the "2nd"'
+END = "\n|-message|Alice forfeited." + WIN
 SHEET = "Ann|Corviknight|Leftovers|Pressure|bodypress,roost,uturn,bravebird|||M||||"
 
 
@@ -48,7 +49,7 @@ def test_both_sides_are_asked_at_every_turn() -> None:
     trace = parse("|move|p1a: Ann|Roost|p1a: Ann\n|move|p2a: Ann|Hex|p1a: Ann\n|\n|upkeep\n|turn|2")
 
     assert choices(trace) == [(0, 0), (CHOICE_NOT_SHOWN, CHOICE_NOT_SHOWN)]
-    assert (trace.winner, trace.end_reason, trace.num_turns, trace.ratings) == (1, "normal", 2, (1500, 1400))
+    assert (trace.winner, trace.end_reason, trace.num_turns, trace.ratings) == (1, "forfeit", 2, (1500, 1400))
     assert (trace.format_id, trace.generation, trace.day) == ("gen9ou", 9, 1_700_000_000 // 86_400)
 
 
@@ -207,6 +208,12 @@ def test_transformed_choices_are_places_of_the_copied_moves() -> None:
     assert trace.teams[0, 0, layout.TEAM_MOVES + 1] == 0, "a copied move is not its own"
 
 
+def test_a_transformation_in_the_middle_of_a_turn_hides_what_was_chosen_before() -> None:
+    trace = parse("|-transform|p1a: Ann|p2a: Ann\n|move|p1a: Ann|Roost|p1a: Ann\n|\n|upkeep\n|turn|2")
+
+    assert choices(trace)[0][0] == CHOICE_NOT_SHOWN
+
+
 def test_an_illusion_is_undone_in_choices_and_in_the_owners_rows() -> None:
     trace = parse(
         "|switch|p1a: Bo|Great Tusk|100/100\n|move|p2a: Ann|Hex|p1a: Bo\n|\n|upkeep\n|turn|2\n|\n"
@@ -265,19 +272,74 @@ def test_the_team_preview_is_no_decision_and_fixes_the_slots() -> None:
     assert trace.teams[0, 2, layout.TEAM_SPECIES] == tables.species().id("Urshifu-Rapid-Strike")
 
 
+FAINTS = "\n|faint|p1a: Ann" + "".join(
+    f"\n|switch|p1a: {name}|{name}|1/1\n|faint|p1a: {name}" for name in ("Ditto", "Mew", "Abra", "Onix", "Jynx")
+)
+ONE_EACH = HEAD.replace("|6\n", "|1\n")
+UNTOLD = HEAD.replace("|teamsize|p1|6\n|teamsize|p2|6\n", "")
+
+
 @pytest.mark.parametrize(
     ("end", "winner", "reason"),
     [
-        ("\n|\n|tie", -1, "tie"),
-        ('\n|-message|Alice forfeited.\n|\n|win|Bob, the "2nd"', 1, "forfeit"),
-        ('\n|-message|Alice lost due to inactivity.\n|\n|win|Bob, the "2nd"', 1, "timer"),
-        ("\n|player|p2|\n|player|p1|Alice2|3\n|\n|win|Alice2\n|raw|Alice2's rating: 1500", 0, "normal"),
+        (FAINTS + WIN, 1, "normal"),
+        (f"{FAINTS}\n|player|p2|\n|player|p2|Carl|3\n|\n|win|Carl\n|raw|Carl's rating: 1500", 1, "normal"),
+        (END, 1, "forfeit"),
+        ("\n|-message|Alice forfeited by changing their name." + WIN, 1, "forfeit"),
+        ("\n|-message|Alice lost due to inactivity." + WIN, 1, "timer"),
+        ("\n|message|Time's up! Going to tiebreaker..." + WIN, 1, "rule"),
+        ("\n|-message|This battle cannot progress. Endless Battle Clause activated!\n|\n|tie", -1, "tie"),
     ],
 )
 def test_battles_end_in_several_ways(end: str, winner: int, reason: str) -> None:
     trace = parse("|move|p2a: Ann|Hex|p1a: Ann", end=end)
 
     assert (trace.winner, trace.end_reason) == (winner, reason)
+
+
+@pytest.mark.parametrize("head", [ONE_EACH, UNTOLD])
+def test_a_battle_is_over_when_all_have_fainted_who_came_or_were_shown(head: str) -> None:
+    log = head.format(generation=9) + "|move|p2a: Ann|Hex|p1a: Ann"
+
+    assert parse_log(f"{log}\n|faint|p1a: Ann{WIN}").end_reason == "normal"
+    assert parse_log(f"{log}\n|faint|p1a: Ann\n|faint|p2a: Ann\n|\n|tie").end_reason == "tie"
+    for half in (log, f"{log}\n|faint|p2a: Ann"):
+        with pytest.raises(ReplayRejected, match="ends_early"):
+            parse_log(half + WIN)
+
+
+@pytest.mark.parametrize("body", ["", FAINTS.rpartition("\n")[0], "|-message|Sleep Clause Mod activated."])
+@pytest.mark.parametrize("end", [WIN, "\n|\n|tie"])
+def test_nobody_loses_whose_pokemon_stand_and_who_did_not_give_up(body: str, end: str) -> None:
+    with pytest.raises(ReplayRejected, match="ends_early"):
+        parse(body, end=end)
+
+
+def test_players_may_agree_on_a_tie_after_a_hundred_turns() -> None:
+    turns = "".join(f"\n|upkeep\n|turn|{turn}\n|" for turn in range(2, 101))
+
+    assert parse(turns, end="\n|\n|tie").end_reason == "tie"
+    with pytest.raises(ReplayRejected, match="ends_early"):
+        parse(turns.rpartition("\n|upkeep")[0], end="\n|\n|tie")
+
+
+@pytest.mark.parametrize("turns", [(3,), (1,), (2, 2), (2, 99), (2, 4), (0,), (-1,)])
+def test_a_turn_that_is_not_the_next_one_is_a_contradiction(turns: tuple[int, ...]) -> None:
+    with pytest.raises(ReplayRejected, match="contradiction: turn"):
+        parse("".join(f"\n|upkeep\n|turn|{turn}\n|" for turn in turns))
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "|move|p1a: Ann|Roost|p1a: Ann\n|\n|upkeep\n|\n",
+        "|move|p2a: Ann|Hex|p1a: Ann\n|\n|",
+        "|move|p1a: Ann|U-turn|p2a: Ann\n|\n|switch|p1a: Bo|Mew|1/1|[from] U-turn\n|move|p2a: Ann|Hex|p1a: Bo",
+    ],
+)
+def test_two_turns_that_run_into_one_are_a_contradiction(between: str) -> None:
+    with pytest.raises(ReplayRejected, match="contradiction: a side moves twice"):
+        parse(f"{between}\n|move|p2a: Ann|Hex|p1a: Ann\n|\n|upkeep\n|turn|2")
 
 
 def test_room_lines_change_nothing() -> None:
@@ -311,7 +373,11 @@ def test_names_are_hashed_with_the_salt() -> None:
         (HEAD.format(generation=9) + "|win|Carl", "no_winner"),
         (HEAD.format(generation=9).split("|turn|")[0] + END, "no_decisions"),
         (HEAD.format(generation=9) + "|-damage|p1a: Ann" + END, "malformed"),
-        (HEAD.format(generation=9) + "|switch|p1a: A1|Ditto|1/1|\n" * 1 + END.replace("win", "win"), ""),
+        (HEAD.format(generation=9) + "|switch|p1a: A1|Ditto" + END, "malformed"),
+        (HEAD.format(generation=9) + "|switch|p1b: A1|Ditto|1/1" + END, "malformed"),
+        (HEAD.format(generation=9).replace("|turn|1", "|turn|x") + END, "malformed"),
+        (HEAD.format(generation=9).replace("|turn|1", "|turn|2") + END, "contradiction"),
+        (HEAD.format(generation=9) + WIN, "ends_early"),
         (
             HEAD.format(generation=1)
             + "|faint|p1a: Ann\n|switch|p1a: B|Ditto|1/1\n|switch|p1a: Ann|Corviknight, M|1/1"
@@ -323,9 +389,6 @@ def test_names_are_hashed_with_the_salt() -> None:
     ],
 )
 def test_refusals_have_a_reason_from_the_closed_list(log: str, reason: str) -> None:
-    if not reason:
-        assert parse_log(log).num_turns == 1
-        return
     with pytest.raises(ReplayRejected) as refusal:
         parse_log(log)
     assert refusal.value.reason == reason

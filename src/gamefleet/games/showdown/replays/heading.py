@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gamefleet.games.showdown.replays.reasons import ReplayRejected
-from gamefleet.games.showdown.replays.trace import TIE
+from gamefleet.games.showdown.replays.trace import FORFEIT, NORMAL, RULE, TIE, TIMER
 from gamefleet.games.showdown.state_board import side_of
 from gamefleet.games.showdown.tables import to_id
 
@@ -25,6 +25,17 @@ OTHER_RULES: Final = (
     "sketchmons",
 )
 """Words of formats whose choices or Pokémon are not those of the main games."""
+END_WORDS: Final = (
+    (" forfeited", FORFEIT),
+    (" lost by having an inappropriate name", FORFEIT),
+    ("lost due to inactivity", TIMER),
+    ("lost because of their inactivity", TIMER),
+    ("Endless Battle Clause activated", RULE),
+    ("means to perform restorative berry-cycling", RULE),
+    ("You have hit the turn limit", RULE),
+    ("Going to tiebreaker", RULE),
+)
+"""What lines say that end a battle whose Pokémon have not all fainted."""
 SECONDS_PER_DAY: Final = 86_400
 HASH_BYTES: Final = 8
 MAX_RATING: Final = 9999
@@ -43,7 +54,7 @@ class Heading:
         day: Days since 1970-01-01 of the first time stamp.
         sheets: Packed team of each side, "" when not shown.
         winner: 0, 1 or -1 for a tie; None before the end.
-        end_reason: One of `trace.END_REASONS`.
+        end_reason: One of `trace.END_REASONS`, as lines say it; `ending` judges it.
     """
 
     names: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
@@ -52,7 +63,7 @@ class Heading:
     day: int | None = None
     sheets: list[str] = field(default_factory=lambda: ["", ""])
     winner: int | None = None
-    end_reason: str = "normal"
+    end_reason: str = NORMAL
 
 
 def on_player(heading: Heading, parts: list[str]) -> None:
@@ -91,12 +102,12 @@ def on_show_team(heading: Heading, parts: list[str]) -> None:
 
 
 def on_message(heading: Heading, parts: list[str]) -> None:
-    """`|-message|NAME forfeited.` and how the timer ends a battle."""
+    """`|-message|NAME forfeited.` and what else the server says when it ends a battle."""
     text = "|".join(parts[2:])
-    if text.endswith(" forfeited."):
-        heading.end_reason = "forfeit"
-    elif "lost due to inactivity" in text or "lost because of their inactivity" in text:
-        heading.end_reason = "timer"
+    for word, reason in END_WORDS:
+        if word in text:
+            heading.end_reason = reason
+            return
 
 
 def on_win(heading: Heading, parts: list[str]) -> None:
@@ -112,7 +123,7 @@ def on_win(heading: Heading, parts: list[str]) -> None:
 
 def on_tie(heading: Heading, parts: list[str]) -> None:
     """`|tie`."""
-    heading.winner, heading.end_reason = TIE, "tie"
+    heading.winner = TIE
 
 
 def hashed(text: str, salt: bytes) -> str:

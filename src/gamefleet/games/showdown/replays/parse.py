@@ -27,6 +27,7 @@ from gamefleet.games.showdown.layout import (
 )
 from gamefleet.games.showdown.replays import heading as said
 from gamefleet.games.showdown.replays.choices import codes, forced_flags
+from gamefleet.games.showdown.replays.ending import end_reason
 from gamefleet.games.showdown.replays.heading import Heading
 from gamefleet.games.showdown.replays.progress import Reading
 from gamefleet.games.showdown.replays.reading import READS, on_gap
@@ -124,6 +125,7 @@ def _trace(text: str, heading: Heading, reading: Reading, given: _Given) -> Trac
         raise ReplayRejected("unknown_format", heading.format_id)
     if not reading.rows:
         raise ReplayRejected("no_decisions", "")
+    how = end_reason(heading, reading.board, reading.num_turns)
     rating, day, salt = given
     rows = np.frombuffer(reading.rows, np.int16).reshape(-1, WIDTH)
     teams = team_tables(reading.board, heading.sheets)
@@ -144,7 +146,7 @@ def _trace(text: str, heading: Heading, reading: Reading, given: _Given) -> Trac
         day=heading.day if day is None else day,
         ratings=_ratings(heading, rating),
         winner=heading.winner,
-        end_reason=heading.end_reason,
+        end_reason=how,
         num_turns=reading.num_turns,
         players=(_player(heading, 0, salt), _player(heading, 1, salt)),
         battle_id=said.hashed(text, salt),

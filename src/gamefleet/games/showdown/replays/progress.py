@@ -52,6 +52,8 @@ class Reading:
         distrusted: Pokémon (side * 6 + slot) whose look an Illusion has used without being seen through.
         corrected: (decision, side, row) as the side with an Illusion up knew it.
         num_turns: Turns that have begun.
+        has_moved: Whether each side has used a move of its own this turn.
+        has_ended_turn: Whether the turn's end has come, after which nobody moves.
     """
 
     __slots__ = (
@@ -65,6 +67,8 @@ class Reading:
         "forced",
         "gimmick",
         "has_answered",
+        "has_ended_turn",
+        "has_moved",
         "is_masked",
         "num_decisions",
         "num_turns",
@@ -87,6 +91,8 @@ class Reading:
         self.has_answered = False
         self.pending = [-1, -1]
         self.acted = [True, True]
+        self.has_moved = [False, False]
+        self.has_ended_turn = False
         self.is_masked = [False, False]
         self.gimmick = [CHOICE_MOVE, CHOICE_MOVE]
         self.arrivals = [(0, 0), (0, 0)]

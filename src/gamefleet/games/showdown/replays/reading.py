@@ -29,6 +29,7 @@ from gamefleet.games.showdown.layout import (
     NUM_SIDES,
     SIDE_AT,
     TEAM_SIZE,
+    WIDTH,
     mon_at,
 )
 from gamefleet.games.showdown.replays.choices import GENERATION_AT, cannot_choose_moves
@@ -47,7 +48,9 @@ MAX_LINES_BETWEEN: Final = 200
 
 
 def on_turn(reading: Reading, parts: list[str]) -> None:
-    """`|turn|5`: both sides are asked."""
+    """`|turn|5`: both sides are asked; a turn that follows on another than the last one says that lines are missing."""
+    if int(parts[2]) != reading.num_turns + 1:
+        raise ReplayRejected("contradiction", f"turn {parts[2][:20]} follows on turn {reading.num_turns}")
     first, second = reading.board.active_at
     if first < 0 or second < 0:
         raise ReplayRejected("contradiction", "a turn begins before both sides have a Pokémon out")
@@ -57,6 +60,8 @@ def on_turn(reading: Reading, parts: list[str]) -> None:
     reading.has_answered = False
     reading.pending = [-1, -1]
     reading.acted = [False, False]
+    reading.has_moved = [False, False]
+    reading.has_ended_turn = False
     reading.is_masked = [False, False]
     reading.gimmick = [CHOICE_MOVE, CHOICE_MOVE]
 
@@ -94,6 +99,11 @@ def replacements(lines: Sequence[str], number: int) -> tuple[int, int]:
     return first, second
 
 
+def on_upkeep(reading: Reading, parts: list[str]) -> None:
+    """`|upkeep`: the turn's end; only replacements follow before the next turn."""
+    reading.has_ended_turn = True
+
+
 def on_switch(reading: Reading, parts: list[str]) -> None:
     """`|switch|`: a lead, an answer to a request for replacements, or the turn's choice."""
     side = side_of(parts[2])
@@ -127,6 +137,10 @@ def on_move(reading: Reading, parts: list[str]) -> None:
     board = reading.board
     use = read_use(board, parts)
     side, _, _, move, _, was_caused = use
+    if not was_caused:
+        if reading.has_moved[side] or reading.has_ended_turn:
+            raise ReplayRejected("contradiction", f"a side moves twice in turn {reading.num_turns}: {parts[2][:40]}")
+        reading.has_moved[side] = True
     if not reading.acted[side]:
         is_z = board.is_z_ready[side]
         is_called = was_caused and (board.from_instruct[side] or not is_z)
@@ -143,11 +157,17 @@ def _note_move(reading: Reading, side: int, move: int, is_z: bool) -> None:
     decision, row, own = reading.turn_decision, reading.board.row, SIDE_AT[side]
     if not move or move == reading.board.lists.struggle or _is_only_asked_to_fight(reading, side):
         reading.forced.add((decision, side))
-    elif decision >= 0 and not reading.is_masked[side]:
+    elif decision >= 0 and not reading.is_masked[side] and not _is_changed(reading, side):
         mon = reading.active_mon(side) if row[own + MOVE_SOURCE] else side * TEAM_SIZE + row[own + ACTIVE]
         if move == row[own + MIMICKED_MOVE]:
             move = reading.board.lists.mimic
         reading.choices.append((decision, side, mon, move, CHOICE_Z_MOVE if is_z else reading.gimmick[side]))
+
+
+def _is_changed(reading: Reading, side: int) -> bool:
+    """Whether other moves are in use than at the decision; a choice of those cannot be told by these."""
+    at = SIDE_AT[side] + MOVE_SOURCE
+    return reading.board.row[at] != reading.rows[reading.turn_decision * WIDTH + at]
 
 
 def _is_only_asked_to_fight(reading: Reading, side: int) -> bool:
@@ -211,6 +231,7 @@ def _fainted(board: Board, side: int) -> set[int]:
 
 READS: Final[Mapping[str, Callable[[Reading, list[str]], None]]] = {
     "turn": on_turn,
+    "upkeep": on_upkeep,
     "switch": on_switch,
     "drag": on_drag,
     "move": on_move,

@@ -32,7 +32,8 @@ from gamefleet.games.showdown.replays.ranges import are_rows, are_teams
 
 MAGIC: Final = b"GFSDTRC\x00"
 VERSION: Final = 3
-END_REASONS: Final = ("normal", "forfeit", "timer", "tie")
+NORMAL, FORFEIT, TIMER, RULE, TIED = END_REASONS = ("normal", "forfeit", "timer", "rule", "tie")
+"""All Pokémon fainted; somebody gave up; somebody let the clock run out; a clause or the turn limit; nobody won."""
 TIE: Final = -1
 
 _HEAD: Final = struct.Struct("<8sHHIIII")  # magic, version, row width, decisions, changes, corrected rows, JSON bytes
