@@ -40,6 +40,7 @@ from gamefleet.games.showdown.layout import (
     TEAM_WIDTH,
     mon_at,
 )
+from gamefleet.games.showdown.observe_legal import choice_items
 
 ORDINARY, Z_MOVE, MAX_MOVE = 0, 1, 2
 STATUS_CATEGORY: Final = 0
@@ -157,7 +158,7 @@ def forced_flags(rows: NDArray[np.int16], coded: NDArray[np.int16]) -> NDArray[n
     block = rows[:, ACTIVE_AT] % TEAM_SIZE * MON_WIDTH + FIRST_BLOCK_AT
     number = np.arange(len(rows))[:, None]
     flags: NDArray[np.uint8] = (rows[:, ENCORED_MOVE_AT] != 0) * np.uint8(CHOICE_FLAG_FORCED)
-    flags |= _choice_items()[rows[number, block + ITEM]] * np.uint8(CHOICE_FLAG_CHOICE_ITEM)
+    flags |= choice_items()[rows[number, block + ITEM]] * np.uint8(CHOICE_FLAG_CHOICE_ITEM)
     flags *= has_moved
     is_first = rows[:, GENERATION_AT, None] == 1
     if is_first.any():
@@ -209,10 +210,3 @@ def _changing() -> frozenset[int]:
 @functools.cache
 def _type_abilities() -> frozenset[int]:
     return frozenset(tables.abilities().ids[key] for key in TYPE_ABILITIES)
-
-
-@functools.cache
-def _choice_items() -> NDArray[np.bool_]:
-    """Whether each item is one that allows only one move."""
-    items = tables.items()
-    return np.array([key.startswith("choice") for key in items.keys])

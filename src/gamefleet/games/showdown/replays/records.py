@@ -18,18 +18,23 @@ from numpy.typing import NDArray
 from gamefleet.errors import IncompatibleError
 from gamefleet.games.recorded import ACTION, OUTCOME, Record, RecordRejected
 from gamefleet.games.showdown import layout as at
-from gamefleet.games.showdown.observe import NO_ACTION, observe, view_actions
-from gamefleet.games.showdown.observe_legal import likely_legal, packed_legal
+from gamefleet.games.showdown.observe import NO_ACTION, Mask, observe, view_actions
+from gamefleet.games.showdown.observe_legal import likely_legal, packed_legal, repeated_moves
 from gamefleet.games.showdown.replays.parse import parse_log
 from gamefleet.games.showdown.replays.pipeline import FAULTS
 from gamefleet.games.showdown.replays.sources import read_unit, units_of
-from gamefleet.games.showdown.replays.trace import Trace, pack, unpack
+from gamefleet.games.showdown.replays.trace import FORFEIT, TIMER, Trace, pack, unpack
 
 SECONDS_PER_DAY: Final = 86_400
 LATEST_S: Final = 4_102_444_800
 """The year 2100; a time beyond it is a mistake of its source."""
 
 UNKNOWN: Final = -1
+NEAR_END: Final = 8
+"""Decisions."""
+
+OUTCOME_WEIGHT: Final = "outcome_weight"
+"""Array of a view that is learned with and not seen: float32 `[decisions]`, how much `OUTCOME` counts as a target."""
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +102,7 @@ def read_view(data: bytes, view: int) -> dict[str, NDArray[Any]]:
         view: 0 or 1.
 
     Returns:
-        The arrays of `observe.ARRAYS` with a leading axis `[decisions]`, `action` and `outcome`.
+        The arrays of `observe.ARRAYS` with a leading axis `[decisions]`, `action`, `outcome` and `outcome_weight`.
 
     Raises:
         IncompatibleError: The bytes are no record of this version.
@@ -111,13 +116,41 @@ def trajectory(trace: Trace, view: int) -> dict[str, NDArray[Any]]:
     """The decisions of one side of a trace, as `read_view` gives them."""
     arrays, actions = seen_from(trace, view)
     is_asked = trace.choices[:, view] != at.CHOICE_NOT_ASKED
-    is_free = (trace.choice_flags[is_asked, view] & at.CHOICE_FLAG_FORCED) == 0
+    is_free = can_be_other(arrays, actions, trace.choice_flags[is_asked, view])
     return {
         **arrays,
         # A move that could not be another one teaches nothing.
         ACTION: np.where(is_free, actions, NO_ACTION).astype(np.int16),
         OUTCOME: np.full(len(actions), outcome_of(trace.winner, view), np.float32),
+        OUTCOME_WEIGHT: outcome_weights(trace.end_reason, len(actions)),
     }
+
+
+def can_be_other(arrays: Mapping[str, NDArray[Any]], actions: NDArray[np.int16], flags: NDArray[np.uint8]) -> Mask:
+    """Whether the side could have done something else, bool `[d]`.
+
+    Who must repeat a move (an Encore, a Choice item) can still send in another Pokémon. Were only those decisions
+    learned from at which it did, a network would learn never to stay; `legal` says that no other move was to be had.
+    """
+    sides = arrays["sides"][:, 0]
+    is_move = (actions >= 0) & (actions < at.CHOICE_SWITCH)
+    must_repeat = is_move & repeated_moves(arrays)[np.arange(len(actions)), actions % at.NUM_MOVES]
+    num_legal = np.unpackbits(arrays["legal"], axis=1, count=at.NUM_CHOICES).sum(axis=1)
+    is_encored = must_repeat & (sides[:, at.ENCORED_MOVE] > 0) & (sides[:, at.LOCKED_MOVE] == 0)
+    is_forced = (flags & at.CHOICE_FLAG_FORCED) > 0
+    can_be: Mask = (~is_forced | is_encored) & ~(must_repeat & (num_legal == 1))
+    return can_be
+
+
+def outcome_weights(end_reason: str, decisions: int) -> NDArray[np.float32]:
+    """What the outcome is worth as a target of each decision of a view, float32 `[d]`.
+
+    Who gives up or runs out of time ends a battle that was not yet lost: the last situations say little of who would
+    have won. Over the last `NEAR_END` decisions the weight falls to next to nothing.
+    """
+    left = np.arange(decisions, 0, -1, dtype=np.float32)
+    weights: NDArray[np.float32] = np.minimum(left / (NEAR_END + 1), 1)
+    return weights if end_reason in (FORFEIT, TIMER) else np.ones_like(left)
 
 
 def seen_from(trace: Trace, view: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.int16]]:
