@@ -150,7 +150,7 @@ MaxRuntime = Annotated[
 SkillName = Annotated[str, typer.Argument(metavar="SKILL", help="Its name or its index.")]
 Json = Annotated[bool, typer.Option("--json", help="Print scheduler_state.json.")]
 EverySeconds = Annotated[float, typer.Option("-n", "--interval", min=0.1, help="Seconds between looks.")]
-Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing until Ctrl-C.")]
+Follow = Annotated[bool, typer.Option("-f", "--follow", help="Go on printing until the skill is over.")]
 NumLines = Annotated[int, typer.Option("-n", "--lines", min=0, help="Of the log's end; 0 for all.")]
 Source = Annotated[Path, typer.Argument(metavar="SOURCE", help="The older run's folder, or its checkpoint.pkl.")]
 Extract = Annotated[

@@ -202,15 +202,20 @@ def log_of(root: Path, skill: Mapping[str, Any]) -> Path:
     raise RunFolderError(f"{name} has no log yet: it is {skill['status']}", where=places[0])
 
 
+OVER = ("completed", "failed", "blocked")
+"""States in which nothing is written to a skill's log any more."""
+
+
 def show_log(root: Path, asked: str, *, num_lines: int, follows: bool) -> None:
-    """Print the end of a skill's log, and what is added to it."""
+    """Print the end of a skill's log, and what is added to it until the skill is over."""
     path = log_of(root, find_skill(read_graph(root), asked))
     with open(path, errors="replace") as stream:
         lines = stream.read().splitlines()
         print("\n".join(lines[-num_lines:] if num_lines else lines), flush=True)
         while follows:
-            text = stream.read()
-            print(text, end="", flush=True)
-            if not text and not path.exists():
-                return  # it is completed, and its log has moved
+            # Asked first: what was written before the skill was over is printed, too. A completed skill's log moves.
+            is_over = not path.exists() or find_skill(read_graph(root), asked)["status"] in OVER
+            print(stream.read(), end="", flush=True)
+            if is_over:
+                return
             time.sleep(0.5)
