@@ -99,8 +99,7 @@ def run(
         on_server=server,
     )
     if promote:
-        most = PROMOTION_BLOCKS if blocks is None else blocks
-        raise typer.Exit(decide(request, promote, best, blocks=most, elo=elo))
+        raise typer.Exit(decide(request, promote, best, blocks=blocks, elo=elo))
     open_ladder(request).play(DEFAULT_BLOCKS if blocks is None else blocks, against=tuple(against or ()), say=print)
     tell(folder, anchor, anchor_elo, as_json=False)
 
@@ -133,10 +132,11 @@ def tell(folder: Path, anchor: str, anchor_elo: float, *, as_json: bool) -> None
         print("\n".join(lines(ladder)))
 
 
-def decide(request: LadderRequest, candidate: str, best: str, *, blocks: int, elo: float) -> int:
+def decide(request: LadderRequest, candidate: str, best: str, *, blocks: int | None, elo: float) -> int:
     """Let a candidate play against the best until it is clear; returns one of `EXIT_CODES`."""
     from gamefleet.cli.ladder_promoted import promotion
     from gamefleet.rating.sprt import Gate
 
-    verdict = promotion(request, candidate, best, gate=Gate(elo_high=elo), blocks=blocks, say=print)
+    most = PROMOTION_BLOCKS if blocks is None else blocks
+    verdict = promotion(request, candidate, best, gate=Gate(elo_high=elo), blocks=most, say=print)
     return EXIT_CODES[verdict]

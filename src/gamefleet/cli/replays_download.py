@@ -16,7 +16,7 @@ import typer
 from gamefleet.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gamefleet.games.showdown.replays.download import Note, Wanted
+    from gamefleet.games.showdown.replays.download_note import Note, Wanted
     from gamefleet.games.showdown.replays.licences import Source
     from gamefleet.games.showdown.replays.origins import Origin
     from gamefleet.games.showdown.replays.sources import Unit
@@ -55,15 +55,15 @@ def download(
 ) -> None:
     """Download recorded battles. A call that was cut can be repeated and goes on where it stopped."""
     from gamefleet.cli.replays_parse import RAW
-    from gamefleet.games.showdown.replays import download as work
+    from gamefleet.games.showdown.replays.download_note import Wanted, begin
     from gamefleet.games.showdown.replays.licences import SIMULATOR, source_named
 
     chosen = source_named(source)
-    wanted = work.Wanted(max_games=max_games, min_elo=min_elo, formats=tuple(sorted(formats or ())))
+    wanted = Wanted(max_games=max_games, min_elo=min_elo, formats=tuple(sorted(formats or ())))
     folder = output_dir / RAW
     origin, where, licence = open_origin(chosen, from_path, offline, revision or begun_revision(folder))
     print(f"{chosen.name}: {chosen.about}\nFrom: {where}\nLicence: {licence}\nCite: {chosen.citation}\n{SIMULATOR}")
-    note = work.begin(folder, fresh_note(chosen, where, licence, wanted), wanted)
+    note = begin(folder, fresh_note(chosen, where, licence, wanted), wanted)
     if note.kept:
         print(f"{note.kept} battles in {len(note.parts)} parts are there already.")
     fetch(folder, note, origin, wanted, min(num_workers, MAX_WORKERS))
@@ -96,7 +96,7 @@ def open_origin(source: Source, from_path: Path | None, offline: bool, revision:
 
 def begun_revision(folder: Path) -> str:
     """The revision at which a download into this folder was begun; empty for none."""
-    from gamefleet.games.showdown.replays.download import read_note
+    from gamefleet.games.showdown.replays.download_note import read_note
 
     note = read_note(folder)
     return note.origin.rpartition(" at ")[2] if note is not None and " at " in note.origin else ""
@@ -104,7 +104,7 @@ def begun_revision(folder: Path) -> str:
 
 def fresh_note(source: Source, where: str, licence: str, wanted: Wanted) -> Note:
     """The note that a download begins with."""
-    from gamefleet.games.showdown.replays.download import Note
+    from gamefleet.games.showdown.replays.download_note import Note
 
     return Note(
         source=source.name,
@@ -119,7 +119,7 @@ def fresh_note(source: Source, where: str, licence: str, wanted: Wanted) -> Note
 def fetch(folder: Path, note: Note, origin: Origin, wanted: Wanted, num_workers: int) -> None:
     """Fetch what is missing; the first part says how long the rest takes."""
     from gamefleet.games.showdown.replays.download import download as work
-    from gamefleet.games.showdown.replays.download import forget_changed, is_enough
+    from gamefleet.games.showdown.replays.download_note import forget_changed, is_enough
     from gamefleet.games.showdown.replays.pipeline import divide
 
     if is_enough(note, wanted):

@@ -9,7 +9,8 @@ from tests.unit.games.showdown.replay_hub import REVISION, Hub, serving
 from tests.unit.games.showdown.replay_rows import log_of, parquet_of, pokechamp_rows, write_lines
 
 from gamefleet.errors import ConfigError, RunFolderError
-from gamefleet.games.showdown.replays.download import NOTE, Note, Part, Wanted, begin, download, read_note
+from gamefleet.games.showdown.replays.download import download
+from gamefleet.games.showdown.replays.download_note import NOTE, Note, Part, Wanted, begin, read_note
 from gamefleet.games.showdown.replays.hub import HubError, cached, look_up
 from gamefleet.games.showdown.replays.licences import SOURCES, source_named
 from gamefleet.games.showdown.replays.origins import Files, Origin
