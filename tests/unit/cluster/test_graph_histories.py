@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gamefleet.cluster import graph, graph_jobs, graph_proposals
-from gamefleet.cluster.graph_events import Begun, Merge, Submit
+from gamefleet.cluster.graph_events import Begun, JobMissing, Merge, Submit
 from gamefleet.cluster.graph_room import Room
+from gamefleet.cluster.graph_state import GraphState
 from gamefleet.testing import graph_history
 from gamefleet.testing.graph_history import GraphHistory
 
@@ -71,6 +73,12 @@ def surely_new(*arguments: Any) -> Any:
     ]
 
 
+def handed_over_again(state: GraphState, event: JobMissing, now: float) -> Any:
+    """`missing` that does not care about a stop."""
+    after, commands = graph_jobs.missing(replace(state, is_stopping=False), event, now)
+    return replace(after, is_stopping=state.is_stopping), commands
+
+
 MISTAKES: dict[str, tuple[Any, str, Any]] = {
     "a lost job is handed over too soon": (graph_jobs, "LOST_AFTER_S", -1.0),
     "what was saved is given up": (graph_jobs, "goes_on", lambda node: False),
@@ -86,6 +94,7 @@ MISTAKES: dict[str, tuple[Any, str, Any]] = {
     "the frontier never blocks": (graph_proposals, "is_open", lambda state: True),
     "slots and memory are not counted": (Room, "place", lambda room, needs: -1),
     "a merge is not done again": (graph, "REACTIONS", {**graph.REACTIONS, Begun: without(Merge)}),
+    "a stop hands over what never was": (graph, "REACTIONS", {**graph.REACTIONS, JobMissing: handed_over_again}),
     "jobs are not looked for": (graph, "REACTIONS", {**graph.REACTIONS, Begun: surely_new}),
     "failures are forgiven for ever": (graph_jobs, "budget", lambda kind, max_retries: 10**6),
     "any dependency will do": (graph_proposals, "objections", lambda state, event: ()),
