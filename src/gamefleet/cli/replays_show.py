@@ -47,7 +47,8 @@ def show(
 
 def show_raw(folder: Path) -> None:
     """Files, and where they come from."""
-    from gamefleet.games.showdown.replays.sources import NOTES, units_of
+    from gamefleet.games.showdown.replays.sources import units_of
+    from gamefleet.games.showdown.replays.sources_notes import NOTES
 
     units = units_of(folder)
     sizes = {unit.name: unit.num_bytes for unit in units}
