@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,22 +136,6 @@ class Trackers:
         self._mirrors = dict(mirrors)
         self._on_failure = on_failure
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Pass one row on to every mirror that has not failed."""
-        self._each(lambda mirror: mirror.write(step, values))
-
-    def close(self) -> None:
-        """Close them all."""
-        self._each(lambda mirror: mirror.close())
-
-    def _each(self, action: Callable[[Tracker], None]) -> None:
-        for name, mirror in list(self._mirrors.items()):
-            try:
-                action(mirror)
-            except Exception as error:  # noqa: BLE001 - services fail in ways of their own; training must go on
-                del self._mirrors[name]
-                self._failed(name, error)
-
     def open(self, name: str, make: Callable[[], Tracker]) -> None:
         """Add a mirror, if it can be had.
 
@@ -161,16 +146,31 @@ class Trackers:
         Raises:
             MissingDependencyError: It is not installed.
         """
-        try:
-            self._mirrors[name] = make()
-        except MissingDependencyError:
-            raise
-        except Exception as error:  # noqa: BLE001 - no login, no network, no such project: as in `_each`
-            self._failed(name, error)
 
-    def _failed(self, name: str, error: Exception) -> None:
-        log.warning("the tracker %s failed and is left alone from now on: %s", name, error)
-        self._on_failure(name, error)
+        def add() -> None:
+            self._mirrors[name] = make()
+
+        self._each({name: add})
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Pass one row on to every mirror that has not failed."""
+        self._each({name: partial(mirror.write, step, values) for name, mirror in self._mirrors.items()})
+
+    def close(self) -> None:
+        """Close them all."""
+        self._each({name: mirror.close for name, mirror in self._mirrors.items()})
+
+    def _each(self, actions: Mapping[str, Callable[[], None]]) -> None:
+        """Do something with mirrors by name, and leave those alone with which it fails."""
+        for name, action in actions.items():
+            try:
+                action()
+            except MissingDependencyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - services fail in ways of their own; training must go on
+                self._mirrors.pop(name, None)
+                log.warning("the tracker %s failed and is left alone from now on: %s", name, error)
+                self._on_failure(name, error)
 
 
 def make_trackers(

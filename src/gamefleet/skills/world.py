@@ -85,6 +85,7 @@ class SkillWorld:
         trainer_settings: What that trainer understands among a task's settings.
         jax_world: Makes the compiled world; None where there is none.
         packages: Python packages that the compiled world needs beside JAX.
+        install: How people get JAX and them, one sentence; empty where JAX alone is enough.
         random_play: Called with (seed, num, num_steps): float32[num_steps + 1, num, features] of random play from fresh
             worlds; a world that ended stays as it was. None where that takes too long to be done before training.
     """
@@ -100,6 +101,7 @@ class SkillWorld:
     trainer_settings: tuple[str, ...] = ()
     jax_world: Callable[[], Any] | None = None
     packages: tuple[str, ...] = ()
+    install: str = ""
     random_play: Callable[[int, int, int], States] | None = None
     _columns: dict[str, int] = field(init=False, repr=False, compare=False)
 

@@ -83,10 +83,8 @@ def require_packages(world: SkillWorld, settings: GraphSettings) -> None:
         return
     missing = [name for name in ("jax", *world.packages) if find_spec(name) is None]
     if missing:
-        extra = "craftax" if "craftax" in world.packages else "jax"
-        make = "`make craftax` in a checkout, or " if extra == "craftax" else ""
         raise MissingDependencyError(
             f"{world.name} needs packages that are not installed: {', '.join(missing)}",
             where="--env_name",
-            remedy=f"{make}`pip install 'gamefleet[{extra}]'`.",
+            remedy=world.install or "`pip install 'gamefleet[jax]'`.",
         )

@@ -62,6 +62,7 @@ def skill_world(env_name: str) -> SkillWorld:
         start_features=lambda seed, num: start_features(variant, seed, num),
         jax_world=jax_world,
         packages=("craftax",),
+        install="`make craftax` in a checkout, or `pip install 'gamefleet[craftax]'`.",
         random_play=lambda seed, num, num_steps: recorded_play.random_play(variant, seed, num, num_steps),
     )
 
