@@ -139,7 +139,7 @@ def test_ranks_on_all_nodes_meet_and_what_the_guide_looks_at_is_where_people_sta
 
 
 @pytest.mark.long
-def test_real_training_that_is_cancelled_saves_and_goes_on_and_a_stop_saves_it_too(
+def test_real_training_goes_on_after_a_cancel_and_after_a_stop_on_another_number_of_ranks(
     slurm: LocalSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -162,6 +162,14 @@ def test_real_training_that_is_cancelled_saves_and_goes_on_and_a_stop_saves_it_t
     assert len(checkpoints_in_order(launch.run)) == 2, "a stop asks srun in the way that lets the ranks save"
     assert [leg.outcome for leg in launch.legs()] == ["saved", "saved"]
     assert len(list((tmp_path / "checkpoints_2gpu").glob("step-*"))) == 2
+
+    step = step_of(checkpoints_in_order(launch.run)[-1])
+    app(args=["launch", "3", "1", "1", "--resume", "--cpus", "1", "--memory", "1"], standalone_mode=False)
+    again = Launched(open_fleet(tmp_path / "runs" / "real", slurm.environment))
+    until(lambda: again.is_learning(3), "three ranks learn from two rows per step", timeout_s=120)
+    assert f"at step {step} with 3 ranks" in again.output(3)
+    assert "128 decisions per step = 3 ranks x up to 64 of up to 64; 1 of them without work" in again.output(3)
+    stop(again.fleet, now=True, patience=Patience(wait_s=60, poll_s=0.2), say=print)
 
 
 @pytest.mark.long
