@@ -59,6 +59,7 @@ class Board:
         first_species: Species of each Pokémon (by the column of its block) when it first came in.
         first_items: Item of each before anything was lost or swapped, as far as shown.
         first_abilities: Ability of each before any forme change, as far as shown.
+        swapped_abilities: Columns of blocks on the field whose ability, known or not, is another one's.
         running: Columns whose turns are being counted, some of which may have ended.
     """
 
@@ -82,6 +83,7 @@ class Board:
         "own_side",
         "row",
         "running",
+        "swapped_abilities",
     )
 
     def __init__(self, own_side: int | None = None) -> None:
@@ -101,6 +103,7 @@ class Board:
         self.first_items: dict[int, int] = {}
         self.first_abilities: dict[int, int] = {}
         self.running: set[int] = set()
+        self.swapped_abilities: set[int] = set()
         self.has_turn_bits = False
         self.looks: dict[tuple[int, str, str], int] = {}
         self.lists = lists()

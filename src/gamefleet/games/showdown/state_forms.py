@@ -34,6 +34,7 @@ from gamefleet.games.showdown.layout import (
     side_at,
 )
 from gamefleet.games.showdown.state_board import Board, side_of
+from gamefleet.games.showdown.state_knowledge import note_source
 from gamefleet.games.showdown.state_presence import ZEROS
 from gamefleet.games.showdown.state_words import StateError, read_details
 
@@ -53,11 +54,12 @@ def on_details_change(board: Board, parts: list[str]) -> None:
 
 
 def on_forme_change(board: Board, parts: list[str]) -> None:
-    """`|-formechange|p1a: Nick|Meloetta-Pirouette`: a forme until it leaves."""
-    species = tables.species().id(parts[3])
+    """`|-formechange|p1a: Nick|Aegislash-Blade||[from] ability: Stance Change`: a forme until it leaves."""
+    species, at = tables.species().id(parts[3]), board.mon(parts[2])
     if not species:
         raise StateError("unknown_name", parts[3])
-    board.row[board.mon(parts[2]) + SPECIES] = species
+    board.row[at + SPECIES] = species
+    note_source(board, at, parts)
 
 
 def on_transform(board: Board, parts: list[str]) -> None:

@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from gamefleet.games.showdown import tables
-from gamefleet.games.showdown.layout import ABILITY, BASE_ABILITY, BASE_SPECIES, ITEM, LOST_ITEM
+from gamefleet.games.showdown.layout import (
+    ABILITY,
+    BASE_ABILITY,
+    BASE_SPECIES,
+    FLAG_TRANSFORMED,
+    FLAGS,
+    ITEM,
+    LOST_ITEM,
+)
 from gamefleet.games.showdown.state_board import SIDE_OF, Board
 from gamefleet.games.showdown.tables import NONE
 
@@ -66,14 +74,15 @@ def see_item(board: Board, at: int, name: str) -> None:
 
 
 def see_ability(board: Board, at: int, name: str) -> None:
-    """The Pokémon at `at` has the ability `name`."""
-    ability = tables.abilities().id(name)
+    """The Pokémon at `at` has the ability `name`: its own, unless it was given another one since it came in."""
+    row, ability = board.row, tables.abilities().id(name)
     if name in AS_ONE:
-        ability = board.lists.riders.get(board.row[at + BASE_SPECIES], ability)
+        ability = board.lists.riders.get(row[at + BASE_SPECIES], ability)
     if ability:
-        board.row[at + ABILITY] = ability
-        if not board.row[at + BASE_ABILITY]:
-            board.row[at + BASE_ABILITY] = ability
+        is_unknown = not row[at + BASE_ABILITY] and not row[at + ABILITY]
+        row[at + ABILITY] = ability
+        if is_unknown and not row[at + FLAGS] & FLAG_TRANSFORMED and at not in board.swapped_abilities:
+            row[at + BASE_ABILITY] = ability
             board.first_abilities.setdefault(at, ability)
 
 
@@ -88,12 +97,20 @@ def on_item(board: Board, parts: list[str]) -> None:
     if cause.startswith(SWAPS):
         foe = board.active_at[1 - SIDE_OF[parts[2][:2]]]
         if foe >= 0:
-            board.first_items.setdefault(foe, item)  # what this one has now, the other one had before
+            _tell_first(board, foe, item)  # what this one has now, the other one had before
         board.first_items.setdefault(at, 0)
     elif not cause or cause.endswith("Frisk"):
         board.first_items.setdefault(at, item)
+    else:
+        board.first_items.setdefault(at, NONE)  # who takes or is given an item has none, and has lost none
     if cause.startswith(FROM_ABILITY):
         see_ability(board, _holder_of_cause(board, parts), cause[len(FROM_ABILITY) :])
+
+
+def _tell_first(board: Board, at: int, item: int) -> None:
+    """The Pokémon at `at` came with `item`, unless it is known to have come with another one."""
+    if not board.first_items.get(at):
+        board.first_items[at] = item
 
 
 def _take(board: Board, parts: list[str], item: int) -> None:
@@ -116,6 +133,10 @@ def on_end_item(board: Board, parts: list[str]) -> None:
     board.row[at + ITEM] = NONE
     board.row[at + LOST_ITEM] = tables.items().id(parts[3])
     board.first_items.setdefault(at, board.row[at + LOST_ITEM])
+    if len(parts) > 4 and parts[-1].startswith(SWAPS):  # it got nothing for it
+        foe = board.active_at[1 - SIDE_OF[parts[2][:2]]]
+        if foe >= 0:
+            _tell_first(board, foe, NONE)
 
 
 def on_ability(board: Board, parts: list[str]) -> None:
@@ -154,12 +175,14 @@ def on_end_ability(board: Board, parts: list[str]) -> None:
 
 
 def on_skill_swap(board: Board, parts: list[str]) -> None:
-    """`|-activate|p1a: Nick|move: Skill Swap|ITS NOW|ITS BEFORE|[of] p2a: Nick`; empty names between allies."""
-    if len(parts) < 7 or not parts[4] or not parts[6].startswith(OF):
+    """`|-activate|p1a: Nick|Skill Swap|ITS NOW|ITS BEFORE|[of] p2a: Nick`; no names before the fifth generation."""
+    if len(parts) < 7 or not parts[6].startswith(OF):
         return
     at, other = board.mon(parts[2]), board.mon(parts[6][len(OF) :])
-    see_ability(board, at, parts[5])
-    see_ability(board, other, parts[4])
+    if parts[4]:
+        see_ability(board, at, parts[5])
+        see_ability(board, other, parts[4])
+    board.swapped_abilities.update((at, other))
     board.row[at + ABILITY], board.row[other + ABILITY] = board.row[other + ABILITY], board.row[at + ABILITY]
 
 

@@ -147,6 +147,8 @@ def _leave(board: Board, side: int, parts: list[str]) -> str:
     row[at + FLAGS] &= ~(FLAG_ACTIVE | FLAG_TRANSFORMED | FLAG_DYNAMAXED)
     row[at + SPECIES] = row[at + BASE_SPECIES]
     row[at + ABILITY] = row[at + BASE_ABILITY]
+    if board.swapped_abilities:
+        board.swapped_abilities.discard(at)
     row[at + TYPES : at + TYPES + NUM_TYPES] = NO_TYPES
     if row[at + STATUS] == TOXIC:
         row[at + STATUS_TURNS] = 0

@@ -130,6 +130,8 @@ def on_end(board: Board, parts: list[str]) -> None:
         row[own + layout.ENCORED_MOVE] = 0
     elif key == "disable":
         row[own + layout.DISABLED_MOVE] = 0
+    elif key == "bide":
+        row[own + layout.LOCKED_MOVE] = row[own + layout.LOCKED_TURNS] = 0
     if key in COUNTED:
         row[own + COUNTED[key]] = 0
     bit = board.lists.volatiles.get(key)
