@@ -20,17 +20,13 @@ from functools import partial
 
 from gamefleet.cluster.graph import advance, next_wake
 from gamefleet.cluster.graph_events import (
-    Accepted,
     Begun,
     Cancel,
     Command,
     Event,
-    Exhausted,
     JobEnded,
     Merge,
-    ProposalFailed,
     Propose,
-    Rejected,
     RetryAsked,
     StopAsked,
     Submit,
@@ -39,7 +35,7 @@ from gamefleet.cluster.graph_events import (
 from gamefleet.cluster.graph_state import GraphState, Limits
 from gamefleet.testing.graph_checks import RETRIES_BY_PERSONS, check_end, check_step
 from gamefleet.testing.graph_inventions import GraphFaults, invent_faults, invent_limits, invent_skills
-from gamefleet.testing.graph_world import GraphWorld, SimulatedJob
+from gamefleet.testing.graph_world import GraphWorld, SimulatedJob, answer_of
 from gamefleet.testing.scripted_slurm import BEGINNING, KilledError, World
 
 FAULTY_S = 20_000.0
@@ -144,22 +140,7 @@ class GraphHistory:
         """The proposer answers, if the process that asked still lives."""
         if process != self.process or not self.is_alive:
             return
-        faults, chance = self.outside.faults, self.world.chance
-        known = set(self.state.by_name)
-        left = [one for one in self.outside.secrets.values() if one.name not in known]
-        fitting = [one for one in left if known.issuperset(one.dependencies)]
-        if chance(faults.no_proposal):
-            self.handle(ProposalFailed(number=number, reason="429", is_lasting=chance(0.05)))
-        elif chance(faults.rejected):
-            self.handle(Rejected(number=number, skill_name="bad", reasons=("its reward is constant",)))
-        elif chance(faults.nonsense) and left:
-            odd = self.world.random.choice([("nobody",), (left[0].name,), (*known, *known)])
-            self.handle(Accepted(number=number, skill_name=left[0].name if odd else "", dependencies=odd))
-        elif not fitting:
-            self.handle(Exhausted(number=number))
-        else:
-            one = fitting[0]
-            self.handle(Accepted(number=number, skill_name=one.name, dependencies=one.dependencies))
+        self.handle(answer_of(self.outside, set(self.state.by_name), number))
 
     def noticed(self, job: SimulatedJob) -> None:
         """Something tells the scheduler that a job has ended."""

@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gamefleet.cluster.graph_events import (
+    Accepted,
     Event,
+    Exhausted,
     JobMissing,
     JobSilent,
     Merge,
     Merged,
     MergeFailed,
+    ProposalFailed,
+    Rejected,
     Submit,
     SubmitRefused,
     Submitted,
@@ -237,3 +241,20 @@ class GraphWorld:
             "frames": frames,
         }
         return classify(Remains(how=job.how, exit_code=job.exit_code, result=result, frames=frames), THRESHOLD)
+
+
+def answer_of(outside: GraphWorld, known: set[str], number: int) -> Event:
+    """What a proposer says to a graph of these skills."""
+    faults, chance = outside.faults, outside.world.chance
+    left = [one for one in outside.secrets.values() if one.name not in known]
+    fitting = [one for one in left if known.issuperset(one.dependencies)]
+    if chance(faults.no_proposal):
+        return ProposalFailed(number=number, reason="429", is_lasting=chance(0.05))
+    if chance(faults.rejected):
+        return Rejected(number=number, skill_name="bad", reasons=("its reward is constant",))
+    if chance(faults.nonsense) and left:
+        odd = outside.world.random.choice([("nobody",), (left[0].name,), (*known, *known)])
+        return Accepted(number=number, skill_name=left[0].name if odd else "", dependencies=odd)
+    if not fitting:
+        return Exhausted(number=number)
+    return Accepted(number=number, skill_name=fitting[0].name, dependencies=fitting[0].dependencies)
