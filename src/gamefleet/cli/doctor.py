@@ -24,7 +24,7 @@ from gamefleet.cli.learner import DEFAULT_PORT as DEFAULT_LEARNER_PORT
 from gamefleet.cli.options import ProfileOption, RunsFolderOption
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenVariableOption
 from gamefleet.errors import ConfigError
-from gamefleet.games import DEFAULT_GAME, GAMES, open_game
+from gamefleet.games import DEFAULT_GAME, first_with_skills
 from gamefleet.topologies.streaming_settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def doctor(
         resources=resources,
         gpu_memory_bytes=gpu_memory_bytes,
         run=run,
-        game=game or usual_game(only or []),
+        game=game or (first_with_skills() if any(name.startswith("skills") for name in only or ()) else DEFAULT_GAME),
         runs_folder=runs_folder,
         shared_folder=shared_dir or runs_folder,
         host_folder=host_dir,
@@ -107,13 +107,6 @@ def doctor(
         learner=Learner(host=gpu_host, port=gpu_port, config=config, game=game, secret=secret),
     )
     raise typer.Exit(examine(asked, only or [], as_json=as_json, strict=strict))
-
-
-def usual_game(only: list[str]) -> str:
-    """The game to check where none was named: for the checks of skills the first one that has some."""
-    if not any(name.split("-")[0] == "skills" for name in only):
-        return DEFAULT_GAME
-    return next(name for name in GAMES if open_game(name).skills is not None)
 
 
 def host_named(name: str | None, ssh_config: Path | None) -> Host | None:

@@ -42,3 +42,8 @@ def open_game(name: str) -> GamePackage:
         raise ConfigError("No such game", value=name, remedy=nearest(key, GAMES))
     package: GamePackage = importlib.import_module(GAMES[key]).PACKAGE
     return package
+
+
+def first_with_skills() -> str:
+    """The first game that has worlds for skills."""
+    return next(name for name in GAMES if open_game(name).skills is not None)

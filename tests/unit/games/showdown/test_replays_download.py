@@ -11,12 +11,13 @@ from tests.unit.games.showdown.replay_rows import log_of, parquet_of, pokechamp_
 from gamefleet.errors import ConfigError, RunFolderError
 from gamefleet.games.showdown.replays.download import download
 from gamefleet.games.showdown.replays.download_note import NOTE, Note, Part, Wanted, begin, read_note
+from gamefleet.games.showdown.replays.filters import refusal
 from gamefleet.games.showdown.replays.hub import HubError, cached, look_up
 from gamefleet.games.showdown.replays.licences import SOURCES, source_named
 from gamefleet.games.showdown.replays.origins import Files, Origin
 from gamefleet.games.showdown.replays.origins import Hub as HubOrigin
 from gamefleet.games.showdown.replays.pipeline import divide
-from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit, refusal, units_of
+from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit, units_of
 
 REPOSITORY = "milkkarten/pokechamp"
 

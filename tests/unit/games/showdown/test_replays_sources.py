@@ -7,14 +7,12 @@ import pytest
 from tests.unit.games.showdown.replay_rows import log_of, parquet_of, pokechamp_rows, write_lines
 
 from gamefleet.errors import ConfigError, GamefleetError
+from gamefleet.games.showdown.replays.filters import highest_rating, ratings_in, refusal
 from gamefleet.games.showdown.replays.sources import (
     MAX_WHOLE_BYTES,
     Unit,
     canonical,
-    highest_rating,
-    ratings_in,
     read_unit,
-    refusal,
     units_of,
 )
 from gamefleet.games.showdown.replays.sources_parquet import SourceError

@@ -33,8 +33,9 @@ from gamefleet.games.showdown.replays.download_note import (
     is_enough,
     unit_name,
 )
+from gamefleet.games.showdown.replays.filters import refusal
 from gamefleet.games.showdown.replays.origins import Origin
-from gamefleet.games.showdown.replays.sources import Row, Unit, refusal
+from gamefleet.games.showdown.replays.sources import Row, Unit
 from gamefleet.games.showdown.replays.sources_parquet import SourceError
 
 LEVEL: Final = 9

@@ -23,7 +23,8 @@ import msgspec
 from gamefleet.errors import ConfigError, RunFolderError
 from gamefleet.files import write_bytes
 from gamefleet.games.recorded import Record, RecordRejected
-from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit, refusal
+from gamefleet.games.showdown.replays.filters import refusal
+from gamefleet.games.showdown.replays.sources import Row, Unit, read_unit
 
 PLAN: Final = "PLAN.json"
 PLAN_VERSION: Final = 1

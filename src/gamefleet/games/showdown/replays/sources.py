@@ -21,6 +21,7 @@ import msgspec
 import zstandard
 
 from gamefleet.errors import ConfigError
+from gamefleet.games.showdown.replays.sources_notes import NOTES, noted_counts
 from gamefleet.games.showdown.replays.sources_parquet import SourceError, open_parquet, raw_rows
 
 Row = Mapping[str, Any]
@@ -35,16 +36,13 @@ MAX_LOG_CHARACTERS: Final = 8 * 2**20
 MAX_WHOLE_BYTES: Final = {LOG: 4 * MAX_LOG_CHARACTERS, JSON: 256 * 2**20}
 """Of files that are read in one piece."""
 
-_MAX_DIGITS: Final = 18
+MAX_DIGITS: Final = 18
 """Of numbers that are written as text."""
 
 _CHUNK_BYTES: Final = 16 * 2**10
 """Compressed, so many bytes become 512 MB at worst."""
 
 _DATED_ID = re.compile(r"(.*)-(\d{4}-\d{2}-\d{2})")
-_RATING = re.compile(r"^\|player\|(p[12])\|[^|\n]*\|[^|\n]*\|(\d{1,5})\s*$", re.MULTILINE)
-_TIER = re.compile(r"^\|tier\|([^|\n]*)", re.MULTILINE)
-_SINGLES = re.compile(r"^\|gametype\|(\w+)", re.MULTILINE)
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,9 +68,9 @@ def units_of(folder: Path) -> list[Unit]:
         ConfigError: There is nothing.
         SourceError: A parquet file is damaged.
     """
-    roots = _roots(folder)
+    blobs = _blobs(folder)
     paths = [
-        path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and _is_data(folder, path, roots)
+        path for path in sorted(folder.rglob("*")) if path.name.endswith(SUFFIXES) and _is_data(folder, path, blobs)
     ]
     if not paths:
         raise ConfigError(
@@ -80,55 +78,26 @@ def units_of(folder: Path) -> list[Unit]:
             where=folder,
             remedy=f"Files end in {', '.join(SUFFIXES)}. Get some: gamefleet replays download, or replays generate.",
         )
-    counts = _noted_counts(folder)
+    counts = noted_counts(folder)
     return [unit for path in paths for unit in _units_of_file(path, path.relative_to(folder).as_posix(), counts)]
 
 
-def _noted_counts(folder: Path) -> dict[str, int]:
-    """Battles of each file as download and generate noted them; what they did not note is estimated elsewhere."""
-    found: dict[str, int] = {}
-    for note in NOTES:
-        try:
-            parts = msgspec.json.decode((folder / note).read_bytes(), type=_Note).parts
-        except (OSError, msgspec.MsgspecError):
-            continue
-        if isinstance(parts, dict):
-            found |= {name: part.battles for name, part in parts.items()}
-        else:
-            found |= {part.name: part.kept for part in parts}
-    return found
-
-
-class _Part(msgspec.Struct):
-    name: str = ""
-    kept: int = 0
-    battles: int = 0
-
-
-class _Note(msgspec.Struct):
-    parts: dict[str, _Part] | list[_Part]
-
-
-def _roots(folder: Path) -> tuple[Path, ...]:
-    """Where the folder's files may really lie: in it, or where the hub's client keeps what its snapshots link to."""
+def _blobs(folder: Path) -> tuple[Path, ...]:
+    """Where the hub's client keeps what the snapshot in this folder links to; empty for any other folder."""
     whole = folder.resolve()
-    kept = [above.parent / "blobs" for above in (whole, *whole.parents) if above.name == "snapshots"]
-    return (whole, *kept)
+    return tuple(above.parent / "blobs" for above in (whole, *whole.parents) if above.name == "snapshots")
 
 
-def _is_data(folder: Path, path: Path, roots: tuple[Path, ...]) -> bool:
+def _is_data(folder: Path, path: Path, blobs: tuple[Path, ...]) -> bool:
     """Whether a path is a file that belongs to the data: our own notes begin with a word in capitals or a dot.
 
-    A link is one if it leads to a file of the data; one that leads anywhere else is no part of what was downloaded.
+    Of links only those of the hub's client count: any other leads to what is there already, or out of the data.
     """
     parts = path.relative_to(folder).parts
     is_ours = path.name in NOTES or any(part.startswith(".") for part in parts)
     if is_ours or not path.is_file():
         return False
-    return not path.is_symlink() or any(path.resolve().is_relative_to(root) for root in roots)
-
-
-NOTES: Final = ("DOWNLOAD.json", "generated.json")
+    return not path.is_symlink() or any(path.resolve().is_relative_to(kept) for kept in blobs)
 
 
 def _units_of_file(path: Path, name: str, counts: Mapping[str, int]) -> list[Unit]:
@@ -248,7 +217,7 @@ def canonical(row: Row) -> dict[str, Any]:
         day = datetime.fromisoformat(dated[2]).replace(tzinfo=UTC) if _is_date(dated[2]) else None
         found |= {"uploadtime": int(day.timestamp())} if day else {}
     uploaded = found.get("uploadtime")
-    if isinstance(uploaded, str) and uploaded.isdecimal() and len(uploaded) <= _MAX_DIGITS:
+    if isinstance(uploaded, str) and uploaded.isdecimal() and len(uploaded) <= MAX_DIGITS:
         found["uploadtime"] = int(uploaded)
     return found
 
@@ -259,52 +228,3 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def ratings_in(log: str) -> tuple[int, ...]:
-    """The ratings that a log states of one or both players; an introduction that was emptied later does not count."""
-    found: dict[str, int] = {}
-    for side, rating in _RATING.findall(log, 0, 20_000):
-        found.setdefault(side, int(rating))
-    return tuple(found.values())
-
-
-def refusal(row: Row, *, min_elo: int = 0, formats: tuple[str, ...] = ()) -> str:
-    """Why a row need not be looked at any further, from what can be seen without parsing; empty when it may be good.
-
-    Args:
-        row: As `canonical` gives it.
-        min_elo: One of the players has at least this rating; a range counts by its upper end.
-        formats: Ids such as `gen9ou`; all when empty.
-    """
-    log = row.get("log")
-    if not isinstance(log, str) or not log:
-        return "no_log"
-    if len(log) > MAX_LOG_CHARACTERS:
-        return "too_long"
-    if formats and format_id(row, log) not in formats:
-        return "other_format"
-    if min_elo and (highest := highest_rating(row, log)) < min_elo:
-        return "rating_unknown" if highest < 0 else "rating_too_low"
-    kind = _SINGLES.search(log, 0, 20_000)
-    return "not_singles" if kind and kind[1] != "singles" else ""
-
-
-def format_id(row: Row, log: str) -> str:
-    """The format as collections name it, such as `gen9ou`: from the row, else from the log's tier; empty if unknown."""
-    stated = row.get("formatid")
-    if isinstance(stated, str):
-        return stated
-    tier = _TIER.search(log, 0, 20_000)
-    return re.sub(r"[^a-z0-9]", "", tier[1].lower()) if tier else ""
-
-
-def highest_rating(row: Row, log: str) -> int:
-    """What the better player had at least, as far as known: from the log, else from the collection; -1 if unknown."""
-    stated = ratings_in(log)
-    if stated:
-        return max(stated)
-    numbers = re.findall(r"\d+", str(row.get("elo") or row.get("rating") or ""))
-    if str(row.get("elo", "")).endswith("+"):
-        return 10_000
-    return int(numbers[-1][:_MAX_DIGITS]) if numbers else -1
