@@ -3,7 +3,9 @@
 Plays battles of every generation in the real simulator, parses what a spectator saw of them, and compares at every
 decision: choices with the input log; HP, status, boosts, field, side conditions and what was revealed of the teams with
 the simulator's own objects. Half of the battles have teams with rare moves and species (Metronome, Transform, Baton
-Pass, Revival Blessing, Illusion, Trace ...). A battle that is rejected counts as such and is not compared.
+Pass, Revival Blessing, Illusion, Trace ...). The other half comes without team sheets, as from public ladders: of it
+the labels that are learned are compared, too, and what a side knows of its own team. A battle that is rejected counts
+as such and is not compared.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any
 from gamefleet.games.showdown.host.install import find_package
 from gamefleet.games.showdown.replays.parse import ReplayRejected, parse_log
 from gamefleet.games.showdown.truth import Agreement, compare, play, shares
+from gamefleet.games.showdown.truth_views import LABEL, OWN_FACTS, OWN_MOVES, PLACE, compare_views
 from table import Row, report
 
 LONG = True
@@ -42,6 +45,7 @@ FORMATS = (
     "gen9nationaldex",
 )
 KINDS = ("decisions", "hp", "status", "fainted", "boosts", "weather", "terrain", "rooms", "side conditions", "active")
+OF_A_TEAM = 24
 REVEALED = ("species", "moves", "item", "ability")
 
 
@@ -72,7 +76,10 @@ def measure(name: str, battles: int, seed: int) -> Result:
     for battle in _battles(name, battles, seed):
         played += 1
         try:
-            compare(parse_log(battle["log"]), battle, agreement)
+            trace = parse_log(battle["log"])
+            compare(trace, battle, agreement)
+            if not any(trace.is_team_known):
+                compare_views(trace, battle, agreement)
         except ReplayRejected as refusal:
             rejected[refusal.reason] += 1
     print(f"{name}: {played} battles, {dict(rejected)}\n{shares(agreement)}", flush=True)
@@ -116,6 +123,10 @@ def row_of(name: str, result: Result) -> Row:
     for kind in KINDS:
         row[f"{kind} %"] = _percent(right, wrong, (kind,))
     row["revealed facts %"] = _percent(right, wrong, REVEALED)
+    row["labels without sheets %"] = _percent(right, wrong, (LABEL,))
+    row["at a known place %"] = _percent(right, wrong, (PLACE,))
+    row["own facts %"] = _percent(right, wrong, OWN_FACTS)
+    row["own moves known of 24"] = round(OF_A_TEAM * right[OWN_MOVES] / max(right[OWN_MOVES] + wrong[OWN_MOVES], 1), 1)
     return row
 
 
