@@ -30,7 +30,6 @@ from gamefleet.games.showdown.layout import (
     ITEM,
     LAST_MOVE,
     MON_AT,
-    MON_WIDTH,
     NUM_MOVES,
     NUM_SIDES,
     SIDE_AT,
@@ -62,17 +61,6 @@ CHANGING_TYPES: Final = (
 )
 TYPE_ABILITIES: Final = ("pixilate", "refrigerate", "aerilate", "galvanize", "normalize", "liquidvoice")
 
-
-def _of_sides(column: int) -> slice:
-    """The two columns of a row that hold `column` of the sides' blocks."""
-    return slice(SIDE_AT[0] + column, SIDE_AT[1] + column + 1, layout.SIDE_WIDTH)
-
-
-ACTIVE_AT: Final = _of_sides(ACTIVE)
-LAST_MOVE_AT: Final = _of_sides(LAST_MOVE)
-ENCORED_MOVE_AT: Final = _of_sides(ENCORED_MOVE)
-FIRST_BLOCK_AT: Final = np.array([blocks[0] for blocks in MON_AT], np.int16)
-"""Column of each side's first Pokémon."""
 
 Choice = tuple[int, int, int, int, int]
 """One choice that the log shows: decision; side; for a switch the Pokémon (side * 6 + slot) that comes in (or revives),
@@ -154,19 +142,19 @@ def forced_flags(rows: NDArray[np.int16], coded: NDArray[np.int16]) -> NDArray[n
     Returns:
         uint8 [decision, side]; 0 where a side is not asked or sends in another Pokémon.
     """
-    has_moved = rows[:, LAST_MOVE_AT] != 0
-    block = rows[:, ACTIVE_AT] % TEAM_SIZE * MON_WIDTH + FIRST_BLOCK_AT
-    number = np.arange(len(rows))[:, None]
-    flags: NDArray[np.uint8] = (rows[:, ENCORED_MOVE_AT] != 0) * np.uint8(CHOICE_FLAG_FORCED)
-    flags |= choice_items()[rows[number, block + ITEM]] * np.uint8(CHOICE_FLAG_CHOICE_ITEM)
-    flags *= has_moved
-    is_first = rows[:, GENERATION_AT, None] == 1
-    if is_first.any():
-        status = rows[number, block + layout.STATUS]
-        is_asleep, is_frozen = (status == number for number in SLEEPING_OR_FROZEN)
-        flags[is_first & (is_asleep | is_frozen)] = CHOICE_FLAG_FORCED
-    flags *= (coded != CHOICE_NOT_ASKED) & (coded < CHOICE_SWITCH)
-    return flags
+    # Numbers one by one: a battle has a few dozen decisions, and whole-array operations cost more than they save there.
+    items, flat, flags = _choice_items(), rows.reshape(-1).data, bytearray(coded.size)
+    for place, code in enumerate(coded.reshape(-1).tolist()):
+        if code == CHOICE_NOT_ASKED or code >= CHOICE_SWITCH:
+            continue
+        start, side = place // NUM_SIDES * rows.shape[1], place % NUM_SIDES
+        own = start + SIDE_AT[side]
+        block = start + MON_AT[side][flat[own + ACTIVE] % TEAM_SIZE]
+        if flat[start + GENERATION_AT] == 1 and flat[block + layout.STATUS] in SLEEPING_OR_FROZEN:
+            flags[place] = CHOICE_FLAG_FORCED
+        elif flat[own + LAST_MOVE]:
+            flags[place] = (CHOICE_FLAG_FORCED if flat[own + ENCORED_MOVE] else 0) | items[flat[block + ITEM]]
+    return np.frombuffer(flags, np.uint8).reshape(coded.shape)
 
 
 def cannot_choose_moves(row: Sequence[int], side: int) -> bool:
@@ -210,3 +198,9 @@ def _changing() -> frozenset[int]:
 @functools.cache
 def _type_abilities() -> frozenset[int]:
     return frozenset(tables.abilities().ids[key] for key in TYPE_ABILITIES)
+
+
+@functools.cache
+def _choice_items() -> tuple[int, ...]:
+    """`CHOICE_FLAG_CHOICE_ITEM` for each item that allows only one move, 0 for the others."""
+    return tuple((choice_items() * CHOICE_FLAG_CHOICE_ITEM).tolist())
