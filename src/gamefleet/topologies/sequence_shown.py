@@ -77,6 +77,10 @@ class AsTrained(nn.Module):
 
     def forward(self, obs: Mapping[str, Tensor], segment: Tensor, position: Tensor) -> SequenceOutput:
         """See `SequenceNetwork`."""
+        with torch.inference_mode(mode=False), torch.no_grad():  # as in evaluations, whatever is around this
+            return self._answer(obs, segment.long(), position.long())
+
+    def _answer(self, obs: Mapping[str, Tensor], segment: Tensor, position: Tensor) -> SequenceOutput:
         rows, places = self._shape
         count, length = segment.shape
         parts = {name: in_rows(array, self._shape) for name, array in obs.items()}

@@ -101,12 +101,15 @@ def test_a_record_is_shown_with_what_the_network_says(corpus: Corpus, tmp_path: 
 def test_a_network_is_asked_in_the_form_of_training_and_answers_as_to_its_rows(length: int) -> None:
     asked = learner()
     forms = []
-    asked.network.register_forward_pre_hook(lambda _network, inputs: forms.append(tuple(inputs[1].shape)))
+    asked.network.register_forward_pre_hook(
+        lambda _network, inputs: forms.append((*inputs[1].shape, inputs[1].dtype, torch.is_inference_mode_enabled()))
+    )
     obs, segment, position = question(length)
 
-    with torch.no_grad():
+    with torch.inference_mode():
         found = AsTrained(asked, (ROWS, PLACES))(obs, segment, position)
-        assert set(forms) == {(ROWS, PLACES)}
+    assert set(forms) == {(ROWS, PLACES, torch.int64, False)}
+    with torch.no_grad():
         rows = [slice(begin, begin + PLACES) for begin in range(0, length, PLACES)]
         expected = [
             asked.network({name: array[:, row] for name, array in obs.items()}, segment[:, row], position[:, row] % 8)
