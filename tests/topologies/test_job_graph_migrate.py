@@ -72,6 +72,24 @@ def test_a_scheduler_goes_on_with_a_migrated_graph(older: Path, tmp_path: Path) 
     assert sorted(ExpertStore(graph).latest().experts) == [0, 1, 3]
 
 
+def test_what_is_known_by_name_does_not_wait_for_what_is_not(tmp_path: Path) -> None:
+    many = [f"Dance {number}" for number in range(18)]
+    names = ["Collect Wood", *many, "Place Table"]
+    networks = {
+        f"{kind}_networks_{index}": chain(index, width, inputs=len(WORLD.features))
+        for index in range(len(names))
+        for kind, width in (("actor", len(WORLD.actions)), ("critic", 1))
+    }
+    skills = {name: {"expert_idx": index, "dependencies": names[:index]} for index, name in enumerate(names)}
+    (tmp_path / "checkpoint.pkl").write_bytes(pickle.dumps({"skills": skills, "params": networks}))
+
+    nodes = nodes_of(migrate(tmp_path / "checkpoint.pkl", tmp_path / "graph", target_of(WORLD)), WORLD, 0.0)
+
+    assert nodes[-1].skill_name == "Place_Table"
+    assert nodes[-1].dependencies == ("Collect_Wood",)
+    assert all(Skill.from_json(node.skill) for node in nodes)
+
+
 @pytest.mark.parametrize("title", ["\u200b\n" * 99, "\\" * 300, "'\"" * 300, "Dance " * 99])
 def test_a_strange_title_gives_a_skill_that_can_be_read_again(title: str, tmp_path: Path) -> None:
     sizes = {"inputs": len(WORLD.features)}

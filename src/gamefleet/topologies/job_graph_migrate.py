@@ -20,7 +20,7 @@ from typing import Any
 from gamefleet.cluster.graph_state import UNKNOWN, Failure, GraphState, Node, Status
 from gamefleet.errors import ConfigError
 from gamefleet.files import make_folder, write_bytes, write_json
-from gamefleet.skills.skill import Skill
+from gamefleet.skills.skill import MAX_DEPENDENCIES, Skill
 from gamefleet.skills.world import Fact, SkillWorld
 from gamefleet.topologies.job_graph_paths import GraphPaths
 from gamefleet.topologies.job_graph_saved import saved_settings
@@ -87,25 +87,26 @@ def target_of(world: SkillWorld) -> Target:
 def nodes_of(migration: Migration, world: SkillWorld, now: float) -> tuple[Node, ...]:
     """The graph's skills; numbers that the older run did not use are kept free."""
     by_index = {skill.index: skill for skill in migration.skills}
-    names = {skill.name: skill.index for skill in migration.skills}
     facts = {plain(fact.name): fact for fact in world.facts}
+    # Others are left out of plans: nobody knows when their turn is over, and what builds on them would wait for ever.
+    known = {skill.name: skill.index for skill in migration.skills if skill.is_playable and plain(skill.name) in facts}
     return tuple(
-        node_of(by_index[index], names, facts, now) if index in by_index else unused(index, now)
+        node_of(by_index[index], known, facts, now) if index in by_index else unused(index, now)
         for index in range(max(by_index) + 1)
     )
 
 
-def node_of(skill: MigratedSkill, names: Mapping[str, int], facts: Mapping[str, Fact], now: float) -> Node:
+def node_of(skill: MigratedSkill, known: Mapping[str, int], facts: Mapping[str, Fact], now: float) -> Node:
     """One migrated skill."""
     fact = facts.get(plain(skill.name)) if skill.is_playable else None
-    dependencies = tuple(name for name in skill.dependencies if names.get(name, skill.index) < skill.index)
+    dependencies = tuple(name for name in skill.dependencies if known.get(name, skill.index) < skill.index)
     reason = "" if fact else "taken over from an older run: its expert is kept, what it was rewarded for is not known"
     status: Status = "completed" if fact else "failed"
     return Node(
         skill_name=skill.name,
         index=skill.index,
         dependencies=dependencies if fact else (),
-        skill=skill_of(skill, fact, dependencies).as_json(),
+        skill=skill_of(skill, fact, dependencies if fact else ()).as_json(),
         status=status,
         attempts=1,
         failure=None if fact else Failure(kind="invalid", reason=reason),
@@ -147,7 +148,8 @@ def skill_of(skill: MigratedSkill, fact: Fact | None, dependencies: tuple[str, .
         reward=gained,
         success=held,
         max_steps=MAX_STEPS,
-        depends_on=dependencies if fact else (),
+        # More than a skill may name itself: what it builds on is in the graph's state all the same.
+        depends_on=dependencies if len(dependencies) <= MAX_DEPENDENCIES else None,
     )
 
 
