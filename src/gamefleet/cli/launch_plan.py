@@ -70,7 +70,7 @@ class LaunchRequest:
 
 def carry(request: LaunchRequest, *, is_dry_run: bool) -> None:
     """Plan, and submit or show."""
-    from gamefleet.cli.launch_runs import check_finished, run_of
+    from gamefleet.cli.launch_runs import check_finished, completed, run_of
     from gamefleet.cluster.fleet_paths import FleetPaths
     from gamefleet.topologies.fleet_runs import fleet_of
 
@@ -88,23 +88,6 @@ def carry(request: LaunchRequest, *, is_dry_run: bool) -> None:
         show(request, fleet)
     else:
         begin(request, fleet)
-
-
-def completed(request: LaunchRequest) -> LaunchRequest:
-    """The same with the run's name and folder from its settings, where the options leave them out.
-
-    Raises:
-        ConfigError: The settings cannot be understood.
-    """
-    from gamefleet.cli.launch_runs import RUNS
-
-    said = request.training.asked().settings.get("run", {})
-    folder = Path(said["runs_folder"]) if said.get("runs_folder") and request.runs_folder == RUNS else None
-    return replace(
-        request,
-        run=request.run or str(said.get("name") or ""),
-        runs_folder=request.runs_folder if folder is None else folder.expanduser(),
-    )
 
 
 def resources_of(request: LaunchRequest, *, is_dry_run: bool) -> tuple[Resources, tuple[str, ...], list[str]]:

@@ -7,15 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gamefleet.errors import ConfigError, GamefleetError, RunFolderError
+
+if TYPE_CHECKING:
+    from gamefleet.cli.launch_plan import LaunchRequest
 
 WORDS = "launch.json"
 """Beside a fleet's facts: what was launched last."""
 
 RUNS = Path("runs")
 """Where run folders are if nobody says it."""
+
+
+def completed(request: LaunchRequest) -> LaunchRequest:
+    """The same with the run's name and folder from its settings, where the options leave them out.
+
+    Raises:
+        ConfigError: The settings cannot be understood.
+    """
+    said = request.training.asked().settings.get("run", {})
+    folder = Path(said["runs_folder"]) if said.get("runs_folder") and request.runs_folder == RUNS else None
+    return replace(
+        request,
+        run=request.run or str(said.get("name") or ""),
+        runs_folder=request.runs_folder if folder is None else folder.expanduser(),
+    )
 
 
 def run_of(game: str, name: str, runs_folder: Path, *, is_resumed: bool) -> str:
