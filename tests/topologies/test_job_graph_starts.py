@@ -20,7 +20,8 @@ from gamefleet.topologies.job_graph import GraphLoop
 from gamefleet.topologies.job_graph_executor import exports
 from gamefleet.topologies.job_graph_settings import GraphSettings
 
-SLURM = ("--env_name", WORLD_NAME, "--proposer", "catalogue", "--executor", "slurm", "--gpus", "1", "--cpus", "512")
+HERE = ("--env_name", WORLD_NAME, "--proposer", "catalogue", "--executor", "local")
+SLURM = (*HERE[:-1], "slurm", "--gpus", "1", "--cpus", "512")
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_a_graph_on_slurm_is_gone_on_with_without_counting_the_login_node(begun:
 def test_a_graph_on_this_machine_counts_it_each_time(begun: list[Limits], tmp_path: Path) -> None:
     words = ["skills", "run", "--graph-path", str(tmp_path)]
 
-    CliRunner().invoke(app, [*words, *SLURM, "--executor", "local", "--cpus", "1"])
+    CliRunner().invoke(app, [*words, *HERE])
     CliRunner().invoke(app, words)
 
     assert [limits.gpus_gb for limits in begun] == [(24.0,), (24.0,)]

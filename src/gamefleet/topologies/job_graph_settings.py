@@ -24,6 +24,9 @@ from gamefleet.topologies.job_graph_saved import saved_settings
 FIXED = ("env_name", "seed", "threshold")
 """Settings of which the experts that are there are a consequence: others make another graph."""
 
+OF_SLURM = ("partition", "account", "qos", "memory", "gres", "sbatch", "profile", "time_limit_s", "gpus")
+"""Settings that nothing but jobs of SLURM can be asked for."""
+
 MOST_ENVS = 1 << 20
 """Environments beyond which memory, not speed, is what a training has most of."""
 
@@ -174,6 +177,7 @@ def settings_for(paths: GraphPaths, asked: Mapping[str, Any]) -> GraphSettings:
             remedy="Leave the option out to go on with this graph, or choose another --graph-path.",
         )
     refuse_useless_model(asked)
+    refuse_idle_wishes(asked, str({**before, **asked}.get("executor", "auto")))
     trainer = {**before.get("trainer", {}), **asked.get("trainer", {})}
     return checked({**before, **asked, "trainer": trainer}, paths.settings)
 
@@ -209,6 +213,18 @@ def refuse_useless_model(asked: Mapping[str, Any]) -> None:
     if asked.get("llm_name") and proposer not in ("auto", "llm"):
         remedy = "Leave out one of the two options."
         raise ConfigError(f"--proposer {proposer} asks no model", value=asked["llm_name"], remedy=remedy)
+
+
+def refuse_idle_wishes(asked: Mapping[str, Any], executor: str) -> None:
+    """Fail where something is asked of SLURM's jobs and there will be none.
+
+    Raises:
+        ConfigError: That is so.
+    """
+    idle = [name for name in OF_SLURM if name in asked]
+    if idle and executor != "slurm":
+        remedy = "Add --executor slurm, or leave the option out."
+        raise ConfigError(f"--{idle[0].removesuffix('_s')} is for jobs of SLURM", value=asked[idle[0]], remedy=remedy)
 
 
 def refuse_unreachable(settings: GraphSettings) -> None:

@@ -89,6 +89,18 @@ def test_settings_of_the_trainer_add_up_over_restarts(tmp_path: Path) -> None:
     assert again.trainer == {"pool_states": 64, "width": 64}
 
 
+def test_what_only_slurm_can_be_asked_for_is_refused_elsewhere(tmp_path: Path) -> None:
+    paths = GraphPaths(tmp_path)
+    for name, value in (("partition", "gpu"), ("time_limit_s", 60), ("gpus", 1)):
+        with pytest.raises(ConfigError, match=rf"--{name.removesuffix('_s')} is for jobs of SLURM.*--executor slurm"):
+            settings_for(paths, {name: value})
+
+    store(paths, settings_for(paths, {"executor": "slurm", "partition": "gpu"}))
+
+    assert settings_for(paths, {"qos": "long"}).partition == "gpu", "it goes on where it began"
+    assert settings_for(paths, {"executor": "local"}).executor == "local", "what was asked for before is no wish of now"
+
+
 def test_cores_are_counted_where_jobs_ask_for_several() -> None:
     assert GraphSettings(cpus=1).limits((), 2).cpus == 0, "jobs of one core share, as many as there are slots"
     assert GraphSettings(cpus=2).limits((), 8).cpus == 8
