@@ -28,8 +28,15 @@ ACTION = "action"
 OUTCOME = "outcome"
 """Array of a view: float32 `[decisions]`, how the game ended for this side: 1 won, 0.5 a tie, 0 lost."""
 
+OUTCOME_WEIGHT = "outcome_weight"
+"""Array that a view may have: float32 `[decisions]`, how much `OUTCOME` counts as a target, in [0, 1]; a game that was
+given up was not yet lost. Where it is missing every outcome counts fully."""
+
+NOT_SEEN = (ACTION, OUTCOME, OUTCOME_WEIGHT)
+"""Arrays of a view that are learned from and not seen."""
+
 ViewArrays = Mapping[str, NDArray[Any]]
-"""The observation's arrays with a leading axis `decisions`, and `ACTION` and `OUTCOME`."""
+"""The observation's arrays with a leading axis `decisions`, and those of `NOT_SEEN`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ from jaxtyping import Bool, Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-ACTION, OUTCOME = "action", "outcome"
-"""Arrays that are learned and not seen."""
+ACTION, OUTCOME, OUTCOME_WEIGHT = "action", "outcome", "outcome_weight"
+"""Arrays that are learned from and not seen; the last one may be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +37,7 @@ class RowBatch:
         position: Decisions of the trajectory before this one.
         action: What was chosen, -1 where that is not known.
         outcome: 1 for a game that was won, 0.5 for a tie, 0 for one that was lost.
+        outcome_weight: How much the outcome counts as a target.
     """
 
     obs: dict[str, Tensor]
@@ -44,11 +45,12 @@ class RowBatch:
     position: Int64[Tensor, "rows decisions"]
     action: Int64[Tensor, "rows decisions"]
     outcome: Float[Tensor, "rows decisions"]
+    outcome_weight: Float[Tensor, "rows decisions"]
 
     def tensors(self) -> Iterator[Tensor]:
         """All of them."""
         yield from self.obs.values()
-        yield from (self.segment, self.position, self.action, self.outcome)
+        yield from (self.segment, self.position, self.action, self.outcome, self.outcome_weight)
 
     @property
     def is_decision(self) -> Bool[Tensor, "rows decisions"]:
@@ -71,7 +73,8 @@ def row_batch(
     """Copy packed rows to the device; on a CPU they are shared where their type allows.
 
     Args:
-        arrays: Named arrays `[rows, decisions, ...]`, `action` and `outcome` among them.
+        arrays: Named arrays `[rows, decisions, ...]`, `action` and `outcome` among them; where `outcome_weight` is not,
+            every outcome counts fully.
         segment: int32 `[rows, decisions]`.
         position: int32 `[rows, decisions]`.
         device: Where to.
@@ -81,12 +84,15 @@ def row_batch(
         tensor = torch.from_numpy(array)
         return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
+    learned = (ACTION, OUTCOME, OUTCOME_WEIGHT)
+    weight = arrays.get(OUTCOME_WEIGHT)
     return RowBatch(
-        obs={name: moved(array) for name, array in arrays.items() if name not in (ACTION, OUTCOME)},
+        obs={name: moved(array) for name, array in arrays.items() if name not in learned},
         segment=moved(segment).long(),
         position=moved(position).long(),
         action=moved(arrays[ACTION]).long(),
         outcome=moved(arrays[OUTCOME]).float(),
+        outcome_weight=moved(np.ones(segment.shape, np.float32) if weight is None else weight).float(),
     )
 
 

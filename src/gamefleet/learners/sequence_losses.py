@@ -23,9 +23,6 @@ from gamefleet.learners.sequence_batch import RowBatch
 from gamefleet.learners.sequence_settings import SequenceSettings
 from gamefleet.models.decoder import SequenceOutput
 
-OUTCOME_WEIGHT = "outcome_weight"
-"""Array that a game may give: how much `outcome` counts as a target of a decision, for games that were given up."""
-
 SUMS = (
     "labels",
     "decisions",
@@ -62,9 +59,7 @@ def sequence_losses(output: SequenceOutput, batch: RowBatch, settings: SequenceS
     chance = torch.sigmoid(value.detach())
     advantage = batch.outcome - chance
     weight = action_weight(advantage, settings) * is_label
-    value_loss = F.binary_cross_entropy_with_logits(value, batch.outcome, reduction="none")
-    if OUTCOME_WEIGHT in batch.obs:
-        value_loss = value_loss * batch.obs[OUTCOME_WEIGHT]
+    value_loss = F.binary_cross_entropy_with_logits(value, batch.outcome, reduction="none") * batch.outcome_weight
     is_foreseen = (chance > 0.5) == (batch.outcome > 0.5)
     return {
         "labels": is_label.sum(),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gamefleet.learners.sequence_batch import row_batch
-from gamefleet.learners.sequence_losses import OUTCOME_WEIGHT, sequence_losses
+from gamefleet.learners.sequence_batch import OUTCOME_WEIGHT, row_batch
+from gamefleet.learners.sequence_losses import sequence_losses
 from gamefleet.learners.sequence_settings import SequenceSettings
 from gamefleet.models.decoder import SequenceOutput
 

@@ -187,10 +187,11 @@ def test_a_learner_goes_on_exactly_from_its_state() -> None:
 def test_two_halves_of_a_batch_are_learned_from_like_the_whole() -> None:
     whole, halves = learner(), learner()
     rows = batch()
+    fields = ("segment", "position", "action", "outcome", "outcome_weight")
     parts = [
         RowBatch(
             obs={name: array[row : row + 1] for name, array in rows.obs.items()},
-            **{name: getattr(rows, name)[row : row + 1] for name in ("segment", "position", "action", "outcome")},
+            **{name: getattr(rows, name)[row : row + 1] for name in fields},
         )
         for row in range(2)
     ]
@@ -239,7 +240,7 @@ def test_batches_are_copied_beside_what_is_computed_and_waited_for_once() -> Non
     mover.finish()
     mover.finish()
 
-    assert stream.said == ["begin", "begun", "begin", "begun", "wait for 12"]
+    assert stream.said == ["begin", "begun", "begin", "begun", "wait for 14"]
     plain = Mover(torch.device("cpu")).begin(arrays(), SEGMENT, np.zeros_like(SEGMENT))
     for one in (*moved, plain):
         assert all(torch.equal(left, right) for left, right in zip(one.tensors(), batch().tensors(), strict=True))

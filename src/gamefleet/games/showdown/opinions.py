@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gamefleet.games.showdown.panel import replay_of
 from gamefleet.games.showdown.players_network import Opinion
-from gamefleet.games.showdown.replays.records import OUTCOME_WEIGHT, trajectory
+from gamefleet.games.showdown.replays.records import trajectory
 from gamefleet.games.showdown.replays.trace import Trace, unpack
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def opinions(trace: Trace, view: int, network: Callable[..., SequenceOutput], de
     """What the network thinks of each decision of a view, having seen those before it."""
     import torch
 
-    from gamefleet.games.recorded import ACTION, OUTCOME
+    from gamefleet.games.recorded import ACTION, NOT_SEEN
 
     arrays = trajectory(trace, view)
     length = min(MOST_DECISIONS, len(arrays[ACTION]))
@@ -45,7 +45,7 @@ def opinions(trace: Trace, view: int, network: Callable[..., SequenceOutput], de
     obs = {
         name: torch.from_numpy(array[None, :length].copy()).to(device)
         for name, array in arrays.items()
-        if name not in (ACTION, OUTCOME, OUTCOME_WEIGHT)
+        if name not in NOT_SEEN
     }
     place = torch.arange(length, dtype=torch.int32, device=device)[None]
     with torch.inference_mode():

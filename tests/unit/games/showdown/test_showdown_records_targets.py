@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gamefleet.games.recorded import ACTION, OUTCOME
+from gamefleet.games.recorded import ACTION, OUTCOME, OUTCOME_WEIGHT
 from gamefleet.games.showdown import RECORDED, tables
 from gamefleet.games.showdown import layout as at
 from gamefleet.games.showdown.replays.parse import parse_log
-from gamefleet.games.showdown.replays.records import NEAR_END, OUTCOME_WEIGHT, seen_from, trajectory
+from gamefleet.games.showdown.replays.records import NEAR_END, seen_from, trajectory
 from gamefleet.games.showdown.replays.trace import Trace
 
 HEAD = """|gametype|singles

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.errors import IncompatibleError
-from gamefleet.games.recorded import ACTION, OUTCOME, Record, RecordRejected
+from gamefleet.games.recorded import ACTION, OUTCOME, OUTCOME_WEIGHT, Record, RecordRejected
 from gamefleet.games.showdown import layout as at
 from gamefleet.games.showdown.observe import NO_ACTION, Mask, observe, view_actions
 from gamefleet.games.showdown.observe_legal import likely_legal, packed_legal, repeated_moves
@@ -32,9 +32,6 @@ LATEST_S: Final = 4_102_444_800
 UNKNOWN: Final = -1
 NEAR_END: Final = 8
 """Decisions."""
-
-OUTCOME_WEIGHT: Final = "outcome_weight"
-"""Array of a view that is learned with and not seen: float32 `[decisions]`, how much `OUTCOME` counts as a target."""
 
 log = logging.getLogger(__name__)
 
