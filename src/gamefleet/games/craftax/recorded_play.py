@@ -78,8 +78,12 @@ def random_play(variant: Variant, seed: int, num: int, num_steps: int) -> States
     return read(variant)[: num_steps + 1, chosen]
 
 
-def record(variant: Variant) -> States:
-    """float32[NUM_STEPS + 1, NUM_WORLDS, features]: random play of the real game; takes minutes of compiling.
+def record(variant: Variant, num_steps: int = NUM_STEPS) -> States:
+    """float32[num_steps + 1, NUM_WORLDS, features]: random play of the real game; takes minutes of compiling.
+
+    Args:
+        variant: Of the game.
+        num_steps: 0 gives the fresh worlds alone, for which much less is compiled.
 
     Raises:
         MissingDependencyError: The package `craftax` is not installed.
@@ -103,10 +107,11 @@ def record(variant: Variant) -> States:
         return kept, world.features(kept)
 
     start = world.begin(jax.jit(world.generate, static_argnums=1)(first, NUM_WORLDS))
-    _, played = jax.jit(lambda states, keys: jax.lax.scan(one_step, states, keys))(
-        start, jax.random.split(later, NUM_STEPS)
-    )
-    play = np.concatenate([np.asarray(jax.jit(world.features)(start))[None], np.asarray(played)])
+    play = np.asarray(jax.jit(world.features)(start))[None]
+    if num_steps:
+        keys = jax.random.split(later, NUM_STEPS)[:num_steps]
+        _, played = jax.jit(lambda states, keys: jax.lax.scan(one_step, states, keys))(start, keys)
+        play = np.concatenate([play, np.asarray(played)])
     return play.astype(np.float32)
 
 
