@@ -45,13 +45,14 @@ def test_each_leg_goes_on_exactly_where_the_one_before_stopped_with_and_without_
 
 
 @pytest.mark.long
+@pytest.mark.timeout(500)
 def test_six_chains_under_a_cap_of_four_all_come_to_their_end(
     slurm_with_accounts: LocalSlurm, tmp_path: Path, until: Until
 ) -> None:
     with Watched(slurm=slurm_with_accounts, folder=tmp_path, total=60, options=SHORT, chains=6) as fleet:
         fleet.start()
         assert [bool(fleet.accepted(1, f"m{index}")) for index in range(6)] == [True] * 4 + [False] * 2
-        until(fleet.is_done, "all six chains are done", timeout_s=180)
+        until(fleet.is_done, "all six chains are done", timeout_s=360)
         until(lambda: fleet.jobs() == [], "nothing is left in the queue")
 
         for chain in fleet.fleet.facts.chains:
