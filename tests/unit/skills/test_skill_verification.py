@@ -6,37 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.unit.skills.crafting_skills import PICKAXE, TABLE, WOOD
 
 from gamefleet.skills.program import Program, run_program
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.verify import Known, Limits, SampledStates, Verdict, sample_states, verify
 from gamefleet.testing.crafting import WORLD
-
-WOOD: dict[str, Any] = {
-    "name": "Collect_Wood",
-    "gain": {"wood": 5},
-    "reward": "gained(wood)",
-    "success": "wood >= 5",
-    "max_steps": 100,
-}
-TABLE: dict[str, Any] = {
-    "name": "Place_Table",
-    "requires": {"wood": 2},
-    "consumes": {"wood": 2},
-    "gain": {"near_table": 1},
-    "reward": "gained(near_table)",
-    "success": "near_table >= 1",
-    "max_steps": 50,
-}
-PICKAXE: dict[str, Any] = {
-    "name": "Make_Pickaxe",
-    "requires": {"near_table": 1},
-    "consumes": {"wood": 1},
-    "gain": {"wood_pickaxe": 1},
-    "reward": "gained(wood_pickaxe)",
-    "success": "wood_pickaxe >= 1",
-    "max_steps": 50,
-}
 
 
 @pytest.fixture(scope="module")

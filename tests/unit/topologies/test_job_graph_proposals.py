@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.unit.skills.crafting_skills import PICKAXE, TABLE, WOOD
 
 from gamefleet.cluster.graph_events import Accepted, Rejected
 from gamefleet.cluster.graph_state import GraphState, Node
@@ -17,31 +18,6 @@ from gamefleet.skills.world import SkillWorld
 from gamefleet.testing.crafting import WORLD
 from gamefleet.topologies.job_graph_proposals import Proposals
 
-WOOD: dict[str, Any] = {
-    "name": "Collect_Wood",
-    "gain": {"wood": 5},
-    "reward": "gained(wood)",
-    "success": "wood >= 5",
-    "max_steps": 100,
-}
-TABLE: dict[str, Any] = {
-    "name": "Place_Table",
-    "requires": {"wood": 2},
-    "consumes": {"wood": 2},
-    "gain": {"near_table": 1},
-    "reward": "gained(near_table)",
-    "success": "near_table >= 1",
-    "max_steps": 50,
-}
-PICKAXE: dict[str, Any] = {
-    "name": "Make_Pickaxe",
-    "requires": {"near_table": 1},
-    "consumes": {"wood": 1},
-    "gain": {"wood_pickaxe": 1},
-    "reward": "gained(wood_pickaxe)",
-    "success": "wood_pickaxe >= 1",
-    "max_steps": 50,
-}
 LOCKED = Sandbox(program="bwrap", description="not started by these tests")
 
 
