@@ -10,7 +10,6 @@ BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager
 GAME_NAMES_ALLOWED: dict[str, str] = {
     "games/__init__.py": "the one dict of games",
     "topologies/job_graph_settings.py": "the default environment of skills, which a user may leave out",
-    "topologies/skills_check.py": "doctor looks for the packages that compiled worlds need and names the extra",
     "games/gymnasium_adapter.py": "the example in its docstring names a game that exists",
     "topologies/recorded_parts.py": "the one place that joins the pipeline of raw records to packed files",
 }

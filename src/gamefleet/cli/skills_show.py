@@ -202,12 +202,10 @@ def log_of(root: Path, skill: Mapping[str, Any]) -> Path:
     raise RunFolderError(f"{name} has no log yet: it is {skill['status']}", where=places[0])
 
 
-OVER = ("completed", "failed", "blocked")
-"""States in which nothing is written to a skill's log any more."""
-
-
 def show_log(root: Path, asked: str, *, num_lines: int, follows: bool) -> None:
     """Print the end of a skill's log, and what is added to it until the skill is over."""
+    from gamefleet.cluster.graph_state import OVER
+
     path = log_of(root, find_skill(read_graph(root), asked))
     with open(path, errors="replace") as stream:
         lines = stream.read().splitlines()

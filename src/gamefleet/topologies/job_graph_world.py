@@ -17,6 +17,9 @@ from gamefleet.skills.world import SkillWorld, load_world
 from gamefleet.topologies.job_graph_settings import GraphSettings
 from gamefleet.topologies.skill_trainer_settings import CPU_ENVS, parse_settings
 
+OF_COMPILED = ("jax", "optax")
+"""Packages that a compiled world is trained with."""
+
 
 def open_world(env_name: str) -> SkillWorld:
     """Open a world.
@@ -79,12 +82,21 @@ def require_packages(world: SkillWorld, settings: GraphSettings) -> None:
     """
     if settings.use_wandb:
         require_tracker("wandb")
-    if world.jax_world is None or world.make_trainer is not None:
-        return
-    missing = [name for name in ("jax", *world.packages) if find_spec(name) is None]
-    if missing:
+    if missing := missing_packages(world):
         raise MissingDependencyError(
             f"{world.name} needs packages that are not installed: {', '.join(missing)}",
             where="--env_name",
-            remedy=world.install or "`pip install 'gamefleet[jax]'`.",
+            remedy=how_to_install(world),
         )
+
+
+def missing_packages(world: SkillWorld) -> list[str]:
+    """What is not installed of all that training in a world needs; a world with its own trainer needs nothing."""
+    if world.jax_world is None or world.make_trainer is not None:
+        return []
+    return [name for name in (*OF_COMPILED, *world.packages) if find_spec(name) is None]
+
+
+def how_to_install(world: SkillWorld) -> str:
+    """The remedy for missing packages of a world."""
+    return world.install or "`pip install 'gamefleet[jax]'`."

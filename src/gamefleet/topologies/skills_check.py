@@ -15,9 +15,10 @@ from gamefleet.cluster.check_programs import Runner
 from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
 from gamefleet.errors import ConfigError, MissingDependencyError
 from gamefleet.skills.client_endpoint import RequestFailedError, Trouble, find_endpoint, list_models
+from gamefleet.topologies.job_graph_settings import GraphSettings
+from gamefleet.topologies.job_graph_world import how_to_install, missing_packages, open_world
 
 GROUP = "skills"
-MODULES = ("jax", "craftax", "optax")
 KEY, BASE_URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 ANSWER_TIMEOUT_S = 10.0
 SHOWN_MODELS = 3
@@ -56,11 +57,12 @@ def skills_checks(game: str, environment: Mapping[str, str], programs: Runner) -
 
 
 def check_modules() -> Result:
-    """Whether the game can be opened; importing it would take seconds."""
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    """Whether the world that is trained unless told otherwise could be; importing what it needs would take seconds."""
+    world = open_world(GraphSettings().env_name)
+    missing = missing_packages(world)
     if missing:
-        return failed(f"not installed: {', '.join(missing)}", "`make craftax`, or `pip install 'gamefleet[craftax]'`.")
-    return ok("JAX and Craftax are installed")
+        return failed(f"not installed: {', '.join(missing)}", how_to_install(world))
+    return ok(f"all that {world.name} needs is installed")
 
 
 def check_tmux(environment: Mapping[str, str], programs: Runner) -> Result:
