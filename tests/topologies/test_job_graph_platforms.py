@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,9 @@ def what_processes_tell(folder: Path, more: dict[str, str]) -> list[dict[str, An
 
 @pytest.mark.parametrize("variables", [{}, {"JAX_PLATFORMS": "cuda,cpu"}], ids=["unset", "set"])
 def test_a_scheduler_computes_on_the_cpu_and_its_jobs_where_the_user_wants(
-    variables: dict[str, str], tmp_path: Path
+    variables: dict[str, str], tmp_path: Path, require_module: Callable[[str, str], None]
 ) -> None:
+    require_module("jax", "make craftax")
     told = what_processes_tell(tmp_path, variables)
 
     (scheduler,) = (one for one in told if not one["is_job"])
