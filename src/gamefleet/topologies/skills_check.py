@@ -15,6 +15,7 @@ from gamefleet.cluster.check_programs import Runner
 from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
 from gamefleet.errors import ConfigError, MissingDependencyError
 from gamefleet.skills.client_endpoint import RequestFailedError, Trouble, find_endpoint, list_models
+from gamefleet.topologies.job_graph_machine import VISIBLE, parse_gpus, visible
 from gamefleet.topologies.job_graph_settings import GraphSettings
 from gamefleet.topologies.job_graph_world import how_to_install, missing_packages, open_world
 
@@ -101,15 +102,20 @@ def check_gpu_memory(environment: Mapping[str, str], programs: Runner) -> Result
     """How many skills fit beside each other."""
     if shutil.which("nvidia-smi", path=environment.get("PATH", "")) is None:
         return ok("no GPU here: skills train on the CPU, of which each takes a share")
-    query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+    query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
     answer = programs(query, ANSWER_TIMEOUT_S)
-    free = [int(line) << 20 for line in answer.out.split() if line.isdigit()]
-    if answer.status or not free:
+    gpus = parse_gpus(answer.out)
+    if answer.status or not gpus:
         return warning(
             f"nvidia-smi says nothing of memory: {answer.last_words}", "Skills train on the CPU until it does."
         )
-    room = max(free) // SLOT_BYTES
-    found = f"{max(free) >> 30} GiB of GPU memory are free: room for {room} skills of {SLOT_BYTES >> 30} GiB"
+    if VISIBLE in environment:
+        gpus = visible(gpus, environment[VISIBLE])
+        if not gpus:
+            return ok(f"{VISIBLE} names no GPU of this machine: skills train on the CPU, of which each takes a share")
+    free = max(round(gpu.gb * 1e9) for gpu in gpus)
+    room = free // SLOT_BYTES
+    found = f"{free >> 30} GiB of GPU memory are free: room for {room} skills of {SLOT_BYTES >> 30} GiB"
     if room >= SLOTS:
         return ok(found)
     return warning(found, f"Train with --max_parallel_skills {max(1, room)} or fewer --num_envs.")

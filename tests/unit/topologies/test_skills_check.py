@@ -96,16 +96,21 @@ def test_a_local_server_needs_no_key_and_a_hosted_one_does(address: str, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("out", "status", "found"),
+    ("out", "variables", "status", "found"),
     [
-        (f"{3 * SLOT_BYTES >> 20}\n500\n", "ok", "room for 3 skills"),
-        ("7000\n", "warning", "room for 1 skills"),
-        ("[N/A]\n", "warning", "says nothing of memory"),
+        (f"0, GPU-a, {3 * SLOT_BYTES >> 20}\n1, GPU-b, 500\n", {}, "ok", "room for 3 skills"),
+        (f"0, GPU-a, {3 * SLOT_BYTES >> 20}\n1, GPU-b, 500\n", {"CUDA_VISIBLE_DEVICES": "1"}, "warning", "room for 0"),
+        ("0, GPU-a, 7000\n", {"CUDA_VISIBLE_DEVICES": ""}, "ok", "names no GPU of this machine"),
+        ("0, GPU-a, 7000\n", {}, "warning", "room for 1 skills"),
+        ("0, GPU-a, [N/A]\n", {}, "warning", "says nothing of memory"),
     ],
 )
-def test_the_memory_of_a_gpu_says_how_many_skills_fit(out: str, status: str, found: str, tmp_path: Any) -> None:
+def test_the_memory_of_the_gpus_that_may_be_used_says_how_many_skills_fit(
+    out: str, variables: dict[str, str], status: str, found: str, tmp_path: Any
+) -> None:
     (tmp_path / "nvidia-smi").touch(mode=0o755)
-    result = check_gpu_memory({"PATH": str(tmp_path)}, lambda *_: Completed(status=0, out=out, err=""))
+    environment = {"PATH": str(tmp_path), **variables}
+    result = check_gpu_memory(environment, lambda *_: Completed(status=0, out=out, err=""))
 
     assert result.status == status
     assert found in result.found
