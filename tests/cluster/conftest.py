@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.errors import MissingDependencyError
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
@@ -58,25 +58,14 @@ def no_jobs_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def empty_queue(instance: LocalSlurm) -> None:
-    end = time.monotonic() + 60
-    while instance.run("squeue", "-h", "-o", "%i"):
+    def is_empty() -> bool:
+        if not instance.run("squeue", "-h", "-o", "%i"):
+            return True
         instance.run("scancel", "--signal=KILL", "--full", "--me")
         instance.run("scancel", "--me")
-        assert time.monotonic() < end, "jobs do not end"
-        time.sleep(0.1)
+        return False
 
-
-@pytest.fixture(scope="session")
-def until() -> Callable[..., None]:
-    """Call with (condition, what is awaited): returns once it holds, fails after a minute."""
-
-    def wait(condition: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < end, f"in vain: {what}"
-            time.sleep(0.05)
-
-    return wait
+    until(is_empty, "the end of all jobs", poll_s=0.1)
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.test_fleet_checker import Watched
+from tests.waiting import until
 
 from gamefleet.cluster.fleet import write_facts
 from gamefleet.cluster.records import read_record
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
-
-Until = Callable[..., None]
 
 ENDLESS = 100_000
 
@@ -60,7 +59,7 @@ def starter(fleet: Watched, repository: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.long
 def test_of_two_starts_at_the_same_moment_one_hands_over_the_first_job(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, repository: Path
+    slurm: LocalSlurm, tmp_path: Path, repository: Path
 ) -> None:
     for index in range(4):
         folder = tmp_path / str(index)
@@ -68,7 +67,7 @@ def test_of_two_starts_at_the_same_moment_one_hands_over_the_first_job(
         with Watched(slurm=slurm, folder=folder, total=5, chains=2) as fleet:
             write_facts(fleet.fleet.paths, fleet.fleet.facts)
             both = [starter(fleet, repository) for _ in range(2)]
-            assert [one.communicate(timeout=60) and one.returncode for one in both] == [0, 0]
+            assert [one.communicate(timeout=300) and one.returncode for one in both] == [0, 0]
             until(fleet.is_done, "both chains are done")
             until(lambda fleet=fleet: fleet.jobs() == [], "nothing is left in the queue")
 
@@ -80,7 +79,7 @@ def test_of_two_starts_at_the_same_moment_one_hands_over_the_first_job(
 
 @pytest.mark.long
 def test_a_start_during_a_slow_start_hands_nothing_over_a_second_time(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, repository: Path, programs: Callable[[str], Path]
+    slurm: LocalSlurm, tmp_path: Path, repository: Path, programs: Callable[[str], Path]
 ) -> None:
     folder = programs(SLOW)
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, programs=folder) as fleet:
@@ -89,7 +88,7 @@ def test_a_start_during_a_slow_start_hands_nothing_over_a_second_time(
         until(lambda: begun(folder) == 1, "the first start calls sbatch")
         fleet.start()
         assert begun(folder) == 1
-        assert first.communicate(timeout=60)
+        assert first.communicate(timeout=300)
         until(lambda: len(fleet.saved_in(1)) > 0, "the first leg works")
 
         assert first.returncode == 0
@@ -99,7 +98,7 @@ def test_a_start_during_a_slow_start_hands_nothing_over_a_second_time(
 
 @pytest.mark.long
 def test_a_stop_while_a_leg_queues_its_successor_leaves_nothing(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, programs: Callable[[str], Path]
+    slurm: LocalSlurm, tmp_path: Path, programs: Callable[[str], Path]
 ) -> None:
     folder = programs(SLOW)
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, programs=folder) as fleet:
@@ -118,7 +117,7 @@ def test_a_stop_while_a_leg_queues_its_successor_leaves_nothing(
 
 @pytest.mark.long
 def test_a_job_that_is_handed_over_after_the_stop_has_returned_does_not_work(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, repository: Path, programs: Callable[[str], Path]
+    slurm: LocalSlurm, tmp_path: Path, repository: Path, programs: Callable[[str], Path]
 ) -> None:
     folder = programs(SLOW)
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, programs=folder) as fleet:
@@ -126,7 +125,7 @@ def test_a_job_that_is_handed_over_after_the_stop_has_returned_does_not_work(
         late = starter(fleet, repository)
         until(lambda: begun(folder) == 1, "sbatch is called")
         fleet.stop()
-        assert late.communicate(timeout=60)
+        assert late.communicate(timeout=300)
         assert fleet.accepted(1)
         until(lambda: fleet.jobs() == [], "the late job sees the mark, or the late start does")
 
@@ -139,13 +138,13 @@ def test_a_job_that_is_handed_over_after_the_stop_has_returned_does_not_work(
 
 @pytest.mark.long
 def test_jobs_whose_ids_got_lost_are_found_by_their_names_and_not_handed_over_again(
-    slurm: LocalSlurm, tmp_path: Path, until: Until, programs: Callable[[str], Path]
+    slurm: LocalSlurm, tmp_path: Path, programs: Callable[[str], Path]
 ) -> None:
     folder = programs(LOSES_ANSWERS)
     options = ("--max-runtime-s", "8")
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=options, programs=folder, is_quick=True) as fleet:
         fleet.start()
-        until(lambda: len(fleet.saved_in(3)) > 0, "three legs without a single answer", timeout_s=90)
+        until(lambda: len(fleet.saved_in(3)) > 0, "three legs without a single answer")
 
         jobs = (folder / "lost").read_text().split()
         assert [fleet.accepted(number) for number in range(1, len(jobs) + 1)][:3] == jobs[:3]
@@ -156,7 +155,7 @@ def test_jobs_whose_ids_got_lost_are_found_by_their_names_and_not_handed_over_ag
 
 @pytest.mark.long
 def test_a_leg_that_ends_uses_the_room_that_came_after_its_successor_was_refused(
-    slurm_with_accounts: LocalSlurm, tmp_path: Path, until: Until
+    slurm_with_accounts: LocalSlurm, tmp_path: Path
 ) -> None:
     slurm = slurm_with_accounts
     held = [slurm.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true") for _ in range(7)]
@@ -165,7 +164,7 @@ def test_a_leg_that_ends_uses_the_room_that_came_after_its_successor_was_refused
         fleet.start()
         until(lambda: read_record(fleet.chain().refused(2, 1)), "the successor is refused")
         slurm.run("scancel", *held)
-        until(lambda: len(fleet.saved_in(2)) > 0, "the chain goes on by itself", timeout_s=30)
+        until(lambda: len(fleet.saved_in(2)) > 0, "the chain goes on by itself")
 
         fleet.stop()
         fleet.check()

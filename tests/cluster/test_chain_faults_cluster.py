@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.cluster.test_fleet_checker import Watched, attempts_of, saves_of
+from tests.waiting import until
 
 from gamefleet.cluster.records import read_record
 from gamefleet.errors import ClusterError
 from gamefleet.runs.events import read_events
 from gamefleet.testing.local_slurm import LocalSlurm
-
-Until = Callable[..., None]
 
 ENDLESS = 100_000
 
@@ -45,29 +44,29 @@ def child_of(fleet: Watched, leg: int) -> int:
     return next(int(row["pid"]) for row in attempts_of(fleet.run()) if row["leg"] == leg)
 
 
-def working(fleet: Watched, leg: int, until: Until, *, timeout_s: float = 60) -> str:
+def working(fleet: Watched, leg: int) -> str:
     """Wait until a leg has saved; returns its job."""
-    until(lambda: len(fleet.saved_in(leg)) > 0, f"leg {leg} saves", timeout_s=timeout_s)
+    until(lambda: len(fleet.saved_in(leg)) > 0, f"leg {leg} saves")
     return fleet.legs()[leg - 1].job
 
 
 @pytest.mark.long
 def test_the_run_of_a_lost_node_goes_on_writing_until_the_fence_of_the_next_leg_stops_it(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
+    slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--deaf",)) as fleet:
         fleet.start()
-        job = working(fleet, 1, until)
+        job = working(fleet, 1)
         until(lambda: fleet.accepted(2), "the successor waits")
         node, old, old_leg = fleet.legs()[0].host, child_of(fleet, 1), json_of(fleet, 1)["pid"]
         slurm.kill_node(node)
         saved = len(fleet.saved_in(1))
-        until(lambda: len(fleet.legs()) > 1, "the next leg takes over", timeout_s=120)
+        until(lambda: len(fleet.legs()) > 1, "the next leg takes over")
 
         assert is_alive(old) or "no longer holds this run" in fleet.output(job, "err")
         assert len(fleet.saved_in(1)) > saved  # it went on after its node was gone
         assert fleet.legs()[1].host != node
-        working(fleet, 2, until)
+        working(fleet, 2)
         until(lambda: "leg 2 took over" in fleet.output(job, "err"), "the fence stops the old run")
         until(lambda: not is_alive(old) and not is_alive(old_leg), "the old processes end")
         last = fleet.saved_in(1)[-1]
@@ -75,7 +74,7 @@ def test_the_run_of_a_lost_node_goes_on_writing_until_the_fence_of_the_next_leg_
         assert fleet.fleet.executor.ended([job])[job].how == "node_fail"
         slurm.start_node(node)
         until(lambda: slurm.run("sinfo", "-h", "-n", node, "-p", "linuxlab", "-o", "%T") in AT_WORK, "the node is back")
-        working(fleet, 2, until)
+        working(fleet, 2)
         assert fleet.saved_in(1)[-1] == last
         fleet.stop(now=True)
         fleet.check()
@@ -83,18 +82,18 @@ def test_the_run_of_a_lost_node_goes_on_writing_until_the_fence_of_the_next_leg_
 
 @pytest.mark.long
 def test_a_stopped_run_of_a_lost_node_wakes_up_to_a_fence_and_the_node_clears_it_away(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
+    slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--deaf",)) as fleet:
         fleet.start()
-        job = working(fleet, 1, until)
+        job = working(fleet, 1)
         until(lambda: fleet.accepted(2), "the successor waits")
         node, supervisor, old = fleet.legs()[0].host, json_of(fleet, 1)["pid"], child_of(fleet, 1)
         for pid in (supervisor, old):
             os.kill(pid, signal.SIGSTOP)  # a machine that hangs
         slurm.kill_node(node)
         try:
-            working(fleet, 2, until, timeout_s=120)
+            working(fleet, 2)
             before = [save for save in saves_of(fleet.run()) if save[0] == 1]
             assert is_alive(old)
             os.kill(old, signal.SIGCONT)
@@ -120,11 +119,11 @@ def json_of(fleet: Watched, leg: int) -> dict[str, int]:
 
 @pytest.mark.long
 def test_while_slurm_is_silent_nothing_is_concluded_and_the_leg_goes_on_and_so_does_the_chain_afterwards(
-    answering: LocalSlurm, tmp_path: Path, until: Until
+    answering: LocalSlurm, tmp_path: Path
 ) -> None:
     with Watched(slurm=answering, folder=tmp_path, total=ENDLESS, is_quick=True) as fleet:
         fleet.start()
-        job = working(fleet, 1, until)
+        job = working(fleet, 1)
         until(lambda: fleet.accepted(2), "the successor waits")
         submissions = fleet.chain().numbers(fleet.chain().submissions, ".json")
         answering.stop_controller()
@@ -139,7 +138,7 @@ def test_while_slurm_is_silent_nothing_is_concluded_and_the_leg_goes_on_and_so_d
 
         assert fleet.status()[0]["state"] == "running"
         answering.run("scancel", "--signal=USR1", "--batch", job)
-        working(fleet, 2, until)
+        working(fleet, 2)
         assert fleet.legs()[0].outcome == "saved"
         fleet.stop()
         fleet.check()
@@ -147,17 +146,17 @@ def test_while_slurm_is_silent_nothing_is_concluded_and_the_leg_goes_on_and_so_d
 
 @pytest.mark.long
 def test_a_leg_that_ends_while_slurm_is_silent_is_followed_by_its_successor_afterwards(
-    answering: LocalSlurm, tmp_path: Path, until: Until
+    answering: LocalSlurm, tmp_path: Path
 ) -> None:
     options = ("--max-runtime-s", "5")
     with Watched(slurm=answering, folder=tmp_path, total=ENDLESS, options=options) as fleet:
         fleet.start()
-        working(fleet, 1, until)
+        working(fleet, 1)
         until(lambda: fleet.accepted(2), "the successor waits")
         answering.stop_controller()
         until(lambda: (fleet.chain().leg(1) / "end.json").exists(), "the first leg ends")
         answering.start_controller()
-        working(fleet, 2, until, timeout_s=120)
+        working(fleet, 2)
 
         assert fleet.legs()[0].outcome == "saved"
         assert fleet.legs()[1].job == fleet.accepted(2)
@@ -167,7 +166,7 @@ def test_a_leg_that_ends_while_slurm_is_silent_is_followed_by_its_successor_afte
 
 @pytest.mark.long
 def test_a_successor_that_could_not_be_handed_over_while_slurm_was_silent_is_handed_over_later(
-    answering: LocalSlurm, tmp_path: Path, until: Until
+    answering: LocalSlurm, tmp_path: Path
 ) -> None:
     options = ("--max-runtime-s", "4")
     with Watched(slurm=answering, folder=tmp_path, total=ENDLESS, options=options, is_quick=True) as fleet:
@@ -181,14 +180,14 @@ def test_a_successor_that_could_not_be_handed_over_while_slurm_was_silent_is_han
             fleet.status()
             return len(fleet.saved_in(3)) > 0
 
-        until(moves_on, "a third leg", timeout_s=200)
+        until(moves_on, "a third leg")
         fleet.stop()
         fleet.check()
 
 
 @pytest.mark.long
 def test_a_controller_that_is_restarted_in_the_middle_of_hand_overs_changes_nothing(
-    answering: LocalSlurm, tmp_path: Path, until: Until
+    answering: LocalSlurm, tmp_path: Path
 ) -> None:
     options = ("--max-runtime-s", "3")
     with Watched(slurm=answering, folder=tmp_path, total=150, options=options) as fleet:
@@ -197,7 +196,7 @@ def test_a_controller_that_is_restarted_in_the_middle_of_hand_overs_changes_noth
             until(lambda leg=leg: (fleet.chain().leg(leg) / "end.json").exists(), f"leg {leg} ends")
             answering.stop_controller()
             answering.start_controller()
-        until(fleet.is_done, "all steps are done", timeout_s=180)
+        until(fleet.is_done, "all steps are done")
         until(lambda: fleet.jobs() == [], "nothing is left in the queue")
 
         assert saves_of(fleet.run())[-1][1] == 150
@@ -206,7 +205,7 @@ def test_a_controller_that_is_restarted_in_the_middle_of_hand_overs_changes_noth
 
 @pytest.mark.long
 def test_a_successor_refused_because_the_queue_is_full_is_handed_over_once_there_is_room(
-    slurm_with_accounts: LocalSlurm, tmp_path: Path, until: Until
+    slurm_with_accounts: LocalSlurm, tmp_path: Path
 ) -> None:
     slurm = slurm_with_accounts
     held = [slurm.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true") for _ in range(7)]
@@ -217,9 +216,9 @@ def test_a_successor_refused_because_the_queue_is_full_is_handed_over_once_there
         assert "you have as many jobs in the queue as you may" in refusal
         assert fleet.status()[0]["reason"] == refusal
         slurm.run("scancel", *held)
-        until(lambda: fleet.accepted(2), "the leg hands it over by itself", timeout_s=100)
+        until(lambda: fleet.accepted(2), "the leg hands it over by itself")
         slurm.run("scancel", "--signal=USR1", "--batch", fleet.legs()[0].job)
-        working(fleet, 2, until)
+        working(fleet, 2)
 
         fleet.stop()
         fleet.check()
@@ -227,7 +226,7 @@ def test_a_successor_refused_because_the_queue_is_full_is_handed_over_once_there
 
 @pytest.mark.long
 def test_a_first_job_refused_because_the_queue_is_full_is_handed_over_by_the_next_start(
-    slurm_with_accounts: LocalSlurm, tmp_path: Path, until: Until
+    slurm_with_accounts: LocalSlurm, tmp_path: Path
 ) -> None:
     slurm = slurm_with_accounts
     held = [slurm.run("sbatch", "--parsable", "--hold", "-o", "/dev/null", "--wrap", "true") for _ in range(8)]

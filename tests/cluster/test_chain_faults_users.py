@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.cluster.test_fleet_checker import Watched, attempts_of, saves_of
+from tests.waiting import until
 
 from gamefleet.cluster.records import read_record
 from gamefleet.runs.checkpoint_reading import find_checkpoint, open_checkpoint
 from gamefleet.testing.local_slurm import LocalSlurm
 
-Until = Callable[..., None]
-
 ENDLESS = 100_000
 
 
-def working(fleet: Watched, leg: int, until: Until) -> str:
+def working(fleet: Watched, leg: int) -> str:
     """Wait until a leg has saved; returns its job."""
     until(lambda: len(fleet.saved_in(leg)) > 0, f"leg {leg} saves")
     return fleet.legs()[leg - 1].job
 
 
-def test_a_batch_script_that_is_submitted_again_by_hand_ends_itself(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
-) -> None:
+def test_a_batch_script_that_is_submitted_again_by_hand_ends_itself(slurm: LocalSlurm, tmp_path: Path) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, may_double=True) as fleet:
         fleet.start()
-        job = working(fleet, 1, until)
+        job = working(fleet, 1)
         script = fleet.fleet.paths.scripts / f"{fleet.fleet.facts.job_name('m0')}.1.sh"
         double = slurm.run("sbatch", "--parsable", str(script))
         until(lambda: fleet.fleet.executor.ended([double]), "the double ends")
@@ -44,11 +40,11 @@ def test_a_batch_script_that_is_submitted_again_by_hand_ends_itself(
 
 
 @pytest.mark.long
-def test_a_foreign_job_of_the_user_counts_against_the_cap(slurm: LocalSlurm, tmp_path: Path, until: Until) -> None:
-    foreign = slurm.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 300")
+def test_a_foreign_job_of_the_user_counts_against_the_cap(slurm: LocalSlurm, tmp_path: Path) -> None:
+    foreign = slurm.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 900")
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, chains=2, max_jobs=2, is_quick=True) as fleet:
         fleet.start()
-        working(fleet, 1, until)
+        working(fleet, 1)
         assert [chain["state"] for chain in fleet.status()] == ["running", "waiting for a place"]
         assert not fleet.accepted(1, "m1")
 
@@ -60,13 +56,13 @@ def test_a_foreign_job_of_the_user_counts_against_the_cap(slurm: LocalSlurm, tmp
 
 
 def test_three_legs_without_progress_fail_the_chain_with_a_reason_and_one_notice(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
+    slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     notify = f'echo "$GAMEFLEET_EVENT $GAMEFLEET_MEMBER $GAMEFLEET_REASON" >>{tmp_path}/notices'
     options = ("--fail-with", "1")
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=options, notify=notify) as fleet:
         fleet.start()
-        until(lambda: fleet.mark("failed"), "the chain fails", timeout_s=20)
+        until(lambda: fleet.mark("failed"), "the chain fails")
         until(lambda: fleet.jobs() == [], "nothing is left in the queue")
 
         reason = "3 jobs in a row ended without a newer checkpoint"
@@ -80,7 +76,7 @@ def test_three_legs_without_progress_fail_the_chain_with_a_reason_and_one_notice
 
 
 def test_three_legs_that_are_killed_before_their_first_checkpoint_fail_the_chain(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
+    slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--save-every", "100000")) as fleet:
         fleet.start()
@@ -100,7 +96,7 @@ def test_three_legs_that_are_killed_before_their_first_checkpoint_fail_the_chain
 
 @pytest.mark.parametrize("code", [2, 3])
 def test_wrong_settings_and_missing_programs_fail_the_chain_at_once(
-    code: int, slurm: LocalSlurm, tmp_path: Path, until: Until
+    code: int, slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=("--fail-with", str(code))) as fleet:
         fleet.start()
@@ -115,7 +111,7 @@ def test_wrong_settings_and_missing_programs_fail_the_chain_at_once(
 @pytest.mark.long
 @pytest.mark.parametrize("moment", ["the first job is handed over", "a leg begins", "a leg has ended"])
 def test_a_stop_at_any_moment_leaves_no_job_and_a_whole_checkpoint_and_start_goes_on(
-    moment: str, slurm: LocalSlurm, tmp_path: Path, until: Until
+    moment: str, slurm: LocalSlurm, tmp_path: Path
 ) -> None:
     options = ("--step-s", "0.05", "--max-runtime-s", "2")
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=options, chains=2) as fleet:
@@ -142,13 +138,11 @@ def test_a_stop_at_any_moment_leaves_no_job_and_a_whole_checkpoint_and_start_goe
 
 
 @pytest.mark.long
-def test_a_fleet_that_was_stopped_and_started_again_comes_to_its_end(
-    slurm: LocalSlurm, tmp_path: Path, until: Until
-) -> None:
+def test_a_fleet_that_was_stopped_and_started_again_comes_to_its_end(slurm: LocalSlurm, tmp_path: Path) -> None:
     options = ("--step-s", "0.05", "--max-runtime-s", "2")
     with Watched(slurm=slurm, folder=tmp_path, total=80, options=options) as fleet:
         fleet.start()
-        working(fleet, 1, until)
+        working(fleet, 1)
         fleet.gamefleet("stop")
         assert fleet.jobs() == []
         assert fleet.status()[0]["state"] == "stopped"
@@ -162,7 +156,7 @@ def test_a_fleet_that_was_stopped_and_started_again_comes_to_its_end(
         fleet.check()
 
 
-def test_a_chain_whose_jobs_can_never_start_fails_and_says_why(slurm: LocalSlurm, tmp_path: Path, until: Until) -> None:
+def test_a_chain_whose_jobs_can_never_start_fails_and_says_why(slurm: LocalSlurm, tmp_path: Path) -> None:
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS) as fleet:
         facts = replace(fleet.fleet.facts, resources=replace(fleet.fleet.facts.resources, time_limit_s=5 * 3600))
         fleet.fleet = replace(fleet.fleet, facts=facts)  # the partition allows 4 hours, which sbatch does not check

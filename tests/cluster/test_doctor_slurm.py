@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.check_programs import Programs
 from gamefleet.cluster.check_slurm import slurm_checks
@@ -69,7 +70,7 @@ def test_a_closed_partition_fails_although_slurm_would_take_the_job(slurm: Local
     assert "sinfo -s" in found["slurm-partition"].remedy
 
 
-def test_a_partition_of_drained_nodes_fails(slurm: LocalSlurm, until: Callable[..., None]) -> None:
+def test_a_partition_of_drained_nodes_fails(slurm: LocalSlurm) -> None:
     slurm.run("scontrol", "update", "NodeName=n[1-4]", "State=DRAIN", "Reason=test")
     try:
         found = found_on(slurm)
@@ -129,7 +130,7 @@ def test_slurm_on_another_host_is_asked_through_ssh(
         words = ["--host", server.host, "--ssh-config", str(server.config), "--partition", "gpu-linuxlab"]
         groups = ["--only", "slurm", "--only", "ssh-connection", "--json"]
         command = [sys.executable, "-c", DOCTOR, *words, *groups]
-        done = subprocess.run(command, env=here, cwd=tmp_path, capture_output=True, text=True, timeout=200)
+        done = subprocess.run(command, env=here, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     found = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert done.returncode == 0, done.stdout
     assert [found[name]["status"] for name in NAMES] == ["ok", "ok", "ok", "skipped", "ok"]

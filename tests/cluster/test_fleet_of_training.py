@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.store import ENDINGS
@@ -20,7 +20,7 @@ LEAST_LIMIT_S, MOST_LIMIT_S = 20, 40
 
 
 def gamefleet(*words: str, folder: Path) -> str:
-    done = subprocess.run([*GAMEFLEET, *words], cwd=folder, capture_output=True, text=True, timeout=240)
+    done = subprocess.run([*GAMEFLEET, *words], cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,10 +43,8 @@ def cutting_limit_s(whole_s: float) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
-def test_a_run_carried_by_local_jobs_equals_one_that_was_never_cut(
-    repository: Path, tmp_path: Path, until: Callable[..., None]
-) -> None:
+@pytest.mark.timeout(1500)
+def test_a_run_carried_by_local_jobs_equals_one_that_was_never_cut(repository: Path, tmp_path: Path) -> None:
     config = str(repository / "configs" / "smoke.toml")
     steps = ("--set", f"run.total_steps={TOTAL_STEPS}")
     began = time.monotonic()
@@ -60,7 +58,7 @@ def test_a_run_carried_by_local_jobs_equals_one_that_was_never_cut(
 
     # The mark is waited for: asking for the status again and again takes a core that the run needs.
     paths = FleetPaths(tmp_path / "runs" / "carried").chain("m0")
-    until(lambda: any(paths.mark(kind).exists() for kind in ENDINGS), "the end of the chain", timeout_s=420)
+    until(lambda: any(paths.mark(kind).exists() for kind in ENDINGS), "the end of the chain", timeout_s=600)
     chain = only_chain(tmp_path)
     assert chain["state"] == "done", chain
     handovers = [row["handover"] for row in chain["legs"][:-1]]

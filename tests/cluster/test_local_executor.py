@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.cluster.jobs import EndedJob, JobRequest, Resources
 from gamefleet.cluster.local import LocalExecutor, runner_command
@@ -21,8 +22,6 @@ from gamefleet.cluster.local_processes import Process, this_process
 from gamefleet.cluster.local_spool import START_GRACE_S, JobFolder, JobRecord, allocate, job_folder, numbers, settle
 from gamefleet.errors import ClusterError, MissingDependencyError, SchedulerSilentError, SubmitRefusedError
 from gamefleet.files import create_once, read_json, write_json
-
-PATIENCE_S = 120.0
 
 FAMILY = """
 import os, signal, subprocess, sys, time
@@ -33,13 +32,6 @@ print("pids of the command", os.getpid(), flush=True)
 time.sleep(600)
 """
 """A command with a child that left its parent, its group and its session."""
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.errors import ClusterError, MissingDependencyError
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
-
-Until = Callable[..., None]
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -45,18 +43,18 @@ def test_more_gpu_memory_than_a_node_has_is_refused(slurm: LocalSlurm) -> None:
         slurm.run("sbatch", "--gres=gpumem:81G", "--wrap", "true")
 
 
-def test_two_instances_live_side_by_side_and_leave_nothing_behind(slurm: LocalSlurm, until: Until) -> None:
+def test_two_instances_live_side_by_side_and_leave_nothing_behind(slurm: LocalSlurm) -> None:
     with LocalSlurm(LocalSlurmSettings(nodes=1)) as second:
         assert second.run("sinfo", "-h", "-o", "%D", "-p", "linuxlab") == "1"
         assert slurm.run("sinfo", "-h", "-o", "%D", "-p", "linuxlab") == "4"
-        second.run("sbatch", "-o", "/dev/null", "--wrap", "trap '' TERM; sleep 100")
+        second.run("sbatch", "-o", "/dev/null", "--wrap", "trap '' TERM; sleep 900")
         folder = second.folder
 
     assert not folder.exists()
     until(lambda: processes_of(folder) == [], "the killed processes are gone")
 
 
-def test_a_lost_node_is_noticed_while_its_jobs_go_on(slurm: LocalSlurm, until: Until, tmp_path: Path) -> None:
+def test_a_lost_node_is_noticed_while_its_jobs_go_on(slurm: LocalSlurm, tmp_path: Path) -> None:
     beats = tmp_path / "beats"
     script = f"while :; do echo . >>{beats}; sleep 0.1; done"
     job = slurm.run("sbatch", "--parsable", "-w", "n3", "-o", "/dev/null", "--no-requeue", "--wrap", script)
@@ -72,7 +70,7 @@ def test_a_lost_node_is_noticed_while_its_jobs_go_on(slurm: LocalSlurm, until: U
 
 
 def test_a_stopped_controller_answers_nobody_and_knows_its_jobs_afterwards(slurm: LocalSlurm) -> None:
-    job = slurm.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 100")
+    job = slurm.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 900")
 
     slurm.stop_controller()
     with pytest.raises(ClusterError, match="Unable to contact slurm controller"):
@@ -82,8 +80,8 @@ def test_a_stopped_controller_answers_nobody_and_knows_its_jobs_afterwards(slurm
     assert slurm.run("squeue", "-h", "-o", "%i") == job
 
 
-def test_a_user_runs_four_jobs_at_once_and_has_eight(slurm_with_accounts: LocalSlurm, until: Until) -> None:
-    submit = ("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 100")
+def test_a_user_runs_four_jobs_at_once_and_has_eight(slurm_with_accounts: LocalSlurm) -> None:
+    submit = ("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 900")
     for _ in range(8):
         slurm_with_accounts.run(*submit)
 
@@ -97,9 +95,7 @@ def test_a_user_runs_four_jobs_at_once_and_has_eight(slurm_with_accounts: LocalS
 
 
 @pytest.mark.long
-def test_a_minute_s_limit_ends_a_job_of_the_fast_slurm_within_seconds(
-    fast_slurm: LocalSlurm, until: Until, tmp_path: Path
-) -> None:
+def test_a_minute_s_limit_ends_a_job_of_the_fast_slurm_within_seconds(fast_slurm: LocalSlurm, tmp_path: Path) -> None:
     out = tmp_path / "out"
     script = "trap 'echo warned' USR1; trap 'echo ended; exit 1' TERM; while :; do sleep 0.1; done"
     job = fast_slurm.run("sbatch", "--parsable", "-t", "1", "--signal=B:USR1@30", "-o", str(out), "--wrap", script)
@@ -112,7 +108,7 @@ def test_a_minute_s_limit_ends_a_job_of_the_fast_slurm_within_seconds(
     until(lambda: "TIMEOUT" in fast_slurm.run(*words), "its record")
 
 
-def test_an_instance_goes_down_with_the_process_that_started_it(slurm: LocalSlurm, until: Until) -> None:
+def test_an_instance_goes_down_with_the_process_that_started_it(slurm: LocalSlurm) -> None:
     program = (
         "from gamefleet.testing.local_slurm import *\n"
         "one = LocalSlurm(LocalSlurmSettings(nodes=1)); one.up(); print(one.folder, flush=True); input()"

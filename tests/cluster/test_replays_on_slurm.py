@@ -1,11 +1,11 @@
 """Parsing as an array on a real SLURM: every part once, merged afterwards, whatever became of the tasks."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.games.showdown.replay_rows import MODULE, log_of, pokechamp_rows, write_lines
+from tests.waiting import until
 
 from gamefleet.cli.replays_slurm import submit
 from gamefleet.errors import SubmitRefusedError
@@ -47,7 +47,7 @@ def outputs(folder: Path) -> str:
 
 
 def test_an_array_parses_every_part_and_the_job_after_it_merges(
-    tmp_path: Path, until: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = planned(tmp_path)
 
@@ -64,7 +64,7 @@ def test_an_array_parses_every_part_and_the_job_after_it_merges(
 
 
 def test_what_array_tasks_left_undone_is_done_by_the_job_after_them(
-    tmp_path: Path, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(tmp_path, "parse_unless_in_an_array")
 

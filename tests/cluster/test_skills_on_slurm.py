@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.topologies.graph_cases import FIRST, start, state_of, statuses, until
+from tests.topologies.graph_cases import FIRST, start, state_of, statuses
+from tests.waiting import until
 
 from gamefleet.testing.local_slurm import LocalSlurm
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_skills_train_as_jobs_of_slurm_and_one_that_is_cancelled_goes_on(
     slurm: LocalSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,7 +27,7 @@ def test_skills_train_as_jobs_of_slurm_and_one_that_is_cancelled_goes_on(
     number, name = job.split()
     granted = slurm.run("scontrol", "show", "job", number)
     slurm.run("scancel", number)
-    output, _ = scheduler.communicate(timeout=200)
+    output, _ = scheduler.communicate(timeout=300)
 
     assert scheduler.returncode == 0, output
     assert name.startswith("gamefleet_e0_"), name

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.commands import CommandRunner, Finished
 from gamefleet.cluster.jobs import EndedJob, Job, JobRequest, Resources
@@ -16,7 +17,6 @@ from gamefleet.cluster.slurm_words import never_starts
 from gamefleet.errors import SchedulerSilentError, SubmitRefusedError
 from gamefleet.testing.local_slurm import LocalSlurm
 
-Until = Callable[..., None]
 Make = Callable[..., JobRequest]
 
 SMALL = Resources(time_limit_s=600, cpus=1, gpus=0, signal_s=60)
@@ -81,7 +81,7 @@ def output(folder: Path, job: str) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def ending_of(executor: SlurmExecutor, job: str, until: Until) -> EndedJob:
+def ending_of(executor: SlurmExecutor, job: str) -> EndedJob:
     found: dict[str, EndedJob] = {}
 
     def knows() -> bool:
@@ -93,11 +93,11 @@ def ending_of(executor: SlurmExecutor, job: str, until: Until) -> EndedJob:
 
 
 def test_a_job_runs_and_its_output_script_and_ending_are_there_afterwards(
-    executor: SlurmExecutor, make: Make, until: Until, tmp_path: Path
+    executor: SlurmExecutor, make: Make, tmp_path: Path
 ) -> None:
     job = executor.submit(make("one", "print('it works')", comment="of fleet x"))
 
-    ended = ending_of(executor, job, until)
+    ended = ending_of(executor, job)
 
     assert (ended.how, ended.name, ended.node != "") == ("completed", "one", True)
     assert ended.started is not None
@@ -107,9 +107,7 @@ def test_a_job_runs_and_its_output_script_and_ending_are_there_afterwards(
     assert [found for found in executor.queue() if found.id == job] == []
 
 
-def test_the_queue_shows_a_running_job_with_its_end_and_its_node(
-    executor: SlurmExecutor, make: Make, until: Until
-) -> None:
+def test_the_queue_shows_a_running_job_with_its_end_and_its_node(executor: SlurmExecutor, make: Make) -> None:
     job = executor.submit(make("long", TELLS))
     until(lambda: is_running(executor, job), "it runs")
 
@@ -121,9 +119,7 @@ def test_the_queue_shows_a_running_job_with_its_end_and_its_node(
     assert found.node.startswith("n")
 
 
-def test_names_folders_and_comments_may_contain_anything(
-    slurm: LocalSlurm, make: Make, until: Until, tmp_path: Path
-) -> None:
+def test_names_folders_and_comments_may_contain_anything(slurm: LocalSlurm, make: Make, tmp_path: Path) -> None:
     odd = tmp_path / 'it\'s 100% "odd" $HOME #1'
     odd.mkdir()
     executor = executor_of(slurm, odd)
@@ -134,12 +130,12 @@ def test_names_folders_and_comments_may_contain_anything(
 
     job = executor.submit(request)
 
-    assert ending_of(executor, job, until).name == name
+    assert ending_of(executor, job).name == name
     assert output(odd, job) == f"{odd}\n"
 
 
 def test_a_successor_starts_once_its_parent_has_ended_however_it_ended(
-    executor: SlurmExecutor, make: Make, until: Until, tmp_path: Path
+    executor: SlurmExecutor, make: Make, tmp_path: Path
 ) -> None:
     parent = executor.submit(make("parent", "import time; time.sleep(2); raise SystemExit(7)"))
     child = executor.submit(make("child", "print('follows')", after=parent))
@@ -147,35 +143,35 @@ def test_a_successor_starts_once_its_parent_has_ended_however_it_ended(
     waiting = job_named(executor, "child")
     assert waiting is not None
     assert waiting.waits_for_parent
-    assert ending_of(executor, child, until).how == "completed"
-    assert ending_of(executor, parent, until).how == "failed"
+    assert ending_of(executor, child).how == "completed"
+    assert ending_of(executor, parent).how == "failed"
     assert output(tmp_path, child) == "follows\n"
 
 
-def test_a_cancelled_job_gets_sigterm(executor: SlurmExecutor, make: Make, until: Until, tmp_path: Path) -> None:
+def test_a_cancelled_job_gets_sigterm(executor: SlurmExecutor, make: Make, tmp_path: Path) -> None:
     job = executor.submit(make("victim", TELLS))
     until(lambda: "begins" in output(tmp_path, job), "it runs")
 
     executor.cancel([job])
 
-    assert ending_of(executor, job, until).how == "cancelled"
+    assert ending_of(executor, job).how == "cancelled"
     assert "SIGTERM" in output(tmp_path, job)
 
 
 def test_a_polite_signal_reaches_the_command_and_leaves_the_ending_to_it(
-    executor: SlurmExecutor, make: Make, until: Until, tmp_path: Path
+    executor: SlurmExecutor, make: Make, tmp_path: Path
 ) -> None:
     job = executor.submit(make("asked", TELLS))
     until(lambda: "begins" in output(tmp_path, job), "it runs")
 
     executor.cancel([job], signal="USR1")
 
-    assert ending_of(executor, job, until).how == "completed"
+    assert ending_of(executor, job).how == "completed"
     assert "SIGUSR1" in output(tmp_path, job)
 
 
 def test_a_signal_that_comes_before_the_command_can_handle_it_does_no_harm(
-    executor: SlurmExecutor, make: Make, until: Until, tmp_path: Path
+    executor: SlurmExecutor, make: Make, tmp_path: Path
 ) -> None:
     ready = tmp_path / "ready"
     job = executor.submit(make("early", DEAF, setup=[f"touch {ready}", "sleep 1"]))
@@ -183,15 +179,13 @@ def test_a_signal_that_comes_before_the_command_can_handle_it_does_no_harm(
 
     executor.cancel([job], signal="USR1")
 
-    assert ending_of(executor, job, until).how == "completed"
+    assert ending_of(executor, job).how == "completed"
     assert "SigIgn" in output(tmp_path, job)
 
 
-def test_cancelling_what_has_ended_waits_or_never_was_is_no_error(
-    executor: SlurmExecutor, make: Make, until: Until
-) -> None:
+def test_cancelling_what_has_ended_waits_or_never_was_is_no_error(executor: SlurmExecutor, make: Make) -> None:
     over = executor.submit(make("over"))
-    ending_of(executor, over, until)
+    ending_of(executor, over)
     parent = executor.submit(make("runs", TELLS))
     waiting = executor.submit(make("waits", after=parent))
 
@@ -199,11 +193,11 @@ def test_cancelling_what_has_ended_waits_or_never_was_is_no_error(
     executor.cancel([over, waiting, "99999999"])
     executor.cancel([])
 
-    assert ending_of(executor, waiting, until).how == "cancelled"
+    assert ending_of(executor, waiting).how == "cancelled"
 
 
 def test_a_job_is_found_again_by_its_name_while_it_waits_while_it_runs_and_afterwards(
-    accounted: SlurmExecutor, make: Make, until: Until
+    accounted: SlurmExecutor, make: Make
 ) -> None:
     parent = accounted.submit(make("parent-0001", TELLS))
     child = accounted.submit(make("child-0002", after=parent))
@@ -220,9 +214,7 @@ def test_a_job_is_found_again_by_its_name_while_it_waits_while_it_runs_and_after
     assert accounted.ended(names=["parent-0001"])[parent].how == "cancelled"
 
 
-def test_accounting_says_how_jobs_ended_even_of_one_that_never_started(
-    accounted: SlurmExecutor, make: Make, until: Until
-) -> None:
+def test_accounting_says_how_jobs_ended_even_of_one_that_never_started(accounted: SlurmExecutor, make: Make) -> None:
     failing = accounted.submit(make("failing", "raise SystemExit(5)"))
     never_ran = accounted.submit(make("never-ran", after=accounted.submit(make("blocker", TELLS))))
     accounted.cancel([never_ran])
@@ -237,15 +229,15 @@ def test_accounting_says_how_jobs_ended_even_of_one_that_never_started(
     assert (ended[never_ran].how, ended[never_ran].started) == ("cancelled", None)
 
 
-def test_without_accounting_the_controller_remembers(executor: SlurmExecutor, make: Make, until: Until) -> None:
+def test_without_accounting_the_controller_remembers(executor: SlurmExecutor, make: Make) -> None:
     job = executor.submit(make("forgotten", "raise SystemExit(5)"))
 
-    assert ending_of(executor, job, until).how == "failed"
+    assert ending_of(executor, job).how == "failed"
     assert executor.ended(["99999998"], names=["no such job"]) == {}
 
 
 def test_without_the_program_sacct_the_controller_remembers(
-    accounted: SlurmExecutor, slurm_with_accounts: LocalSlurm, make: Make, until: Until, tmp_path: Path
+    accounted: SlurmExecutor, slurm_with_accounts: LocalSlurm, make: Make, tmp_path: Path
 ) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
@@ -256,7 +248,7 @@ def test_without_the_program_sacct_the_controller_remembers(
 
     job = poorer.submit(make("no-sacct", "raise SystemExit(5)"))
 
-    assert ending_of(poorer, job, until).how == "failed"
+    assert ending_of(poorer, job).how == "failed"
 
 
 def test_a_refusal_because_of_too_many_jobs_is_temporary(accounted: SlurmExecutor, make: Make) -> None:
@@ -290,7 +282,7 @@ def test_a_refusal_that_no_waiting_mends_is_permanent(
 
 
 def test_a_time_above_the_partition_s_is_accepted_and_recognised_as_one_that_never_starts(
-    executor: SlurmExecutor, make: Make, until: Until
+    executor: SlurmExecutor, make: Make
 ) -> None:
     executor.submit(make("too-long", resources=replace(SMALL, time_limit_s=5 * 3600)))
 
@@ -303,9 +295,7 @@ def test_a_time_above_the_partition_s_is_accepted_and_recognised_as_one_that_nev
 
 
 @pytest.mark.long
-def test_a_stopped_controller_is_silent_and_no_job_seems_gone(
-    slurm: LocalSlurm, make: Make, until: Until, tmp_path: Path
-) -> None:
+def test_a_stopped_controller_is_silent_and_no_job_seems_gone(slurm: LocalSlurm, make: Make, tmp_path: Path) -> None:
     executor = executor_of(slurm, tmp_path)
     job = executor.submit(make("survivor", TELLS))
     until(lambda: is_running(executor, job), "it runs")
@@ -342,9 +332,7 @@ def test_what_the_database_does_not_answer_is_not_known(tmp_path: Path) -> None:
         executor.ended(names=["other"])
 
 
-def test_a_job_with_memory_per_cpu_submits_one_with_memory(
-    slurm: LocalSlurm, make: Make, until: Until, tmp_path: Path
-) -> None:
+def test_a_job_with_memory_per_cpu_submits_one_with_memory(slurm: LocalSlurm, make: Make, tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"
         "from gamefleet.cluster.jobs import JobRequest, Resources\n"
@@ -358,14 +346,12 @@ def test_a_job_with_memory_per_cpu_submits_one_with_memory(
     executor = executor_of(slurm, tmp_path)
     parent = executor.submit(make("child", program, resources=replace(SMALL, options=("--mem-per-cpu=200M",))))
 
-    assert ending_of(executor, parent, until).how == "completed"
+    assert ending_of(executor, parent).how == "completed"
     grandchild = output(tmp_path, parent).strip()
-    assert ending_of(executor, grandchild, until).how == "completed", (tmp_path / "logs").glob("*.err")
+    assert ending_of(executor, grandchild).how == "completed", (tmp_path / "logs").glob("*.err")
 
 
-def test_the_end_of_the_job_around_is_learned_from_squeue(
-    slurm: LocalSlurm, make: Make, until: Until, tmp_path: Path
-) -> None:
+def test_the_end_of_the_job_around_is_learned_from_squeue(slurm: LocalSlurm, make: Make, tmp_path: Path) -> None:
     program = (
         "import os; from gamefleet.cluster.slurm import job_end\n"
         "print(job_end(os.environ) - float(os.environ['GAMEFLEET_SCRIPT_STARTED']))"
@@ -373,7 +359,7 @@ def test_the_end_of_the_job_around_is_learned_from_squeue(
     executor = executor_of(slurm, tmp_path)
     job = executor.submit(make("asks", program))
 
-    ending_of(executor, job, until)
+    ending_of(executor, job)
 
     assert SMALL.time_limit_s - 30 < float(output(tmp_path, job)) <= SMALL.time_limit_s + 1
 
@@ -417,13 +403,13 @@ def test_a_display_may_show_an_answer_again_but_not_after_a_change_of_its_own(
 
 @pytest.mark.long
 def test_the_signal_before_the_limit_and_the_limit_reach_the_command(
-    fast_slurm: LocalSlurm, make: Make, until: Until, tmp_path: Path
+    fast_slurm: LocalSlurm, make: Make, tmp_path: Path
 ) -> None:
     program = TELLS.replace("sys.exit(0)", "None")
     executor = executor_of(fast_slurm, tmp_path)
     job = executor.submit(make("limited", program, resources=replace(SMALL, time_limit_s=60, signal_s=30)))
 
-    assert ending_of(executor, job, until).how == "timeout"
+    assert ending_of(executor, job).how == "timeout"
     # Accounting, which alone knows exit codes, is found although the controller's clock is ahead of this machine's.
     until(lambda: executor.ended([job])[job].exit_code is not None, "accounting has caught up")
     assert [word for word in output(tmp_path, job).split() if word.startswith("SIG")][:2] == ["SIGUSR1", "SIGTERM"]

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.topologies.shown_play import QUICK, Play, goes_on, pictures, toy, viewing, watching
+from tests.waiting import until
 
 from gamefleet.cluster.check_host import Host
 from gamefleet.cluster.check_programs import Programs
@@ -32,8 +33,6 @@ from gamefleet.topologies.streaming_ways import Way, Ways
 from gamefleet.transport.frames import Credits, PlayerFacts
 from gamefleet.transport.rendezvous import Endpoint, endpoints, publish_endpoint, publish_login_host, rendezvous, tokens
 from gamefleet.transport.token import Token, new_token, write_token
-
-Until = Callable[..., None]
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ def job(place: Path, login: LocalSsh, *, port: int) -> Iterator[Play]:
         solo.close()
 
 
-def test_the_guides_own_tunnel_leads_a_job_to_the_laptop(login: LocalSsh, tmp_path: Path, until: Until) -> None:
+def test_the_guides_own_tunnel_leads_a_job_to_the_laptop(login: LocalSsh, tmp_path: Path) -> None:
     """`ssh -R 9999:localhost:9999 USER@login...` in a terminal; the job goes by `ssh -W` to the login node's loopback.
 
     Login node and laptop are one machine here, so the tunnel's two ends have different ports.
@@ -104,9 +103,7 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_held_tunnel_publishes_its_port_and_comes_back_when_it_is_killed(
-    login: LocalSsh, tmp_path: Path, until: Until
-) -> None:
+def test_a_held_tunnel_publishes_its_port_and_comes_back_when_it_is_killed(login: LocalSsh, tmp_path: Path) -> None:
     folder = tmp_path / "run folder's"
     folder.mkdir()
     place = rendezvous(folder)
@@ -165,7 +162,7 @@ def test_jobs_of_a_chain_ask_the_login_node_though_slurm_names_a_compute_node(lo
     ]
 
 
-def test_a_tunnel_to_a_folder_that_is_not_there_says_so(login: LocalSsh, tmp_path: Path, until: Until) -> None:
+def test_a_tunnel_to_a_folder_that_is_not_there_says_so(login: LocalSsh, tmp_path: Path) -> None:
     remote = parse_remote(f"{login.host}:{tmp_path}/nowhere")
     ssh = ssh_words(Host(name=login.host, ssh_config=login.config))
     with pytest.raises(ClusterError, match="no such folder"):
@@ -176,7 +173,7 @@ def test_a_tunnel_to_a_folder_that_is_not_there_says_so(login: LocalSsh, tmp_pat
     tunnel.close()
 
 
-def test_a_host_that_does_not_know_the_key_is_a_sentence(login: LocalSsh, tmp_path: Path, until: Until) -> None:
+def test_a_host_that_does_not_know_the_key_is_a_sentence(login: LocalSsh, tmp_path: Path) -> None:
     config = login.with_key(login.stranger)
     remote = parse_remote(f"{login.host}:{tmp_path}")
     with pytest.raises(ClusterError, match="Permission denied"):
@@ -197,7 +194,7 @@ def test_doctor_tells_a_tunnel_that_ends_there_from_none(login: LocalSsh) -> Non
 
 
 @pytest.mark.long
-def test_train_and_view_find_each_other_through_the_login_node(login: LocalSsh, tmp_path: Path, until: Until) -> None:
+def test_train_and_view_find_each_other_through_the_login_node(login: LocalSsh, tmp_path: Path) -> None:
     """The commands themselves: the cartridge trains, the viewer fetches the token and holds the tunnel."""
     runs = tmp_path / "runs"
     home = tmp_path / "home"
@@ -219,22 +216,22 @@ def test_train_and_view_find_each_other_through_the_login_node(login: LocalSsh, 
         )  # fmt: skip
     view_log = tmp_path / "view.log"
     with open(view_log, "w") as stream:
-        until(lambda: rendezvous(runs / "seen").is_dir(), "the run's token", timeout_s=90.0)
+        until(lambda: rendezvous(runs / "seen").is_dir(), "the run's token")
         view = subprocess.Popen(
             [*gamefleet, "view", "--port", "0", "--headless", "--via", f"{login.host}:{runs / 'seen'}"],
             env={**environment, "HOME": str(tmp_path / "laptop")}, stdout=stream, stderr=stream,
         )  # fmt: skip
     try:
-        until(lambda: re.search(r"1 players, 2 agents, [1-9]", view_log.read_text()), "pictures", timeout_s=90.0)
+        until(lambda: re.search(r"1 players, 2 agents, [1-9]", view_log.read_text()), "pictures")
         assert train.poll() is None
         view.send_signal(signal.SIGINT)
-        assert view.wait(20) == 0
+        assert view.wait(300) == 0
         assert train.poll() is None
     finally:
         for process in (view, train):
             process.send_signal(signal.SIGTERM)
-        view.wait(30)
-        assert train.wait(60) == 0
+        view.wait(300)
+        assert train.wait(300) == 0
     assert not endpoints([rendezvous(runs / "seen")])
     assert len(tokens([rendezvous(runs / "seen")], {})) == 1
     # The player's own token is another file of the same secret: `gamefleet token fetch` finds it on the login node.

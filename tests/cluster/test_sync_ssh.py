@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.ssh import LongPrograms, parse_remote
 from gamefleet.cluster.sync import GRACE_S, open_link, pull, push
@@ -103,7 +104,7 @@ def member(root: Path, name: str, token: str) -> Path:
 def run(server: LocalSsh, *words: object, path: str = "", **variables: str) -> Done:
     command = [sys.executable, "-c", SYNC, *map(str, words), "--ssh-config", str(server.config)]
     environment = {**os.environ, **({"PATH": path} if path else {}), **variables}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
 
 
 @pytest.fixture
@@ -119,18 +120,11 @@ def begin() -> Iterator[Callable[..., Started]]:
     yield start
     for process in running:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-
-
-def until(condition: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.02)
 
 
 def programs_without(folder: Path, *missing: str) -> str:
@@ -179,7 +173,7 @@ def test_small_files_follow_their_changes_and_only_those_make_them_young(serve: 
         put(home / "members" / "mine" / "heartbeat.json", "of yesterday")
         pull(link, {"mine": "my-token"})
     assert told.read_text() == '{"step": 2}'
-    assert time.time() - told.stat().st_mtime < 60
+    assert time.time() - told.stat().st_mtime < 600
     assert (local / "members" / "mine" / "heartbeat.json").read_text() == '{"step": 1}'
 
 
@@ -316,7 +310,7 @@ def test_two_laptops_that_push_at_once_lose_nothing_and_nobody_reads_a_torn_file
     until(lambda: all((home / path).exists() for path in whole), "everything is at home")
     for process in syncing:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0
     reader.ended.set()
     reader.join()
     assert reader.torn == []
@@ -392,7 +386,7 @@ def test_a_continuous_sync_outlives_a_host_that_goes_away_and_tells_each_change_
     awaited(process, "in sync again, after")
     assert (home / "members" / "mine" / "weights" / "000009.json").exists()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(300) == 0
     assert process.stdout is not None
     assert [line for line in process.stdout if SLOW not in line] == []
     state = sync_state(local)
@@ -524,7 +518,7 @@ def test_set_up_goes_from_nothing_to_a_first_pull_and_can_be_repeated(serve: Ser
     (home / "merged" / "000002.json").write_text("{}")
     command = [sys.executable, "-c", SYNC, "pull"]  # everything else is remembered
     environment = {**os.environ, "XDG_CONFIG_HOME": str(config)}
-    subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
+    subprocess.run(command, check=True, capture_output=True, timeout=300, env=environment)
     assert (copy / "merged" / "000002.json").exists()
 
 

@@ -8,19 +8,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.jobs import EndedJob, Executor, JobRequest, Resources
 from gamefleet.cluster.local import LocalExecutor
 from gamefleet.cluster.tmux import TmuxExecutor, session_name
 from gamefleet.errors import MissingDependencyError, SubmitRefusedError
-
-PATIENCE_S = 120.0
 
 SOCKET = "test"
 
@@ -28,13 +26,6 @@ TALKING = "import time\nprint('hello there', flush=True)\nwhile True: time.sleep
 
 Tmux = Callable[..., str]
 RequestFor = Callable[..., JobRequest]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +43,7 @@ def tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tmux]:
 
     def call(*words: str) -> str:
         command = [program, "-L", SOCKET, *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout.strip()
 
     yield call
     call("kill-server")

@@ -19,7 +19,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.waiting import until
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("two-users")]
 
@@ -88,7 +88,7 @@ import os, sys, time
 from pathlib import Path
 from gamefleet.files import create_once, make_folder
 
-folder, end = Path(sys.argv[1]), time.monotonic() + 60
+folder, end = Path(sys.argv[1]), time.monotonic() + 300
 make_folder(folder)
 create_once(folder / f"ready-{os.getuid()}", {})
 while len(list(folder.glob("ready-*"))) < 2 and time.monotonic() < end:
@@ -155,7 +155,7 @@ class People:
     def run(self, name: str, *words: object, statuses: tuple[int, ...] = (0,)) -> str:
         """Have a user run something to its end; returns what it said."""
         with self.start(name, *words) as process:
-            said, _ = process.communicate(timeout=200)
+            said, _ = process.communicate(timeout=300)
         assert process.returncode in statuses, f"{name}: {words}: {process.returncode}\n{said}"
         assert "Traceback" not in said, said
         return said
@@ -268,22 +268,29 @@ def merges(shared: Path) -> set[tuple[str, str]]:
     return found
 
 
+def is_merged(shared: Path) -> bool:
+    """Whether each has merged what the other contributed."""
+    return {("alice", "bob"), ("bob", "alice")} <= merges(shared)
+
+
 @pytest.fixture(scope="module")
 def trained(people: People, shared: Path) -> Path:
     """The shared folder after both trained at the same time until each had merged what the other contributed."""
     learners = {name: start_learner(people, name, name, shared) for name in ("alice", "bob")}
     logs = {name: people.folder / f"{name}.log" for name in learners}
     try:
-        give_up_at = time.monotonic() + 300
-        while not {("alice", "bob"), ("bob", "alice")} <= merges(shared):
-            for name, learner in learners.items():
-                assert learner.poll() is None, logs[name].read_text()
-            assert time.monotonic() < give_up_at, (merges(shared), [log.read_text()[-2000:] for log in logs.values()])
-            time.sleep(0.2)
+        until(
+            lambda: is_merged(shared) or any(learner.poll() is not None for learner in learners.values()),
+            lambda: (merges(shared), [log.read_text()[-2000:] for log in logs.values()]),
+            timeout_s=600,
+            poll_s=0.2,
+        )
+        for name, learner in learners.items():
+            assert learner.poll() is None, logs[name].read_text()
         for learner in learners.values():
             learner.send_signal(signal.SIGINT)
         for name, learner in learners.items():
-            assert learner.wait(timeout=100) == 0, logs[name].read_text()
+            assert learner.wait(timeout=300) == 0, logs[name].read_text()
             assert "Traceback" not in logs[name].read_text()
     finally:
         for learner in learners.values():
@@ -353,7 +360,7 @@ def test_doctor_finds_the_folder_in_order_until_somebody_copies_a_file_into_it_b
 def test_of_two_users_one_makes_each_name_and_each_may_link_the_others_files(people: People, trained: Path) -> None:
     ways = {"alice": "up", "bob": "down"}
     racers = {name: people.start(name, sys.executable, "-c", RACE, trained / "race", way) for name, way in ways.items()}
-    made = {name: set(racer.communicate(timeout=100)[0].split()) for name, racer in racers.items()}
+    made = {name: set(racer.communicate(timeout=300)[0].split()) for name, racer in racers.items()}
     assert made["alice"].isdisjoint(made["bob"])
     assert made["alice"] | made["bob"] == {str(number) for number in range(200)}
     # The kernel refuses links to files that one could not write: files of the group can be written by it.
@@ -391,7 +398,7 @@ def test_a_folder_that_no_group_shares_stops_the_other_user_with_what_its_owner_
     for path in (place, place / "members"):
         shutil.chown(path, people.logins["alice"], people.logins["alice"])
     learner = start_learner(people, "bob", "alone", place)
-    assert learner.wait(timeout=200) == 4
+    assert learner.wait(timeout=300) == 4
     said = (people.folder / "alone.log").read_text()
     assert f"{place / 'members'} is {people.logins['alice']}'s" in said
     assert "chgrp -R GROUP DIR" in said

@@ -19,13 +19,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from gamefleet.cluster.jobs import EndedJob, Executor, Job, JobRequest, Resources
 from gamefleet.cluster.local import LocalExecutor
 from gamefleet.cluster.tmux import TmuxExecutor
-
-PATIENCE_S = 120.0
-"""Whoever waits this long for what must come waits in vain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def tmux(request: pytest.FixtureRequest, folder: Path) -> Kind:
 
     def close() -> None:
         # The server ends by itself with its last session, perhaps while it is asked to.
-        subprocess.run([program, "-L", "test", "kill-server"], capture_output=True, timeout=60, check=False)
+        subprocess.run([program, "-L", "test", "kill-server"], capture_output=True, timeout=300, check=False)
         shutil.rmtree(sockets)
 
     return Kind(executor=TmuxExecutor(folder / "spool", socket_name="test", kill_wait_s=1.0), close=close)
@@ -101,13 +99,6 @@ def request_for(kind: Kind, tmp_path: Path) -> Callable[..., JobRequest]:
 
 
 RequestFor = Callable[..., JobRequest]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
 
 
 def end_of(executor: Executor, job: str) -> EndedJob:

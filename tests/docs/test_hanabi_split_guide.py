@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from tests.docs.newcomers import USER, Newcomer, allow, lines_of, make_home, prepare_checkout
+from tests.waiting import until_said
 
 from gamefleet.files import read_json
 from gamefleet.testing.local_ssh import LocalSsh, free_port
@@ -88,17 +88,13 @@ class Desk:
         """Type a line that goes on, and wait until it has said something."""
         log = self.logs / f"{len(self.running)}.log"
         self.running.append(who.begin(line, log))
-        end = time.monotonic() + 120
-        while not re.search(until, log.read_text()):
-            assert self.running[-1].poll() is None, f"{line}\n{log.read_text()}"
-            assert time.monotonic() < end, f"{line}\n{log.read_text()}"
-            time.sleep(0.1)
+        until_said(until, log, self.running[-1])
         return self.running[-1]
 
     def interrupt(self, process: subprocess.Popen[bytes]) -> str:
         """Press Ctrl-C; returns all that it said."""
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=300)
         return (self.logs / f"{self.running.index(process)}.log").read_text()
 
     def end_all(self) -> None:
@@ -222,7 +218,6 @@ def desk(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_following_the_guide_leads_to_a_run_that_is_played_here_and_learned_there(desk: Desk) -> None:
     for scene in (set_up, start, look, tunnels_and_services, mend):
         scene(desk)

@@ -1,11 +1,11 @@
 """The notebook: its two forms say the same, it carries no outputs, and it does what it says from top to bottom."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.files import read_json
 from gamefleet.runs.claim import holder_alive
@@ -83,7 +83,7 @@ def test_the_notebook_trains_resumes_draws_and_shows_a_film(notebooks: Path, pat
     from nbclient import NotebookClient
 
     book = nbformat.read(notebooks / "red_agent.ipynb", as_version=4)
-    NotebookClient(book, timeout=250, resources={"metadata": {"path": str(notebooks)}}).execute()
+    NotebookClient(book, timeout=600, resources={"metadata": {"path": str(notebooks)}}).execute()
 
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     said = "".join(output.text for output in outputs if output.output_type == "stream")
@@ -104,7 +104,7 @@ def test_interrupting_a_cell_of_the_notebook_saves_and_the_same_cell_goes_on(
     code = [text for kind, text in cells(notebooks / "red_agent.md") if kind == "code"]
     settings = next(text for text in code if "def gamefleet" in text)
     training = next(text for text in code if '"--auto-resume"' in text)
-    client.execute_interactive(f"{settings}\nSTEPS = {NEVER_ENDS}", timeout=60, output_hook=ignore)
+    client.execute_interactive(f"{settings}\nSTEPS = {NEVER_ENDS}", timeout=300, output_hook=ignore)
 
     stopped_at = [interrupted(manager, client, training, paths) for _ in range(2)]
 
@@ -115,14 +115,11 @@ def interrupted(manager: Any, client: Any, code: str, paths: RunPaths) -> int:
     """Run a cell, press stop once a checkpoint beyond the last one is there, and return the step that was saved."""
     before = newest_step(paths)
     request = client.execute(code)
-    end = time.monotonic() + 120
-    while newest_step(paths) <= before:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: newest_step(paths) > before, "a checkpoint", poll_s=0.2)
     manager.interrupt_kernel()
-    reply = client.get_shell_msg(timeout=120)
+    reply = client.get_shell_msg(timeout=300)
     while reply["parent_header"]["msg_id"] != request:
-        reply = client.get_shell_msg(timeout=120)
+        reply = client.get_shell_msg(timeout=300)
     state = read_json(paths.state)
     assert reply["content"]["status"] == "ok"
     assert (state["status"], state["reason"]) == ("stopped", "signal SIGINT")

@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.waiting import until, until_said
 
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.files import write_json
@@ -71,7 +71,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=200,
+            timeout=300,
         )
         said = done.stdout + done.stderr
         assert done.returncode in statuses, f"{line}: {done.returncode}\n{said}"
@@ -90,11 +90,12 @@ class Desk:
 
     def until(self, words: str, line: str = "gamefleet fleet status --run red1") -> str:
         """Look at the fleet until that is said."""
-        give_up_at = time.monotonic() + 120
-        while words not in (said := self.run(line)):
-            assert time.monotonic() < give_up_at, f"in vain: {words}\n{said}"
-            time.sleep(0.5)
-        return said
+
+        def found() -> str:
+            said = self.run(line)
+            return said if words in said else ""
+
+        return until(found, lambda: f"{words}\n{self.run(line)}", poll_s=0.5)
 
     def partition(self, setting: str) -> None:
         self.slurm.run("scontrol", "update", "PartitionName=gpu-linuxlab", setting)
@@ -107,13 +108,9 @@ def interrupted(line: str, folder: Path, environment: dict[str, str], run: str) 
         process = subprocess.Popen(
             ["bash", "-c", f"exec {line}"], cwd=folder, env=environment, stdout=output, stderr=output
         )
-        give_up_at = time.monotonic() + 120
-        while "steps/s" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up_at, log.read_text()
-            time.sleep(0.2)
+        until_said("steps/s", log, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0, log.read_text()
+        assert process.wait(timeout=300) == 0, log.read_text()
     assert f"--run {run} --resume" in log.read_text()
     return log.read_text()
 
@@ -314,12 +311,15 @@ def end_everything(folder: Path, cluster: LocalSlurm) -> None:
     """Faster than `fleet stop`, which lets jobs save."""
     for facts in folder.glob("**/fleet/fleet.json"):
         write_json(FleetPaths(facts.parent.parent).stop, {"by": "the test"})
-    give_up_at = time.monotonic() + 60
-    while cluster.run("squeue", "-h", "--me"):
-        assert time.monotonic() < give_up_at, "jobs do not end"
+
+    def is_empty() -> bool:
+        if not cluster.run("squeue", "-h", "--me"):
+            return True
         cluster.run("scancel", "--signal=KILL", "--full", "--me")
         cluster.run("scancel", "--me")
-        time.sleep(0.2)
+        return False
+
+    until(is_empty, "the end of all jobs", poll_s=0.2)
     for setting in ("MaxTime=4:00:00", "State=UP"):
         cluster.run("scontrol", "update", "PartitionName=gpu-linuxlab", setting)
 

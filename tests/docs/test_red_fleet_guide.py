@@ -16,7 +16,6 @@ import platform
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from typing import Any
 
 import pytest
 from tests.docs.newcomers import USER, Newcomer, allow, make_home, prepare_checkout
+from tests.waiting import until
 
 from gamefleet.files import create_once
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
@@ -84,10 +84,10 @@ class Stage:
         assert line.startswith(begins), f"the page says {line}"
         return line
 
-    def play(self, who: Newcomer, begins: str, until: Callable[[], object]) -> str:
+    def play(self, who: Newcomer, begins: str, condition: Callable[[], object]) -> str:
         """Type a line that does not end by itself, wait for what it shall bring, press Ctrl-C; returns what it said."""
         process, log = self.leave(who, begins)
-        self.wait(until, process, log)
+        self.wait(condition, process, log)
         assert self.end(process) in (0, 130), log.read_text()
         assert "Traceback" not in log.read_text()
         return log.read_text()
@@ -99,19 +99,16 @@ class Stage:
         self._running.append(process)
         return process, log
 
-    def wait(self, until: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
+    def wait(self, condition: Callable[[], object], process: subprocess.Popen[bytes], log: Path) -> None:
         """Wait while a process works."""
-        give_up_at = time.monotonic() + 240
-        while not until():
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < give_up_at, f"in vain\n{log.read_text()}"
-            time.sleep(0.2)
+        until(lambda: condition() or process.poll() is not None, log.read_text, poll_s=0.2)
+        assert process.poll() is None, log.read_text()
 
     @staticmethod
     def end(process: subprocess.Popen[bytes]) -> int:
         """Press Ctrl-C; returns the exit status."""
         process.send_signal(signal.SIGINT)
-        return process.wait(timeout=60)
+        return process.wait(timeout=300)
 
     def end_all(self) -> None:
         """End what a failed test left."""
@@ -176,10 +173,7 @@ def the_fleet(stage: Stage) -> None:
 
 
 def your_laptop(stage: Stage) -> None:
-    give_up_at = time.monotonic() + 240
-    while not stage.shared.version(1).exists():
-        assert time.monotonic() < give_up_at, stage.cluster.run("gamefleet fleet logs --run slim_run")
-        time.sleep(0.5)
+    until(stage.shared.version(1).exists, lambda: stage.cluster.run("gamefleet fleet logs --run slim_run"), poll_s=0.5)
     assert "version" in stage.laptop.type(stage.next("gamefleet sync setup"))
     assert "follows it" in stage.laptop.type(stage.next("gamefleet autotune"))
     said = stage.play(stage.laptop, 'gamefleet actors --num-envs auto --sync ""', lambda: stage.taken_in(host()))
@@ -337,7 +331,7 @@ def test_every_section_of_the_guide_with_commands_has_a_scene(pages: dict[str, s
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_following_the_guide_leads_to_a_fleet_with_two_laptops(stage: Stage, pages: dict[str, str]) -> None:
     found = sections(pages[PAGE])
     for heading, scene in SCENES.items():

@@ -9,12 +9,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.docs.newcomers import Newcomer, lines_of, prepare_checkout
+from tests.waiting import until_said
 
 PAGE = "docs/guides/skill-graph.md"
 
@@ -29,7 +29,7 @@ NOT_TYPED = {
     "runs/parallel_test": "it goes on with the migrated one",
 }
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long]
 
 
 @pytest.fixture
@@ -100,11 +100,7 @@ def completed(graph: Path) -> int:
 def interrupted(newcomer: Newcomer, line: str, log: Path, until: str) -> str:
     """Type a line that goes on, and press Ctrl-C once it has said something."""
     process = newcomer.begin(line, log)
-    end = time.monotonic() + 120
-    while until not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.1)
+    until_said(re.escape(until), log, process)
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     return log.read_text()

@@ -13,12 +13,12 @@ from typing import Any
 from gamefleet.topologies.ddp_local import free_port, rank_environment
 
 PROGRAM = Path(__file__).with_name("ddp_ranks_of_toys.py")
-PATIENCE_S = 240.0
 
 
 def start_ranks(runs: list[dict[str, Any]], world: int) -> list[subprocess.Popen[str]]:
     """One process per rank; each carries out all runs."""
-    command, port = [sys.executable, str(PROGRAM), json.dumps(runs)], free_port()
-    environments = [rank_environment(rank, world, port, os.environ) for rank in range(world)]
+    met = [{**run, "port": free_port()} for run in runs]
+    command = [sys.executable, str(PROGRAM), json.dumps(met)]
+    environments = [rank_environment(rank, world, met[0]["port"], os.environ) for rank in range(world)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return [subprocess.Popen(command, env=environment, text=True, **pipes) for environment in environments]

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,6 @@ from gamefleet.weights.content import NETWORK, Content
 from gamefleet.weights.manifests import SharedFacts
 from gamefleet.weights.shared_paths import SharedPaths
 from gamefleet.weights.store import SharedStore
-
-PATIENCE_S = 60.0
-"""Whoever waits this long for what must come has found a deadlock."""
 
 SETTINGS: dict[str, Any] = {
     "network": {"hidden_size": 8, "head_size": 8, "encoder": {}},
@@ -106,14 +102,6 @@ def start_member(shared_dir: Path, log: Path, **changes: Any) -> subprocess.Pope
             text=True,
             env=environment,
         )
-
-
-def wait_until(is_so: Callable[[], object], what: str) -> None:
-    """Fail when something that must come does not."""
-    gives_up_at = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < gives_up_at, f"for a minute there was no {what}"
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":

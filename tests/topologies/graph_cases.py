@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -178,10 +177,3 @@ def state_of(root: Path) -> dict[str, Any]:
 
 def statuses(root: Path) -> dict[str, str]:
     return {skill["skill_name"]: skill["status"] for skill in state_of(root).get("skills", [])}
-
-
-def until(condition: Callable[[], object], what: str, timeout_s: float = 120.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.01)

@@ -25,6 +25,7 @@ import msgspec
 import xxhash
 from tests.topologies.remote_ends import EXACT, QUICK, RUN, RemoteEnds, free_port
 from tests.topologies.remote_pair import settings_of, solo, weights_hash
+from tests.waiting import until
 
 from gamefleet.files import read_json, write_json
 from gamefleet.testing.faulty_line import FaultyLine
@@ -81,7 +82,7 @@ def ends(**options: Any) -> Iterator[RemoteEnds]:
 def begun(both: RemoteEnds) -> None:
     """Start both, and wait until there is a joint checkpoint."""
     both.start_both()
-    both.until(lambda: both.checkpoints("coordinator"), "a joint checkpoint")
+    until(lambda: both.checkpoints("coordinator"), "a joint checkpoint")
 
 
 def finished(both: RemoteEnds, found: Found) -> Found:
@@ -98,7 +99,7 @@ def killed(who: str, times: int, seed: int = 0) -> Found:
             both.start_both()
             while found.times < times and both.is_alive("coordinator"):
                 before = time.time()
-                both.until(lambda: both.is_alive("learner"), "a learner")
+                until(lambda: both.is_alive("learner"), "a learner")
                 time.sleep(0.2 + 1.5 * rng.random())
                 if not both.is_alive("coordinator"):
                     break
@@ -149,7 +150,7 @@ def older_checkpoint() -> Found:
     found = Found(what="the learner starts again from an older checkpoint")
     with ends(**OFTEN) as both:
         both.start_both()
-        both.until(lambda: len(both.checkpoints("coordinator")) > 1, "two joint checkpoints")
+        until(lambda: len(both.checkpoints("coordinator")) > 1, "two joint checkpoints")
         both.freeze("coordinator")  # on a busy machine it might come to its end meanwhile
         both.kill("learner")
         before = time.time()
@@ -229,7 +230,7 @@ def two_coordinators() -> Found:
         first.when("learner", "the coordinator", after=before)
         before = time.time()
         first.thaw("coordinator")
-        first.until(lambda: not first.is_alive("coordinator"), "the end of the older one")
+        until(lambda: not first.is_alive("coordinator"), "the end of the older one")
         found.remark = f"the older one ends {time.time() - before:.0f} s later: {first.said('coordinator')[-1][1]}"
         assert "took over" in found.remark, found.remark
         return finished(second, found)
@@ -244,7 +245,7 @@ def taken() -> Found:
         other.config = settings_of(other.folder / "runs", "another", remote=EXACT)
         other.called_port = both.place.port
         other.start_coordinator()
-        other.until(lambda: not other.is_alive("coordinator"), "its end")
+        until(lambda: not other.is_alive("coordinator"), "its end")
         found.remark = other.said("coordinator")[-1][1]
         assert RUN in found.remark, found.remark
         return finished(both, found)
@@ -259,7 +260,7 @@ def wrong_token() -> Found:
         stranger.called_port = both.place.port
         before = time.time()
         stranger.start_coordinator()
-        stranger.until(lambda: not stranger.is_alive("coordinator"), "its end")
+        until(lambda: not stranger.is_alive("coordinator"), "its end")
         found.detected_s.append(both.when("learner", "did not let", after=before) - before)
         found.remark = stranger.said("coordinator")[-1][1]
         assert "token" in found.remark, found.remark

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.topologies.remote_pair import settings_of, weights_hash
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.testing.network_namespaces import NetworkNamespaces, enter
 from gamefleet.topologies.config import RunConfig
@@ -26,7 +27,6 @@ from gamefleet.transport.token import Token, new_token
 RUN = "apart"
 EXACT: dict[str, Any] = {"weights": "float32", "groups": 1, "inference": "learner"}
 QUICK = LinkTimes(ping_s=0.2, dead_s=1.0, handshake_s=5.0, retry_s=0.05, retry_most_s=0.2, refused_s=0.3)
-PATIENCE_S = 120.0
 ROOT = str(Path(__file__).resolve().parents[2])
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -197,9 +197,9 @@ class RemoteEnds:
         assert pid is not None
         return pid
 
-    def finish(self, patience_s: float = PATIENCE_S) -> str:
+    def finish(self) -> str:
         """Wait for the coordinator's end; returns the hash of the weights that the run led to."""
-        self._processes["coordinator"].join(patience_s)
+        self._processes["coordinator"].join(PATIENCE_S)
         assert not self.is_alive("coordinator"), f"the run does not end\n{self.said('coordinator')[-10:]}"
         said = self.said("coordinator")
         assert any(text.startswith("outcome: finished") for _, text in said), said[-10:]
@@ -218,23 +218,16 @@ class RemoteEnds:
         lines = path.read_text().splitlines() if path.exists() else []
         return [(float(line.split(" ", 1)[0]), line.split(" ", 1)[1]) for line in lines if " " in line]
 
-    def when(self, who: str, part: str, *, after: float = 0.0, patience_s: float = PATIENCE_S) -> float:
+    def when(self, who: str, part: str, *, after: float = 0.0) -> float:
         """Wait until a side says something with these words; returns when it did."""
-        end = time.monotonic() + patience_s
-        while True:
-            for at, text in self.said(who):
-                if at >= after and part in text:
-                    return at
-            assert time.monotonic() < end, f"{who} never said {part!r}\n{self.said(who)[-10:]}"
-            assert who != "coordinator" or self.is_alive(who), f"it ended\n{self.said(who)[-10:]}"
-            time.sleep(0.02)
 
-    def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait for something."""
-        end = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < end, f"in vain: {what}"
-            time.sleep(0.02)
+        def moments() -> list[float]:
+            may_come = who != "coordinator" or self.is_alive(who)
+            found = [at for at, text in self.said(who) if at >= after and part in text]
+            assert found or may_come, f"it ended\n{self.said(who)[-10:]}"
+            return found
+
+        return until(moments, lambda: f"{part!r} from the {who}\n{self.said(who)[-10:]}", poll_s=0.02)[0]
 
     def checkpoints(self, who: str = "learner") -> list[Path]:
         """The checkpoints of a side, the newest last."""

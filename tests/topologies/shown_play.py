@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.topologies.fleet_of_toys import PATIENCE_S, SETTINGS, package_of, wait_until
+from tests.topologies.fleet_of_toys import SETTINGS, package_of
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config
@@ -74,7 +75,7 @@ class Play:
 def goes_on(play: Play) -> bool:
     """Whether more steps are made, however busy the machine is."""
     wanted = play.num_steps + 20
-    wait_until(lambda: play.num_steps >= wanted, "step")
+    until(lambda: play.num_steps >= wanted, "step")
     return True
 
 

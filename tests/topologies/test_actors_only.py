@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from tests.topologies.fleet_of_toys import PATIENCE_S, found_fleet, package_of, start_member, wait_until
+from tests.topologies.fleet_of_toys import found_fleet, package_of, start_member
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.errors import ConfigError, IncompatibleError, RunFolderError
 from gamefleet.experience.chunk_file import StoredChunk, decode, encode
@@ -119,7 +120,7 @@ def test_what_a_second_process_plays_arrives_in_a_learners_replay(
     ingest = learner_of(store, config)
     members.append(start_member(store.paths.root, tmp_path / "log"))
 
-    wait_until(lambda: ingest.step() or ingest.counts["accepted"] >= 10, "accepted chunk")
+    until(lambda: ingest.step() or ingest.counts["accepted"] >= 10, "accepted chunk")
     members[0].send_signal(signal.SIGINT)
     out, _ = members[0].communicate(timeout=PATIENCE_S)
     ingest.close()
@@ -140,7 +141,7 @@ def test_a_member_that_is_killed_leaves_only_whole_chunks_and_goes_on_after_them
 ) -> None:
     store, _ = fleet
     members.append(start_member(store.paths.root, tmp_path / "log"))
-    wait_until(lambda: len(manifests(store)) >= 3, "chunk")
+    until(lambda: len(manifests(store)) >= 3, "chunk")
     members[0].kill()
     members[0].wait()
     before = len(manifests(store))
@@ -171,7 +172,7 @@ def test_a_member_that_was_stopped_goes_on(
 ) -> None:
     store, _ = fleet
     members.append(start_member(store.paths.root, tmp_path / "log"))
-    wait_until(lambda: manifests(store), "chunk")
+    until(lambda: manifests(store), "chunk")
 
     members[0].send_signal(signal.SIGSTOP)
     before = len(manifests(store))
@@ -179,7 +180,7 @@ def test_a_member_that_was_stopped_goes_on(
         members[0].wait(3)
     members[0].send_signal(signal.SIGCONT)
 
-    wait_until(lambda: len(manifests(store)) > before, "chunk after the stop")
+    until(lambda: len(manifests(store)) > before, "chunk after the stop")
     members[0].terminate()
     assert members[0].wait(PATIENCE_S) == 0
 
@@ -191,15 +192,15 @@ def test_a_member_waits_when_nobody_reads_and_goes_on_when_somebody_does(
     store, config = fleet
     members.append(start_member(store.paths.root, tmp_path / "log", capacity_bytes=5_000))
     log = tmp_path / "log"
-    wait_until(lambda: "waiting: " in log.read_text(), "line that it waits")
+    until(lambda: "waiting: " in log.read_text(), "line that it waits")
     waiting = len(manifests(store))
     assert sum(path.stat().st_size for path in store.paths.experience("laptop").glob("e*/*.chunk")) < 6_000
 
     ingest = learner_of(store, config, verify_first=0)
-    wait_until(lambda: ingest.step() or ingest.counts["accepted"] > waiting, "chunk after those that waited")
+    until(lambda: ingest.step() or ingest.counts["accepted"] > waiting, "chunk after those that waited")
     ingest.close()
 
-    wait_until(lambda: log.read_text().count("playing with") == 2, "line that it plays again")
+    until(lambda: log.read_text().count("playing with") == 2, "line that it plays again")
     assert log.read_text().count("waiting: ") == 1
 
 
@@ -210,15 +211,15 @@ def test_a_folder_that_vanishes_and_comes_back_holds_a_member_up_only_meanwhile(
     store, _ = fleet
     root, away, log = store.paths.root, tmp_path / "away", tmp_path / "log"
     members.append(start_member(root, log))
-    wait_until(lambda: manifests(store), "chunk")
+    until(lambda: manifests(store), "chunk")
 
     root.rename(away)
-    wait_until(lambda: "cannot be used" in log.read_text(), "line that the folder is gone")
+    until(lambda: "cannot be used" in log.read_text(), "line that the folder is gone")
     assert not root.exists(), "nothing was written where the folder had been"
     before = len(list((away / "members/laptop/experience").glob("e*/*.json")))
     away.rename(root)
 
-    wait_until(lambda: len(manifests(store)) > before, "chunk after the folder came back")
+    until(lambda: len(manifests(store)) > before, "chunk after the folder came back")
     assert log.read_text().count("cannot be used") == 1
     assert members[0].poll() is None
 
@@ -236,8 +237,8 @@ def test_a_member_whose_rewards_are_invented_is_dropped_and_named(
 
     ingest = learner_of(store, config, verify_first=2)
     news = []
-    wait_until(lambda: news.extend(ingest.step()) or news, "news of the cheat")
-    wait_until(lambda: ingest.step() or ingest.counts["accepted"] >= 3, "chunk of the honest one")
+    until(lambda: news.extend(ingest.step()) or news, "news of the cheat")
+    until(lambda: ingest.step() or ingest.counts["accepted"] >= 3, "chunk of the honest one")
     ingest.close()
 
     assert [item.kind for item in news] == ["experience_quarantined"]
@@ -270,9 +271,9 @@ def test_a_checking_process_that_is_killed_is_replaced_and_its_chunk_tried_again
     ingest = learner_of(store, config, verify_first=4)
     ingest._checker._restart_s = 0.0
 
-    wait_until(lambda: ingest.step() or ingest._checker.pid, "checking process")
+    until(lambda: ingest.step() or ingest._checker.pid, "checking process")
     os.kill(ingest._checker.pid, signal.SIGKILL)
-    wait_until(lambda: ingest.step() or ingest.counts["accepted"] >= 4, "accepted chunk")
+    until(lambda: ingest.step() or ingest.counts["accepted"] >= 4, "accepted chunk")
     ingest.close()
 
     assert ingest._checker.num_restarts >= 1

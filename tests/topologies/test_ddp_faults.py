@@ -3,13 +3,13 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.topologies.ddp_processes import PATIENCE_S, start_ranks
+from tests.topologies.ddp_processes import start_ranks
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.runs.metrics import read_metrics
 from gamefleet.runs.paths import RunPaths
@@ -35,11 +35,8 @@ def start(started: list[subprocess.Popen[str]], run: dict[str, Any], world: int)
 
 
 def wait_for_checkpoint(paths: RunPaths, ranks: list[subprocess.Popen[str]]) -> None:
-    ends = time.monotonic() + PATIENCE_S
-    while not paths.found_checkpoints():
-        assert time.monotonic() < ends
-        assert all(rank.poll() is None for rank in ranks), [rank.communicate()[1] for rank in ranks]
-        time.sleep(0.05)
+    until(lambda: paths.found_checkpoints() or any(rank.poll() is not None for rank in ranks), "a checkpoint")
+    assert all(rank.poll() is None for rank in ranks), [rank.communicate()[1] for rank in ranks]
 
 
 def test_a_killed_rank_ends_the_others_with_an_error_and_one_rank_goes_on_from_the_checkpoint(

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.topologies.ddp_processes import PATIENCE_S, start_ranks
+from tests.topologies.ddp_processes import start_ranks
+from tests.waiting import PATIENCE_S
 
 from gamefleet.runs.checkpoint_reading import Checkpoint, find_checkpoint, open_checkpoint
 from gamefleet.runs.events import read_events
@@ -17,7 +18,12 @@ from gamefleet.runs.paths import RunPaths
 def carry_out(runs: list[dict[str, Any]], world: int) -> list[list[Any]]:
     """All ranks' accounts of all runs."""
     ranks = start_ranks(runs, world)
-    answers = [process.communicate(timeout=PATIENCE_S) for process in ranks]
+    try:
+        answers = [process.communicate(timeout=PATIENCE_S) for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.communicate()
     assert [process.returncode for process in ranks] == [0] * world, "\n".join(errors for _, errors in answers)
     return [json.loads(line) for out, _ in answers for line in out.splitlines()]
 

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from gamefleet.runs.metrics import read_metrics
 from gamefleet.runs.paths import RunPaths
 
 pytestmark = pytest.mark.long
 
-PATIENCE_S = 240.0
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "--")
 """Behind `--` torchrun leaves options alone; it would take `--run` for a short form of its own `--run-path`."""
 PROGRAM = "gamefleet.cli.main"

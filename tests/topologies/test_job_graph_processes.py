@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.topologies.graph_cases import FIRST, KEY, start, state_of, statuses, until
+from tests.topologies.graph_cases import FIRST, KEY, start, state_of, statuses
+from tests.waiting import PATIENCE_S, until
 from typer.testing import CliRunner
 
 from gamefleet.cli.main import app
@@ -27,7 +28,7 @@ WAITING = '.skills[] | select(.status=="waiting") | {name: .skill_name, deps: .d
 """The guide's questions to `scheduler_state.json`."""
 
 
-def ended(process: subprocess.Popen[str], timeout_s: float = 120.0) -> str:
+def ended(process: subprocess.Popen[str], timeout_s: float = PATIENCE_S) -> str:
     output, _ = process.communicate(timeout=timeout_s)
     assert process.returncode == 0, output
     return output
@@ -44,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scheduler = start(root, *FIRST, "--executor", "local")
     until(lambda: "running" in statuses(root).values() or scheduler.poll() is not None, "a skill trains")
     second = start(root)
-    refusal, _ = second.communicate(timeout=60)
+    refusal, _ = second.communicate(timeout=300)
     assert (second.returncode, "scheduled by process" in refusal) == (4, True), refusal
     output = ended(scheduler)
     assert output.startswith("proposer: catalogue (no network), as asked for\nexecutor: local"), output
@@ -139,7 +140,7 @@ def tmux(monkeypatch: pytest.MonkeyPatch, require_program: Callable[..., str]) -
 
     def call(*words: str) -> str:
         command = [program, "-L", "graph", *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False).stdout.strip()
 
     yield call
     call("kill-server")

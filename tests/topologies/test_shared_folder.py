@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from gamefleet.errors import IncompatibleError
 from gamefleet.files import create_once
@@ -204,7 +205,7 @@ def test_trouble_with_experience_alone_is_told_once_and_not_taken_back_between_t
         assert [one.kind for one in news if one.kind != "member_joined"] == ["sharing_failed"]
 
         reading.rmdir()
-        ends_at = time.monotonic() + 20
+        ends_at = time.monotonic() + PATIENCE_S
         while "sharing_again" not in [one.kind for one in news] and time.monotonic() < ends_at:
             news += play([wiring], 1)
         assert [one.kind for one in news[-1:]] == ["sharing_again"]

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.topologies.fleet_of_toys import PATIENCE_S, found_fleet, package_of, wait_until
+from tests.topologies.fleet_of_toys import found_fleet, package_of
 from tests.topologies.shown_play import (
     QUICK,
     goes_on,
@@ -23,6 +23,7 @@ from tests.topologies.shown_play import (
     watching,
 )
 from tests.topologies.test_solo_resume import fingerprint
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.testing.local_ssh import free_port
 from gamefleet.topologies.actors_only import opened
@@ -57,7 +58,7 @@ def test_whoever_watches_sees_the_best_agents_and_what_is_said_of_them(place: Pa
 
 def test_nothing_is_drawn_while_nobody_watches(place: Path, token: Token) -> None:
     with viewing(token) as (hub, port), playing(place, port) as play:
-        wait_until(lambda: hub.agents(), "the player's roster")
+        until(lambda: hub.agents(), "the player's roster")
         scene = play.solo.actor.vector.scene
         assert goes_on(play)
         assert not scene.wanted.any()
@@ -65,7 +66,7 @@ def test_nothing_is_drawn_while_nobody_watches(place: Path, token: Token) -> Non
         watcher = watching(hub)
         pictures(watcher, 3)
         watcher.close()
-        wait_until(lambda: hub.statistics()["frames_per_s"] == 0, "the end of the pictures")
+        until(lambda: hub.statistics()["frames_per_s"] == 0, "the end of the pictures")
         scene.pictures[:] = 0
         assert goes_on(play)
         assert not scene.pictures.any()
@@ -81,7 +82,7 @@ def test_a_watched_run_is_bit_identical_to_one_that_nobody_watches(num_workers: 
         settings = StreamingSettings(enabled=True, port=port, frames_per_s=60.0)
         with streamed(solo.actor, settings, places=[place], member="m0", run="r", environ={}, link=QUICK):
             watcher = watching(hub, Wish(frames_per_s=60.0))
-            wait_until(lambda: hub.statistics()["players"] == 1, "the player")
+            until(lambda: hub.statistics()["players"] == 1, "the player")
             seen = 0
             for _ in range(60):
                 solo.run_round()
@@ -98,7 +99,7 @@ def test_a_viewer_that_goes_is_not_missed_and_one_that_comes_back_is_found(place
             with viewing(token, port) as (hub, _port):
                 pictures(watching(hub), 3)
             assert goes_on(play)
-        wait_until(lambda: standing(place).kind == "connecting", "word that the viewer is gone")
+        until(lambda: standing(place).kind == "connecting", "word that the viewer is gone")
 
 
 def test_a_laptop_that_falls_asleep_holds_nothing_up_and_sees_more_when_it_wakes(place: Path, token: Token) -> None:
@@ -109,14 +110,14 @@ def test_a_laptop_that_falls_asleep_holds_nothing_up_and_sees_more_when_it_wakes
         with playing(place, port) as play:
             first = viewer.stdout.readline()
             os.kill(viewer.pid, signal.SIGSTOP)
-            wait_until(lambda: standing(place).kind == "connecting", "word that the viewer is silent")
+            until(lambda: standing(place).kind == "connecting", "word that the viewer is silent")
             scene = play.solo.actor.vector.scene
             assert goes_on(play)
             scene.pictures[:] = 0
             assert goes_on(play)
             assert not scene.pictures.any()
             os.kill(viewer.pid, signal.SIGCONT)
-            wait_until(lambda: standing(place).kind == "connected", "the viewer that woke")
+            until(lambda: standing(place).kind == "connected", "the viewer that woke")
             later = [int(viewer.stdout.readline().split()[1]) for _ in range(10)]
             assert later[-1] > int(first.split()[1])
     finally:
@@ -128,7 +129,7 @@ def test_a_laptop_that_falls_asleep_holds_nothing_up_and_sees_more_when_it_wakes
 def test_a_wrong_token_is_said_and_one_that_is_mended_works_without_a_restart(place: Path, token: Token) -> None:
     right = new_token()
     with viewing(right) as (hub, port), playing(place, port) as play:
-        wait_until(lambda: standing(place).kind == "refused", "word that the token is wrong")
+        until(lambda: standing(place).kind == "refused", "word that the token is wrong")
         assert "token" in standing(place).why
         assert goes_on(play)
         assert hub.statistics()["players"] == 0
@@ -146,7 +147,7 @@ def test_without_a_token_nobody_is_called(place: Path) -> None:
     token = new_token()
     before = threading.active_count()
     with viewing(token) as (hub, port), playing(place, port) as play:
-        wait_until(lambda: standing(place).kind == "waiting", "word that there is no token")
+        until(lambda: standing(place).kind == "waiting", "word that there is no token")
         assert goes_on(play)
         assert hub.statistics()["players"] == 0
         assert not play.solo.actor.vector.scene.wanted.any()
@@ -184,7 +185,7 @@ def test_two_viewers_see_the_same_pictures_and_one_that_goes_takes_nothing_from_
         assert [set(pictures(watcher, 10)) for watcher in watchers] == [{"m0/0", "m0/1"}] * 2
 
         withdraw_endpoint(place, "other")
-        wait_until(lambda: other.statistics()["players"] == 0, "end of the second show")
+        until(lambda: other.statistics()["players"] == 0, "end of the second show")
         pictures(watchers[0], 5)
 
 
@@ -226,7 +227,7 @@ def test_a_slow_watcher_gets_new_pictures_and_delays_no_other(place: Path, token
         slow, fast = watching(hub), watching(hub)
         pictures(slow, 2)
         pictures(fast, 40)
-        newest = max(shown.frame.number for shown in fast.next(5.0))
+        newest = max(shown.frame.number for shown in fast.next(PATIENCE_S))
         late = slow.take()
         assert late
         assert all(shown.frame.number >= newest - 3 for shown in late)
@@ -235,7 +236,7 @@ def test_a_slow_watcher_gets_new_pictures_and_delays_no_other(place: Path, token
 
 def test_two_players_of_one_name_are_told_apart(place: Path, token: Token) -> None:
     with viewing(token) as (hub, port), playing(place, port, member="twin"), playing(place, port, member="twin"):
-        wait_until(lambda: len(hub.agents()) == 4, "both players")
+        until(lambda: len(hub.agents()) == 4, "both players")
         assert {agent["id"] for agent in hub.agents()} == {"twin/0", "twin/1", "twin~2/0", "twin~2/1"}
         watcher = watching(hub, Wish(agents=("twin/1", "twin~2/0")))
         assert set(pictures(watcher, 12)) == {"twin/1", "twin~2/0"}

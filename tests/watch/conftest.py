@@ -14,9 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
-
-PATIENCE_S = 30.0
-"""A safety net: a machine that does many things at once is slow, not broken."""
+from tests.waiting import PATIENCE_S
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900")
 
@@ -105,6 +103,6 @@ def short_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Pat
     command += ["--config", str(repository / "configs" / "smoke.toml"), "--set", "run.total_steps=400"]
     command += ["--set", "run.metrics_interval_steps=40", "--set", "game.max_episode_steps=50"]
     command += ["--set", "learner.learning_starts_steps=300"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
     assert result.returncode == 0, result.stderr
     return folder / "runs" / "short"

@@ -3,11 +3,13 @@
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import PATIENCE_S
 
 from gamefleet.files import write_json
 from gamefleet.runs.events import EventWriter
@@ -18,8 +20,6 @@ from gamefleet.watch.providers import Providers
 from gamefleet.watch.server import make_app
 from gamefleet.watch.serving import Serving, take_place
 from gamefleet.watch.site import Site
-
-PATIENCE_S = 30.0
 
 
 def make_run(root: Path, *, rows: int = 50, game: str = "toy", total_steps: int = 10_000) -> RunPaths:
@@ -93,12 +93,3 @@ def served(*folders: Path, providers: Providers | None = None, token: str | None
     finally:
         answers.freshness.close()
         serving.close()
-
-
-def wait_until(is_so: Callable[[], bool], patience_s: float = PATIENCE_S) -> float:
-    """Seconds until something became true."""
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < patience_s, "it never became true"
-        time.sleep(0.02)
-    return time.monotonic() - began

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.watch.run_folders import make_run, wait_until
+from tests.waiting import PATIENCE_S, until
+from tests.watch.run_folders import make_run
 
 from gamefleet.cli.dashboard import dashboard
 from gamefleet.errors import ConfigError, GamefleetError
@@ -44,13 +45,13 @@ def running(*arguments: str, **variables: str) -> Iterator[str]:
         yield line.split()[4]
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) in (0, 130, -signal.SIGINT)
+        assert process.wait(PATIENCE_S) in (0, 130, -signal.SIGINT)
         process.stdout.close()
 
 
 def ask(address: str, path: str) -> tuple[int, bytes]:
     host = address.removeprefix("http://").partition("/")[0]
-    connection = http.client.HTTPConnection(host, timeout=30)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()
@@ -62,7 +63,7 @@ def test_it_serves_a_run_on_a_free_port_and_ends_at_ctrl_c(tmp_path: Path) -> No
     make_run(tmp_path / "red")
     with running(str(tmp_path / "red")) as address:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
-        wait_until(lambda: json.loads(ask(address, "/api/now")[1]).get("step") == 500)
+        until(lambda: json.loads(ask(address, "/api/now")[1]).get("step") == 500)
         assert ask(address, "/")[0] == 200
 
 
@@ -78,9 +79,9 @@ def test_players_find_its_port_in_the_run_folder_while_it_runs(tmp_path: Path) -
     paths = make_run(tmp_path / "red")
     place = rendezvous(paths.root)
     with running(str(paths.root)) as address:
-        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
+        until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
         published = list(place.glob("viewer-*.json"))
-        wait_until(lambda: json.loads(ask(address, "/api/agents")[1])["streaming"]["listening"])
+        until(lambda: json.loads(ask(address, "/api/agents")[1])["streaming"]["listening"])
         streaming = json.loads(ask(address, "/api/agents")[1])["streaming"]
         assert streaming["listening"].endswith(f":{json.loads(published[0].read_text())['port']}")
         assert streaming["producers"] == 0
@@ -93,13 +94,13 @@ def test_one_that_is_ended_by_its_system_or_killed_leaves_nothing_for_long(tmp_p
     place = rendezvous(paths.root)
     for number, is_left in ((signal.SIGTERM, False), (signal.SIGKILL, True)):
         process = subprocess.Popen([*COMMAND, str(paths.root), "--no-open"], stdout=subprocess.DEVNULL)
-        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
+        until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
         process.send_signal(number)
-        process.wait(30)
+        process.wait(PATIENCE_S)
         assert bool(list(place.glob("viewer-*.json"))) == is_left
     with running(str(paths.root)):
-        wait_until(lambda: [json.loads(file.read_text())["port"] for file in place.glob("viewer-*.json")])
-        wait_until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
+        until(lambda: [json.loads(file.read_text())["port"] for file in place.glob("viewer-*.json")])
+        until(lambda: len(list(place.glob("viewer-*.json"))) == 1)
 
 
 def test_without_live_pictures_nothing_at_all_is_written(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.watch.run_folders import hold, make_run, wait_until
+from tests.waiting import until
+from tests.watch.run_folders import hold, make_run
 
 from gamefleet.cli.dashboard_copy import Copying, copy_folder, is_remote
 from gamefleet.cluster.mirror import Mirror, siblings
@@ -58,7 +59,7 @@ def test_a_copy_has_what_people_look_at_and_follows_the_run(host: LocalSsh, tmp_
     copying = copying_of(host, runs, tmp_path)
     copying.start()
     try:
-        wait_until(lambda: copying.state.copied_at > 0)
+        until(lambda: copying.state.copied_at > 0)
         found = names_below(copying.mirror.local)
         assert {"red/manifest.json", "red/state.json", "red/metrics/train.jsonl", "red/media/best.png"} <= found
         assert not [name for name in found if "checkpoints" in name or "replay" in name]
@@ -66,7 +67,7 @@ def test_a_copy_has_what_people_look_at_and_follows_the_run(host: LocalSsh, tmp_
         with MetricsWriter(paths.metrics("train"), attempt=2, resumed_step=300) as writer:
             writer.write(310, {"start/return": -7.0})
         copied = copying.mirror.local / "red" / "metrics" / "train.jsonl"
-        wait_until(lambda: copied.read_bytes() == paths.metrics("train").read_bytes())
+        until(lambda: copied.read_bytes() == paths.metrics("train").read_bytes())
         assert read_metrics(copied).curve("start/return")[-1] == (310, -7.0)
 
         answers = Answers(Site(folders=[copying.mirror.local], copy=copying.state), Providers())
@@ -87,14 +88,14 @@ def test_a_host_that_is_gone_is_told_and_the_copy_stays(host: LocalSsh, tmp_path
     copying = copying_of(host, tmp_path / "runs" / "red", tmp_path)
     copying.start()
     try:
-        wait_until(lambda: copying.state.copied_at > 0)
+        until(lambda: copying.state.copied_at > 0)
         first = copying.state.copied_at
         shutil.move(tmp_path / "runs", tmp_path / "moved")
-        wait_until(lambda: bool(copying.state.error))
+        until(lambda: bool(copying.state.error))
         assert "There is no such folder" in copying.state.error
         assert (copying.mirror.local / "state.json").exists()
         shutil.move(tmp_path / "moved", tmp_path / "runs")
-        wait_until(lambda: not copying.state.error and copying.state.copied_at > first)
+        until(lambda: not copying.state.error and copying.state.copied_at > first)
     finally:
         copying.close()
 
@@ -111,7 +112,7 @@ def test_runs_of_a_fleet_of_several_chains_are_copied_beside_it(host: LocalSsh, 
     copying = copying_of(host, runs / "red", tmp_path)
     copying.start()
     try:
-        wait_until(lambda: copying.state.copied_at > 0)
+        until(lambda: copying.state.copied_at > 0)
         local = copying.mirror.local
         assert names_below(local) == {"fleet/fleet.json", "fleet/m0/legs/0001/leg.json"}
         site = Site(folders=[local], copy=copying.state)

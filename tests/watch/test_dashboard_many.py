@@ -5,7 +5,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.watch.run_folders import Page, make_run, served, wait_until
+from tests.waiting import until
+from tests.watch.run_folders import Page, make_run, served
 
 from gamefleet.runs.metrics import MetricsWriter
 
@@ -40,12 +41,12 @@ def test_fifty_members_and_two_million_lines_are_shown_while_they_are_read_and_a
     process = psutil.Process()
     before = process.memory_info().rss
     with served(fleet) as page:
-        wait_until(lambda: len(page.get("/api/runs")) == MEMBERS)
-        wait_until(lambda: all(row["step"] == 10 * LINES for row in page.get("/api/runs")))
+        until(lambda: len(page.get("/api/runs")) == MEMBERS)
+        until(lambda: all(row["step"] == 10 * LINES for row in page.get("/api/runs")))
         assert page.get("/api/metrics?run=m49")["reading"] < 1  # the newest numbers came long before the last line
         assert page.get("/api/now?run=m49")["values"]["speed/steps_per_s"] == 100 + LINES % 7
 
-        wait_until(lambda: all_read(page), patience_s=120)
+        until(lambda: all_read(page))
         assert sum(page.get(f"/api/metrics?run=m{number:02}")["rows"] for number in range(MEMBERS)) == MEMBERS * LINES
         runs = "&".join(f"run=m{number:02}" for number in range(MEMBERS))
         curves = page.get(f"/api/curves?{runs}&name=start/return&points=500")["curves"]

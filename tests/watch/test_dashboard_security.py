@@ -9,7 +9,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from tests.watch.run_folders import Page, make_run, served, wait_until
+from tests.waiting import PATIENCE_S, until
+from tests.watch.run_folders import Page, make_run, served
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -30,7 +31,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     (paths.media / "notes.txt").write_text("notes")
     (paths.media / ".hidden.png").write_bytes(b"hidden")
     with served(tmp_path / "runs") as found:
-        wait_until(lambda: bool(found.get("/api/runs")))
+        until(lambda: bool(found.get("/api/runs")))
         yield found
 
 
@@ -62,7 +63,7 @@ def test_requests_of_other_sites_are_refused(page: Page, origin: str) -> None:
     assert page.ask("/api/runs", headers={"Origin": origin})[0] == 403
     assert page.ask("/api/checks", method="POST", headers={"Origin": origin, "Content-Length": "0"})[0] == 403
     with pytest.raises((InvalidStatus, ConnectionClosed)):
-        connect(f"ws://127.0.0.1:{page.port}/ws/live", origin=origin or None).recv(timeout=10)  # type: ignore[arg-type]
+        connect(f"ws://127.0.0.1:{page.port}/ws/live", origin=origin or None).recv(PATIENCE_S)  # type: ignore[arg-type]
 
 
 def test_who_does_not_say_where_it_comes_from_starts_nothing(page: Page) -> None:
@@ -121,7 +122,7 @@ def test_names_of_strangers_are_data_and_never_html(tmp_path: Path) -> None:
     name = "<script>alert(1)<~script>"
     make_run(tmp_path / name, game="<img src=x onerror=alert(1)>")
     with served(tmp_path) as page:
-        wait_until(lambda: bool(page.get("/api/site")["runs"]))
+        until(lambda: bool(page.get("/api/site")["runs"]))
         _, headers, body = page.ask("/api/site")
     assert headers["content-type"] == "application/json"
     assert headers["x-content-type-options"] == "nosniff"
@@ -140,29 +141,29 @@ def test_large_requests_are_refused(page: Page) -> None:
 
 def test_a_large_message_ends_a_socket_and_nothing_else(page: Page) -> None:
     with connect(f"ws://127.0.0.1:{page.port}/ws/live", origin=f"http://127.0.0.1:{page.port}") as chatty:  # type: ignore[arg-type]
-        chatty.recv(timeout=10)
+        chatty.recv(PATIENCE_S)
         chatty.send("x" * (LONGEST_MESSAGE_BYTES + 1))
-        wait_until(lambda: has_ended(chatty))
+        until(lambda: has_ended(chatty))
     assert page.ask("/api/runs")[0] == 200
 
 
 def has_ended(socket: ClientConnection) -> bool:
     try:
-        socket.recv(timeout=10)
+        socket.recv(PATIENCE_S)
     except ConnectionClosed:
         return True
     return False
 
 
 def test_hundreds_of_idle_connections_leave_room_for_none_and_the_server_lives(page: Page) -> None:
-    idle = [socket.create_connection(("127.0.0.1", page.port), timeout=10) for _ in range(160)]
+    idle = [socket.create_connection(("127.0.0.1", page.port), PATIENCE_S) for _ in range(160)]
     for connection in idle:
         connection.sendall(b"GET /api/runs HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-    wait_until(lambda: page.ask("/api/runs")[0] in (200, 503))
+    until(lambda: page.ask("/api/runs")[0] in (200, 503))
     for connection in idle:
         connection.close()
 
-    wait_until(lambda: page.ask("/api/runs")[0] == 200)
+    until(lambda: page.ask("/api/runs")[0] == 200)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +175,10 @@ def test_connections_that_say_nothing_more_make_room_by_themselves(
     monkeypatch.setattr(idling, "LOOK_S", 0.2)
     whole = f"GET /api/site HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n\r\n".encode()
     with ExitStack() as stack:
-        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", page.port), 10.0)) for _ in range(160)]
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", page.port), PATIENCE_S)) for _ in range(160)]
         for connection in idle[:100]:
             connection.sendall(whole + b"GET" if said == b"answered" else said)
-        wait_until(lambda: page.ask("/api/runs")[0] == 200)
+        until(lambda: page.ask("/api/runs")[0] == 200)
         for connection in idle:
             while connection.recv(1 << 16):
                 pass
@@ -185,7 +186,7 @@ def test_connections_that_say_nothing_more_make_room_by_themselves(
 
 def test_who_asks_again_and_again_is_not_hung_up_on(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idling, "LOOK_S", 0.2)
-    with closing(http.client.HTTPConnection("127.0.0.1", page.port, timeout=10)) as browser:
+    with closing(http.client.HTTPConnection("127.0.0.1", page.port, timeout=PATIENCE_S)) as browser:
         browser.connect()
         own = browser.sock
         for _ in range(12):
@@ -202,7 +203,7 @@ def test_without_the_token_there_is_nothing_where_one_is_needed(locked: Page) ->
         assert "set-cookie" not in headers
         assert TOKEN.encode() not in body
     with pytest.raises((InvalidStatus, ConnectionClosed)):
-        connect(f"ws://127.0.0.1:{locked.port}/ws/live", origin=f"http://127.0.0.1:{locked.port}").recv(timeout=10)  # type: ignore[arg-type]
+        connect(f"ws://127.0.0.1:{locked.port}/ws/live", origin=f"http://127.0.0.1:{locked.port}").recv(PATIENCE_S)  # type: ignore[arg-type]
 
 
 def test_the_token_is_exchanged_for_a_cookie_that_scripts_cannot_read(locked: Page) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 import zstandard
+from tests.waiting import PATIENCE_S
 from tests.watch.conftest import Pages
 from tests.watch.page_rules import CONTRAST, NAMELESS, WIDER_THAN_THE_WINDOW
 from tests.watch.run_folders import make_run
@@ -133,7 +134,7 @@ def test_a_person_plays_a_battle_in_the_browser(pages: Pages) -> None:
         assert pages.run(NAMELESS) == []
         assert len(pages.all("#choices button")) >= 5
         pages.wait_for("the end", lambda: pages.run(CHOOSE) or pages.text("#said") in OVER)
-        playing.join(timeout=60)
+        playing.join(PATIENCE_S)
         assert not playing.is_alive()
         assert "Turn 2" in pages.text("#log")
         assert pages.complaints() == []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S
 from tests.watch.conftest import Pages
 from tests.watch.page_rules import CONTRAST
 
@@ -58,7 +59,7 @@ class RealFleet:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -113,7 +114,7 @@ def fleet(tmp_path: Path, repository: Path, require_program: Callable[[str, str]
 
 def end(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.wait(30)
+    process.wait(PATIENCE_S)
     assert process.stdout is not None
     process.stdout.close()
 
@@ -127,7 +128,6 @@ def first_page(pages: Pages, fleet: RealFleet) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_the_pages_tell_the_truth_about_two_chains_of_jobs(pages: Pages, fleet: RealFleet) -> None:
     first_page(pages, fleet)
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from tests.unit.games.showdown.replay_rows import BATTLE, MODULE, log_of, pokechamp_rows, write_lines
+from tests.waiting import PATIENCE_S, until
 from typer.testing import CliRunner
 
 from gamefleet.cli.main import app
@@ -22,8 +22,6 @@ from gamefleet.games.showdown.replays.pipeline import PLAN_VERSION, Plan, divide
 from gamefleet.games.showdown.replays.sources import units_of
 from gamefleet.topologies.recorded_parts import make_part, missing_parts, part_folder, put_together, teach
 from gamefleet.topologies.recorded_pool import make_parts
-
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +141,7 @@ def test_killed_at_any_time_and_run_again_it_gives_the_same_bytes_and_leaves_no_
     workers: set[int] = set()
     for kept in (1, 3):
         with start(out) as process:
-            wait_until(lambda kept=kept: 6 - len(missing_parts(out, plan)) >= kept)
+            until(lambda kept=kept: 6 - len(missing_parts(out, plan)) >= kept, "parts", poll_s=0.02)
             workers |= {child.pid for child in psutil.Process(process.pid).children()}
             process.send_signal(signal.SIGKILL)
 
@@ -153,14 +151,7 @@ def test_killed_at_any_time_and_run_again_it_gives_the_same_bytes_and_leaves_no_
         assert process.wait(PATIENCE_S) == 0
 
     assert files_of(out) == expected
-    wait_until(lambda: not any(psutil.pid_exists(pid) for pid in workers))
-
-
-def wait_until(condition: object) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not any(psutil.pid_exists(pid) for pid in workers), "the end of all workers")
 
 
 def test_a_process_that_dies_is_an_error_and_what_is_done_is_kept(raw: Path, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S, until_said
 
 from gamefleet.cli.coordinate import count_or_auto, introduced
 from gamefleet.errors import ConfigError
@@ -87,14 +87,10 @@ def learner(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Iterator[Le
     environment = {name: value for name, value in os.environ.items() if "AUTH_TOKEN" not in name}
     with open(log, "wb") as output:
         process = subprocess.Popen(words, env={**environment, "HOME": str(home)}, stdout=output, stderr=output)
-    end = time.monotonic() + 60
-    while "learner at" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.05)
+    until_said("learner at", log, process)
     yield Learner(port=port, folder=folder / "l", log=log, config=config)
     process.terminate()
-    assert process.wait(30) == 0, log.read_text()
+    assert process.wait(PATIENCE_S) == 0, log.read_text()
     assert "the learner ends" in log.read_text()
 
 

@@ -7,12 +7,12 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.files import read_json
 from gamefleet.runs.events import read_events
@@ -83,17 +83,9 @@ def running(folder: Path, paths: RunPaths) -> Iterator[subprocess.Popen[str]]:
     """A training process that has written a checkpoint."""
     command = [sys.executable, "-m", "gamefleet.cli.main", *words_for(10**9)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        wait_for(lambda: paths.found_checkpoints() or process.poll() is not None)
+        until(lambda: paths.found_checkpoints() or process.poll() is not None)
         yield process
         process.kill()
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not happen within a minute")
 
 
 def explained(answer: Any, status: int, says: str) -> None:
@@ -124,7 +116,7 @@ def test_a_killed_run_resumes_from_its_last_checkpoint_and_its_curve_never_goes_
 
 def test_a_signal_ends_a_run_with_a_checkpoint(paths: RunPaths, running: subprocess.Popen[str]) -> None:
     running.send_signal(signal.SIGUSR1)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=PATIENCE_S)
 
     assert running.returncode == 0, err
     assert "signal SIGUSR1" in out

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.files import read_json
 from gamefleet.runs.events import read_events
@@ -114,14 +115,6 @@ def start(folder: Path) -> Iterator[Callable[..., Process]]:
         process.communicate()
 
 
-def wait_for(condition: Callable[[], object]) -> None:
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    pytest.fail("it did not happen within a minute")
-
-
 def committed(paths: RunPaths) -> dict[str, bytes]:
     """All files of a run that anybody reads, with what they hold."""
     files = (path for path in paths.root.rglob("*") if path.is_file() and ".tmp-" not in str(path))
@@ -143,12 +136,12 @@ def test_a_later_leg_takes_over_from_a_process_that_goes_on_and_which_then_commi
     train: Train, start: Callable[..., Process], paths: RunPaths, legs: Path, is_frozen: bool
 ) -> None:
     old = start(**environment_of(legs, 1))
-    wait_for(lambda: len(paths.found_checkpoints()) > 1 or old.poll() is not None)
+    until(lambda: len(paths.found_checkpoints()) > 1 or old.poll() is not None)
     if is_frozen:
         old.send_signal(signal.SIGSTOP)  # as on a machine that the others believe lost
     environment = environment_of(legs, 2)
     if not is_frozen:
-        out, err = old.communicate(timeout=60)
+        out, err = old.communicate(timeout=PATIENCE_S)
     newest = paths.found_checkpoints()[-1][0]
 
     answer = train(newest + 200, "--auto-resume", **environment)
@@ -158,7 +151,7 @@ def test_a_later_leg_takes_over_from_a_process_that_goes_on_and_which_then_commi
     before = committed(paths)
     if is_frozen:
         old.send_signal(signal.SIGCONT)
-        out, err = old.communicate(timeout=60)
+        out, err = old.communicate(timeout=PATIENCE_S)
     assert old.returncode == 4, out + err
     assert "Leg 1 no longer holds this run: leg 2 took over" in err
     assert committed(paths) == before
@@ -177,11 +170,11 @@ def test_a_process_of_a_later_leg_takes_over_while_the_old_one_trains(
     for number in (1, 2, 3):
         process = start(**environment_of(legs, number))
         processes.append(process)
-        wait_for(lambda: len(events(paths, "training_began")) == len(processes) or processes[-1].poll() is not None)
-    ends = [process.communicate(timeout=60) for process in processes[:2]]
+        until(lambda: len(events(paths, "training_began")) == len(processes) or processes[-1].poll() is not None)
+    ends = [process.communicate(timeout=PATIENCE_S) for process in processes[:2]]
     processes[2].send_signal(signal.SIGUSR1)
     processes[2].send_signal(signal.SIGUSR1)
-    last = processes[2].communicate(timeout=60)
+    last = processes[2].communicate(timeout=PATIENCE_S)
 
     assert [process.returncode for process in processes] == [4, 4, 0], [*ends, last]
     assert [row["leg"] for row in events(paths, "attempt_started")] == [1, 2, 3]
@@ -195,7 +188,7 @@ def test_without_a_leg_or_with_the_same_one_a_second_start_is_refused(
 ) -> None:
     environment = environment_of(legs, 1)
     old = start(**environment)
-    wait_for(lambda: paths.found_checkpoints() or old.poll() is not None)
+    until(lambda: paths.found_checkpoints() or old.poll() is not None)
 
     for answer in (train(ENDLESS, "--auto-resume"), train(ENDLESS, "--auto-resume", **environment)):
         assert answer.status == 4

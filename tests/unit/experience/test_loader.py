@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import psutil
 import pytest
 from tests.unit.experience import dataset_cases
 from tests.unit.experience.dataset_cases import MODULE, write
+from tests.waiting import until
 
 from gamefleet.errors import ConfigError, GamefleetError, IncompatibleError, WorkerError
 from gamefleet.experience.dataset import Dataset
@@ -22,7 +22,6 @@ from gamefleet.experience.packing import Cursor, PackingSettings, slice_of
 from gamefleet.experience.selection import Selection, choose
 
 PACKING = PackingSettings(row_decisions=32, rows_per_step=12, window_trajectories=150, seed=1)
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +170,7 @@ def test_a_worker_that_is_killed_is_an_error_that_says_so(dataset: Dataset) -> N
 
         with pytest.raises(WorkerError, match=r"Loader worker 1 died \(exit status -9\)"):
             first(loader, 10)
-    assert no_process(loader.worker_pids)
+    until_gone(loader.worker_pids)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_a_worker_that_hangs_is_ended(dataset: Dataset) -> None:
         pids = loader.worker_pids
         with pytest.raises(WorkerError, match=r"did not answer for 0\.5 s"):
             next(loader)
-    assert no_process(pids)
+    until_gone(pids)
 
 
 def test_a_record_that_is_not_as_long_as_its_index_says_is_refused(dataset: Dataset) -> None:
@@ -277,14 +276,12 @@ def test_no_worker_outlives_a_parent_that_is_killed(dataset: Dataset, repository
         assert len(pids) == 2
         parent.kill()
 
-    assert no_process(pids)
+    until_gone(pids)
 
 
-def no_process(pids: tuple[int, ...]) -> bool:
-    """Whether all of them are gone, waited for."""
-    end = time.monotonic() + PATIENCE_S
-    while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
+def until_gone(pids: tuple[int, ...]) -> None:
+    until(lambda: not any(is_alive(pid) for pid in pids), "the end of the workers")
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Mapping
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from gamefleet.errors import ConfigError
 from gamefleet.topologies.ddp_group import Group, RankLostError
 from gamefleet.topologies.ddp_local import run_local_ranks
 from gamefleet.topologies.ddp_ranks import Place
 
-PATIENCE_S = 60.0
 RANK = """
 import os, time
 from gamefleet.topologies.ddp_local import ask_to_end, end_with_parent

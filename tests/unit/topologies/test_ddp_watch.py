@@ -4,6 +4,7 @@ import json
 import time
 
 import torch.distributed as dist
+from tests.waiting import until
 
 from gamefleet.topologies.ddp_group import Group
 from gamefleet.topologies.ddp_ranks import Place
@@ -37,9 +38,7 @@ def test_a_loop_that_does_not_move_is_ended_with_a_sentence() -> None:
     said: list[str] = []
     group = Group(place=Place(host="here"))
     with watched(group, Watch(), timeout_s=0.2, end=said.append):
-        ends = time.monotonic() + 30
-        while not said and time.monotonic() < ends:
-            time.sleep(0.01)
+        until(lambda: said, "the sentence")
 
     assert said[0].startswith("rank 0 of 1 on here has been starting for")
     assert said[0].endswith("there are no other ranks")

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 import pytest
+from tests.waiting import until
 
 from gamefleet.testing.linked_ends import PATIENCE_S, LinkedEnds, until_connected
 from gamefleet.transport.link import Link, Stream
@@ -82,10 +83,7 @@ def test_a_link_at_which_nobody_waits_still_takes_in_acknowledges_and_pings(ends
     time.sleep(2 * ends.settings.times.dead_s)
     assert there.receive(0.0) is None
     assert here.send("m", {})
-    for _ in range(200):
-        if (message := there.receive(0.0)) is not None:  # never waits, so it moves nothing itself
-            break
-        time.sleep(0.01)
+    message = until(lambda: there.receive(0.0), "the message")  # never waits, so it moves nothing itself
     assert message is not None
     there.acknowledge(message)
     assert here.flush(PATIENCE_S)

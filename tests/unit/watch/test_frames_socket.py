@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.unit.watch.test_hub import PNG, facts, granted, header, offer, player, row, until
+from tests.unit.watch.test_hub import PNG, facts, granted, header, offer, player, row
+from tests.waiting import PATIENCE_S, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -69,7 +70,7 @@ def test_a_browser_gets_the_best_agents_pictures_with_what_is_said_of_them(site:
         browser.send(json.dumps({"watch": "best", "top_k": 1, "fps": 15}))
         granted(link)
         send(link, 7)
-        said, picture = read(browser.recv(10))
+        said, picture = read(browser.recv(PATIENCE_S))
         assert (said["id"], said["number"], said["codec"], said["width"]) == ("m0/0", 7, "png", 10)
         assert picture == PNG
 
@@ -80,18 +81,18 @@ def test_the_next_picture_waits_until_the_last_one_was_drawn(site: Site) -> None
         browser.send(json.dumps({"watch": ["m0/0"], "fps": 60}))
         granted(link)
         send(link, 1)
-        assert read(browser.recv(10))[0]["number"] == 1
+        assert read(browser.recv(PATIENCE_S))[0]["number"] == 1
         granted(link)
         for number in (2, 3):
             send(link, number)
         with pytest.raises(TimeoutError):
             browser.recv(0.5)
         browser.send(json.dumps({"got": "m0/0"}))
-        assert read(browser.recv(10))[0]["number"] == 3
+        assert read(browser.recv(PATIENCE_S))[0]["number"] == 3
         browser.send(json.dumps({"got": 3}))
         granted(link)
         send(link, 4)
-        assert read(browser.recv(10))[0]["number"] == 4
+        assert read(browser.recv(PATIENCE_S))[0]["number"] == 4
 
 
 def test_a_page_that_is_hidden_asks_for_nothing_and_nothing_is_granted(site: Site) -> None:
@@ -122,7 +123,7 @@ def test_a_request_that_breaks_the_rules_ends_the_socket(site: Site, text: str) 
     with site.open() as browser:
         browser.send(text)
         with pytest.raises(ConnectionClosed):
-            browser.recv(10)
+            browser.recv(PATIENCE_S)
     until(lambda: site.hub.statistics()["watchers"] == 0, "its end")
 
 
@@ -130,7 +131,7 @@ def test_an_oversized_request_ends_the_socket_before_it_is_read(site: Site) -> N
     with site.open() as browser:
         browser.send("x" * (1 << 20))
         with pytest.raises(ConnectionClosed):
-            browser.recv(10)
+            browser.recv(PATIENCE_S)
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
@@ -175,7 +176,7 @@ def test_browsers_beyond_the_limit_are_told_to_come_later(site: Site) -> None:
             browsers.enter_context(site.open())
         until(lambda: site.hub.statistics()["watchers"] == MOST_SOCKETS, "all browsers")
         with site.open() as late, pytest.raises(ConnectionClosed, match="too many"):
-            late.recv(10)
+            late.recv(PATIENCE_S)
     until(lambda: site.hub.statistics()["watchers"] == 0, "their end")
 
 
@@ -189,8 +190,8 @@ def test_a_browser_that_never_answers_holds_no_other_up(site: Site) -> None:
         for number in range(1, 9):
             granted(link)
             send(link, number)
-            seen.append(read(lively.recv(10))[0]["number"])
+            seen.append(read(lively.recv(PATIENCE_S))[0]["number"])
             lively.send(json.dumps({"got": "m0/0"}))
             time.sleep(0.02)
         assert seen[-1] == 8
-        assert read(stuck.recv(10))[0]["number"] == 1
+        assert read(stuck.recv(PATIENCE_S))[0]["number"] == 1

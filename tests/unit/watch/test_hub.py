@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.transport.frames import (
     FRAME,
@@ -30,16 +31,8 @@ from gamefleet.watch.hub import Hub
 from gamefleet.watch.players import MOST_MALFORMED, SPEED_WINDOW_S, player_listener
 from gamefleet.watch.subscription import MOST_WATCHED, Wish
 
-PATIENCE_S = 30.0
 PNG = encode(np.zeros((8, 10, 3), np.uint8)).data
 XSS = "<img src=x onerror=alert(1)>"
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, f"in vain: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A source that fails, hangs or lies takes nothing else with it."""
 
 import threading
-import time
+
+from tests.waiting import PATIENCE_S, until
 
 from gamefleet.errors import RunFolderError
 from gamefleet.watch.contained import Outcome, Source, contained
@@ -28,11 +29,11 @@ def test_a_source_that_hangs_is_told_and_its_last_answer_stays() -> None:
     def read() -> object:
         answer = next(answers)
         if answer is None:
-            release.wait(30)
+            release.wait(PATIENCE_S)
         return answer
 
     source = Source(read=read, interval_s=10.0, clock=lambda: now[0])
-    assert source.latest(wait_s=10.0) == Outcome({"available": True})
+    assert source.latest(wait_s=PATIENCE_S) == Outcome({"available": True})
     now[0] = 11.0
     assert source.latest() == Outcome({"available": True})
     now[0] = 60.0
@@ -77,9 +78,7 @@ def test_checks_that_break_off_keep_their_results() -> None:
     checks = Checks(run)
     assert checks.as_json()["state"] == "never"
     checks.start()
-    end = time.monotonic() + 10
-    while checks.as_json()["state"] != "done" and time.monotonic() < end:
-        time.sleep(0.01)
+    until(lambda: checks.as_json()["state"] == "done", "the end of the checks")
 
     answer = checks.as_json()
     assert (answer["results"], answer["error"]) == ([{"name": "ssh", "status": "ok"}], "no such program")
@@ -88,4 +87,4 @@ def test_checks_that_break_off_keep_their_results() -> None:
 def wait_for(source: Source) -> None:
     thread = source._thread
     if thread is not None:
-        thread.join(10)
+        thread.join(PATIENCE_S)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_S
 from websockets.asyncio.server import ServerConnection, serve
 
 from gamefleet.errors import WorkerError
@@ -12,7 +13,6 @@ from gamefleet.games.showdown.client import ShowdownClient, connected
 from gamefleet.games.showdown.client_room import ServerResult
 from gamefleet.games.showdown.players import SeatFailedError, SeatInfo
 
-PATIENCE_S = 60
 ROOM = ">battle-gen1ou-1\n|init|battle\n|player|p1|Bob|1|\n"
 REQUEST = ROOM + '|request|{"rqid": 1}'
 

@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE_S
 
 from gamefleet.cli.play_showdown import BattleRequest, accept_all
 from gamefleet.errors import WorkerError
@@ -15,7 +16,6 @@ from gamefleet.games.showdown.players_poke_env import open_player
 from gamefleet.games.showdown.server import LocalServer, local_server
 
 FORMAT = "gen1randombattle"
-PATIENCE_S = 120
 
 
 @pytest.mark.long
