@@ -116,6 +116,12 @@ def test_the_version_is_told(gamefleet: Run) -> None:
     assert gamefleet("--version").out == f"gamefleet {__version__}\n"
 
 
+def test_an_interpreter_runs_the_commands_by_the_packages_name() -> None:
+    told = subprocess.run([sys.executable, "-m", "gamefleet", "--version"], capture_output=True, text=True, check=True)
+
+    assert told.stdout == f"gamefleet {__version__}\n"
+
+
 def test_the_help_names_every_command_in_one_line_each(gamefleet: Run) -> None:
     answer = gamefleet("--help")
 
