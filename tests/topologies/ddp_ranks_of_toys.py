@@ -1,7 +1,8 @@
 """One rank of runs on the recorded toy: the program that tests start as several processes.
 
 Called with a JSON list of runs, which all ranks carry out one after the other: `settings` over those below, `start`,
-`stops` (rank, steps it may begin before it has to stop) and `copy` (a run folder to copy there first, by rank 0).
+`stops` (rank, steps it may begin before it has to stop), `copy` (a run folder to copy there first, by rank 0) and the
+`port` at which its ranks meet.
 """
 
 from __future__ import annotations
@@ -94,8 +95,8 @@ def main() -> None:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     torch.set_num_threads(1)
     place = place_from(os.environ)
-    for number, run in enumerate(json.loads(sys.argv[1])):
-        environment_place = place_from({**os.environ, "MASTER_PORT": str(place.port + number)})
+    for run in json.loads(sys.argv[1]):
+        environment_place = place_from({**os.environ, "MASTER_PORT": str(run["port"])})
         try:
             with joined(environment_place) as group:
                 outcome = carry_out(run, group)
