@@ -56,7 +56,7 @@ def leg_name(number: int) -> str:
     return f"{number:04d}"
 
 
-def listed(folder: Path) -> list[str]:
+def listed(folder: Path | str) -> list[str]:
     """Names in a folder, none while it does not exist: one question to a file server."""
     try:
         return os.listdir(folder)

@@ -61,12 +61,13 @@ def read_chain(
         records: What this process has read before.
     """
     records = records or Records()
-    present = frozenset(listed(paths.submissions))
+    submitted, begun = str(paths.submissions), str(paths.legs)
+    present = frozenset(listed(submitted))
     submissions = [
-        read_submission(str(paths.submissions), number, job_name, present=present, records=records)
+        read_submission(submitted, number, job_name, present=present, records=records)
         for number in numbers_in(present, ".json")[-RECENT:]
     ]
-    legs = [read_leg(str(paths.legs), number, records) for number in paths.numbers(paths.legs)[-RECENT:]]
+    legs = [read_leg(begun, number, records) for number in numbers_in(listed(begun))[-RECENT:]]
     marks = frozenset(listed(paths.root))
     return ChainView(
         member=paths.member,
