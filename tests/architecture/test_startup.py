@@ -26,7 +26,7 @@ print(json.dumps(sorted(sys.modules)))
 
 def modules_after(*arguments: str) -> list[str]:
     command = [sys.executable, "-c", LIST_MODULES, *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     modules: list[str] = json.loads(result.stdout.splitlines()[-1])
     return modules
 

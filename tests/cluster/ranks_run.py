@@ -31,7 +31,7 @@ def join() -> tuple[int, int]:
     rank, world = int(os.environ["SLURM_PROCID"]), int(os.environ["SLURM_NTASKS"])
     port = 20_000 + int(os.environ["SLURM_JOB_ID"]) % 20_000
     address = f"tcp://{os.environ['SLURM_LAUNCH_NODE_IPADDR']}:{port}"
-    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world, timeout=timedelta(seconds=60))
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world, timeout=timedelta(seconds=300))
     return rank, world
 
 

@@ -54,7 +54,6 @@ def test_a_chain_survives_some_histories_of_faults(folder: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("first", range(15, NUM_HISTORIES + 15, PER_TEST))
 def test_a_chain_survives_many_histories_of_faults(folder: Path, first: int) -> None:
     assert [found for seed in range(first, first + PER_TEST) if (found := broken(folder, seed))] == []

@@ -35,7 +35,7 @@ def examine(tmp_path: Path) -> Examine:
 
     def run(*words: object, environment: dict[str, str] | None = None) -> Report:
         command = [sys.executable, "-c", DOCTOR, "--json", "--runs-folder", str(tmp_path / "runs"), *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=200, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         assert done.returncode in (0, 1), done.stderr
         told = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
         return {"": {"status": done.returncode}, **told}

@@ -190,13 +190,13 @@ class Watched:
 
     def stop(self, *, now: bool = False) -> None:
         """`gamefleet fleet stop`."""
-        stop(self.fleet, now=now, patience=Patience(wait_s=100, poll_s=0.2), say=print)
+        stop(self.fleet, now=now, patience=Patience(wait_s=300, poll_s=0.2), say=print)
 
     def gamefleet(self, *words: str) -> str:
         """A command of ours, as a user calls it."""
         where = ["--run", self.fleet.facts.name, "--runs-folder", str(self.folder)]
         done = subprocess.run(
-            [*COMMAND, "fleet", *words, *where], env=self.environment, capture_output=True, text=True, timeout=120
+            [*COMMAND, "fleet", *words, *where], env=self.environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

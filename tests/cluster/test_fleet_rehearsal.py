@@ -19,7 +19,7 @@ from gamefleet.weights.shared_paths import SharedPaths
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_jobs_and_laptops_train_together_while_one_of_each_is_killed(
     repository: Path, tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
@@ -32,7 +32,7 @@ def test_jobs_and_laptops_train_together_while_one_of_each_is_killed(
         ],
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=1700,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

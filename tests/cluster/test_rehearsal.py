@@ -12,7 +12,7 @@ from gamefleet.testing.local_slurm import LocalSlurm
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_real_run_survives_a_limit_a_scancel_and_a_lost_node(
     slurm: LocalSlurm, repository: Path, tmp_path: Path
 ) -> None:
@@ -24,7 +24,7 @@ def test_a_real_run_survives_a_limit_a_scancel_and_a_lost_node(
         ],
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=1700,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -215,11 +215,11 @@ def test_a_service_is_shown_with_everything_written_out(tmp_path: Path) -> None:
         pytest.skip("the unit is systemd's")
     variables = {"SYNC_CLUSTER_HOST": "cluster", "SYNC_REMOTE_DIR": "shared", "SYNC_CLUSTER_USER": "me"}
     words = [sys.executable, "-c", SERVICE, "service", "show", "bidirectional", "", str(tmp_path / "copy"), "9"]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **variables}, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **variables}, timeout=300)
     assert done.returncode == 0, done.stderr
     assert f"sync bidirectional me@cluster:shared {tmp_path}/copy 9\n" in done.stdout
     assert "gamefleet-sync.service" in done.stderr
     wrong = [*words[:5], "pul"]
-    done = subprocess.run(wrong, capture_output=True, text=True, env={**os.environ, **variables}, timeout=60)
+    done = subprocess.run(wrong, capture_output=True, text=True, env={**os.environ, **variables}, timeout=300)
     assert done.returncode == 2
     assert "Did you mean 'pull'" in done.stderr

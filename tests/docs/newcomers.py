@@ -112,7 +112,7 @@ class Newcomer:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=300,
         )
         assert done.returncode in statuses, f"{line}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -43,7 +43,7 @@ SMALLER = {
 
 LAUNCHED = "gamefleet launch"
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long]
 
 
 @pytest.fixture

@@ -62,6 +62,6 @@ def test_every_make_target_in_the_pages_exists(pages: dict[str, str], repository
 
 def test_the_command_reference_is_what_the_code_generates(repository: Path, tmp_path: Path) -> None:
     fresh = tmp_path / "cli.md"
-    subprocess.run([sys.executable, "-m", "gamefleet.cli.reference", str(fresh)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "gamefleet.cli.reference", str(fresh)], check=True, timeout=300)
 
     assert (repository / "docs" / "cli.md").read_text() == fresh.read_text(), "run `make docs`"

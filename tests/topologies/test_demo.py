@@ -15,7 +15,7 @@ def test_the_demo_ends_with_a_table_curves_and_a_video(tmp_path: Path, repositor
     settings.append("game.max_episode_steps=150")
     changes = [part for setting in [*settings, f"run.runs_folder={tmp_path}"] for part in ("--set", setting)]
     command = [sys.executable, "-m", "gamefleet.cli.main", "demo", *changes, "--episodes", "2", "--max-steps", "100"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=250, cwd=repository, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=repository, check=True)
 
     assert all(name in result.stdout for name in ("trained", "random", "scripted", "milestones"))
     media = tmp_path / "demo" / "media"

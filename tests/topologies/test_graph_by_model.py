@@ -55,7 +55,7 @@ def test_a_model_proposes_and_its_key_stays_with_the_proposer(tmp_path: Path) ->
             "GAMEFLEET_PROPOSALS_CACHE": str(tmp_path / "cache"),
         }
         command = [*COMMAND, "--llm_name", "test-model", "--graph-path", str(graph)]
-        run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+        run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
 
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith(

@@ -43,7 +43,6 @@ def finished(root: Path, conversation: Path, num_parallel: int) -> list[dict[str
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_skills_that_train_side_by_side_give_the_same_mixture_as_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, require_module: Callable[[str, str], None]
 ) -> None:

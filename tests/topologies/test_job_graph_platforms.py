@@ -52,7 +52,7 @@ def what_processes_tell(folder: Path, more: dict[str, str]) -> list[dict[str, An
         folder / "graph", "--env_name", "telling_world:WORLD", "--max_nodes", "1", "--proposer", "catalogue",
         "--executor", "local", "--scheduler_poll_interval", "1",
     )  # fmt: skip
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     return [json.loads(path.read_text()) for path in (folder / "told").iterdir()]
 

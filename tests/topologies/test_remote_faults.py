@@ -13,7 +13,7 @@ from gamefleet.transport.link_settings import LinkTimes
 USUAL = LinkTimes()
 """What users have."""
 
-NOTICED_WITHIN_S = 15.0
+NOTICED_WITHIN_S = 25.0
 
 
 @pytest.fixture

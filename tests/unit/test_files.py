@@ -67,7 +67,7 @@ for length in range(1, 60):
 
 def run_program(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -343,7 +343,7 @@ def test_a_folder_of_a_group_that_somebody_fills_meanwhile_is_kept(tmp_path: Pat
     make = "import sys; from pathlib import Path; from gamefleet.files import make_folder, create_once\n"
     make += "for n in range(60): make_folder(Path(str(n))); create_once(Path(str(n), sys.argv[1]), {})"
     racers = [subprocess.Popen([sys.executable, "-c", make, name], cwd=tmp_path) for name in ("a", "b", "c")]
-    assert [racer.wait(timeout=60) for racer in racers] == [0, 0, 0]
+    assert [racer.wait(timeout=300) for racer in racers] == [0, 0, 0]
     assert {path.name: sorted(inner.name for inner in path.iterdir()) for path in tmp_path.iterdir()} == {
         str(number): ["a", "b", "c"] for number in range(60)
     }

@@ -19,7 +19,7 @@ from gamefleet.transport.link_listener import Listener
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.token import Token, new_token
 
-PATIENCE_S = 30.0
+PATIENCE_S = 300.0
 """Whoever waits this long for what must come has found a deadlock."""
 
 QUICK = LinkTimes(ping_s=0.2, dead_s=1.0, handshake_s=3.0, retry_s=0.02, retry_most_s=0.1, refused_s=0.1)

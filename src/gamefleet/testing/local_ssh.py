@@ -21,7 +21,7 @@ from gamefleet.errors import ClusterError, MissingDependencyError
 HOST = "cluster"
 """The name by which `config` knows the server."""
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 300.0
 PRIVILEGE_FOLDER = Path("/run/sshd")
 """An sshd that root starts wants this folder to exist, empty."""
 

@@ -178,5 +178,5 @@ def test_workers_end_when_the_parent_is_killed(actions: list[int]) -> None:
         workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
         assert len(workers) == 2
         parent.kill()
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=300)
     assert alive == []

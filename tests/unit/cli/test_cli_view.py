@@ -38,7 +38,7 @@ def test_the_page_is_served_and_the_command_ends_with_the_keyboard(tmp_path: Pat
             assert b'"top_k":3' in answer.read()
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(300) == 0
         process.stdout.close()
 
 

@@ -36,7 +36,7 @@ def as_understood(**own: str) -> tuple[int, dict[str, str]]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     return int(done.stdout), dict(re.findall(r"(OMP_\w+) ?= ?'(.*?)'", done.stderr))
 

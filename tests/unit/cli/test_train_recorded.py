@@ -66,7 +66,7 @@ def test_the_plan_of_a_run_that_goes_on_has_its_own_settings(gamefleet: Call) ->
 
 def test_of_several_ranks_one_says_what_is_wrong_and_all_end_alike(nowhere: Path) -> None:
     words = [sys.executable, "-m", "gamefleet.cli.main", "train", "showdown", "--gpus-per-node", "2"]
-    done = subprocess.run([*words, "--data-dir", "/nope"], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*words, "--data-dir", "/nope"], capture_output=True, text=True, timeout=300)
 
     assert done.returncode == 2
     assert done.stderr.splitlines() == [line for line in done.stderr.splitlines() if line.startswith("gamefleet: ")]

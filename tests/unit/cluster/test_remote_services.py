@@ -62,7 +62,7 @@ def analyze(tmp_path: Path) -> Callable[..., str]:
 
     def call(*words: str | Path) -> str:
         command = [program, "--man=no", *map(str, words)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         if "Failed to initialize manager" in done.stderr:
             pytest.skip(f"systemd-analyze does not work here: {done.stderr.strip()}")
         assert done.returncode == 0, done.stderr
@@ -197,7 +197,7 @@ def test_a_mac_reads_the_same_settings_through_a_shell(tmp_path: Path) -> None:
     settings.write_text("AUTH_TOKEN=secret\nPORT=7777\nOPTIONS='--adopt --config a.toml'\n")
 
     done = subprocess.run(
-        agent["ProgramArguments"], env=agent["EnvironmentVariables"], capture_output=True, text=True, timeout=10
+        agent["ProgramArguments"], env=agent["EnvironmentVariables"], capture_output=True, text=True, timeout=300
     )
     assert done.stdout.splitlines() == [
         "secret", "learner", "serve", "--host", "127.0.0.1", "--port", "7777", "--device", "auto",

@@ -26,9 +26,9 @@ def test_a_missing_program_is_named_with_what_to_do() -> None:
 def test_a_command_that_does_not_answer_is_killed_with_what_it_started() -> None:
     began = time.monotonic()
     with pytest.raises(SchedulerSilentError, match="did not answer within"):
-        CommandRunner(os.environ)(["bash", "-c", "sleep 60 & sleep 60"], timeout_s=0.3)
+        CommandRunner(os.environ)(["bash", "-c", "sleep 600 & sleep 600"], timeout_s=0.3)
 
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300
 
 
 def test_an_answer_with_unreadable_bytes_is_read_all_the_same() -> None:

@@ -322,7 +322,7 @@ with ModelServer([Reply(text=GOOD)], key="another") as server:
     make_proposer(server, Path(sys.argv[2])).propose(CONTEXT)
 """
     command = [sys.executable, "-c", program, str(Path(__file__).parents[3]), str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
 
     assert "Collect_Wood" in result.stdout
     assert "ModelRefusedError" in result.stderr

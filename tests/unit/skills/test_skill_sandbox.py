@@ -117,7 +117,7 @@ def test_a_module_sees_no_environment_and_so_no_key(sandbox: Sandbox, monkeypatc
 
 
 def test_a_module_sees_no_process_but_its_own(sandbox: Sandbox) -> None:
-    with subprocess.Popen(["sleep", "60"]) as other:
+    with subprocess.Popen(["sleep", "900"]) as other:
         source = module(f"return np.ctypeslib.ctypes.CDLL(None).kill({other.pid}, 9) + now['wood'] * 0")
         with PythonSkill(source, NAMES, sandbox) as skill:
             answer = skill.evaluate(NOW, BEFORE)[0]
@@ -195,7 +195,7 @@ def test_a_bubblewrap_that_locks_nothing_up_is_found_out_by_trying(pretender: st
 
 
 @pytest.mark.parametrize(
-    "script", ["echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "exit 0", "sleep 9"]
+    "script", ["echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "exit 0", "exec sleep 300"]
 )
 def test_a_bubblewrap_that_is_not_allowed_is_refused_with_what_it_said(tmp_path: Path, script: str) -> None:
     path = tmp_path / "bwrap"
@@ -208,7 +208,7 @@ def test_a_bubblewrap_that_is_not_allowed_is_refused_with_what_it_said(tmp_path:
     began = time.monotonic()
     with pytest.raises(SandboxMissingError, match="bubblewrap cannot"):
         find_sandbox(which=lambda _: str(path), run=impatient)  # type: ignore[arg-type]
-    assert time.monotonic() - began < 9
+    assert time.monotonic() - began < 200
 
 
 @pytest.mark.parametrize(

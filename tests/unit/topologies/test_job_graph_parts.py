@@ -151,7 +151,7 @@ def answer_of(error: Exception) -> ProposalFailed:
     done = threading.Event()
     proposals = Proposals(world=WORLD, proposer=Raising(error), wake=done.set)
     proposals.ask(GraphState(id="x"), 3)
-    assert done.wait(60)
+    assert done.wait(300)
     answer = proposals.answer()
     assert answer is not None
     assert isinstance(answer.event, ProposalFailed)

@@ -22,7 +22,7 @@ def answer_to(proposer: Proposer) -> Answer:
     done = threading.Event()
     proposals = Proposals(world=WORLD, proposer=proposer, wake=done.set)
     proposals.ask(GraphState(id="x"), 1)
-    assert done.wait(60)
+    assert done.wait(300)
     answer = proposals.answer()
     assert answer is not None
     return answer

@@ -58,7 +58,6 @@ def task_of(skill: Skill, folder: Path, plan: tuple[PlanStep, ...] = ()) -> Trai
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_a_skill_of_the_game_is_cut_and_goes_on_to_the_same_bytes_and_others_start_where_it_ended(
     tmp_path: Path, require_module: Callable[[str, str], None]
 ) -> None:

@@ -155,10 +155,10 @@ def test_a_source_that_failed_is_asked_again_and_checks_are_not() -> None:
         return 7
 
     source = Source(read=read_late, interval_s=float("inf"), clock=lambda: now[0])
-    assert source.latest(wait_s=10.0).error  # type: ignore[union-attr]
+    assert source.latest(wait_s=300.0).error  # type: ignore[union-attr]
     now[0] = 16.0
     source.latest()
-    source._thread.join(10.0)  # type: ignore[union-attr]
+    source._thread.join(300)  # type: ignore[union-attr]
     assert source.latest().value == 7  # type: ignore[union-attr]
     now[0] = 1e6
     source.latest()

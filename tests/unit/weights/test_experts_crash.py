@@ -147,7 +147,7 @@ for turn in range(6):
 
 def test_a_merge_that_was_killed_at_any_step_is_finished_by_the_next_one(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PRELUDE + KILLED, str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
 
     found = json.loads(result.stdout)
 
@@ -158,7 +158,7 @@ def test_a_merge_that_was_killed_at_any_step_is_finished_by_the_next_one(tmp_pat
 
 def test_a_merge_that_another_one_overtakes_at_any_step_loses_neither(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PRELUDE + OVERTAKEN, str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
 
     found = json.loads(result.stdout)
 
@@ -176,7 +176,7 @@ def test_of_several_writers_exactly_one_makes_each_generation_and_nothing_is_los
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.close()
-    codes = [writer.wait(timeout=120) for writer in writers]
+    codes = [writer.wait(timeout=300) for writer in writers]
 
     store = ExpertStore(graph)
     names = sorted(path.name for path in (graph / "checkpoints").iterdir())
