@@ -1,4 +1,7 @@
-"""`python -m gamefleet`: the command line, for an interpreter whose scripts are not on the path."""
+"""`python -m gamefleet`: the command line, for an interpreter whose scripts are not on the path.
+
+Job: be found by the package's name. Place in the data flow: before `cli.main`. Left out: everything else.
+"""
 
 from gamefleet.cli.main import main
 

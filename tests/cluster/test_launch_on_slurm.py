@@ -18,7 +18,7 @@ from tests.waiting import until
 
 from gamefleet.cli.launch_plan import LaunchRequest, begin, facts_of, resources_of
 from gamefleet.cli.launch_training import Training
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cli.train_options import RecordedFlags
 from gamefleet.cluster.account import LegAccount, read_legs
 from gamefleet.cluster.budget import with_limit
@@ -146,7 +146,7 @@ def test_real_training_goes_on_after_a_cancel_and_after_a_stop_on_another_number
     monkeypatch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     words = "--mock-data --batch-size-per-gpu 64 --set network.size=tiny --set data.workers=0 --cpus 1 --memory 1"
-    app(args=["launch", "2", "1", "1", "--run", "real", *words.split()], standalone_mode=False)
+    make_app()(args=["launch", "2", "1", "1", "--run", "real", *words.split()], standalone_mode=False)
     launch = Launched(open_fleet(tmp_path / "runs" / "real", slurm.environment))
 
     until(lambda: len(launch.jobs()) == 2 and launch.is_learning(1), "the first leg learns")
@@ -164,7 +164,7 @@ def test_real_training_goes_on_after_a_cancel_and_after_a_stop_on_another_number
     assert len(list((tmp_path / "checkpoints_2gpu").glob("step-*"))) == 2
 
     step = step_of(checkpoints_in_order(launch.run)[-1])
-    app(args=["launch", "3", "1", "1", "--resume", "--cpus", "1", "--memory", "1"], standalone_mode=False)
+    make_app()(args=["launch", "3", "1", "1", "--resume", "--cpus", "1", "--memory", "1"], standalone_mode=False)
     again = Launched(open_fleet(tmp_path / "runs" / "real", slurm.environment))
     until(lambda: again.is_learning(3), "three ranks learn from two rows per step")
     assert f"at step {step} with 3 ranks" in again.output(3)

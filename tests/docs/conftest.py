@@ -36,9 +36,9 @@ def shell_lines() -> Callable[[str], list[str]]:
 @pytest.fixture(scope="session")
 def refusal() -> Callable[[str], str]:
     """Returns why `gamefleet` would refuse a command line, or an empty text; nothing is run."""
-    from gamefleet.cli.main import DEBUG_FLAG, app
+    from gamefleet.cli.main import DEBUG_FLAG, make_app
 
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(make_app())
 
     def parse(command: Any, arguments: list[str], name: str, parent: Any) -> None:
         with command.make_context(name, arguments, parent=parent) as context:

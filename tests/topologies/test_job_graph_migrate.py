@@ -10,7 +10,7 @@ from tests.topologies.graph_cases import WORLD_NAME, JobsHere, schedule, state_o
 from tests.unit.weights.test_migrate import chain
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.errors import ConfigError
 from gamefleet.skills.skill import Skill
 from gamefleet.testing.crafting import WORLD
@@ -44,7 +44,7 @@ def test_migrated_skills_have_their_numbers_and_experts_and_can_be_extracted(old
     graph, extracted = tmp_path / "graph", tmp_path / "experts"
     words = ["skills", "migrate", str(older / "checkpoint.pkl"), "--graph-path", str(graph), "--env_name", WORLD_NAME]
 
-    done = CliRunner().invoke(app, [*words, "--extract", str(extracted)])
+    done = CliRunner().invoke(make_app(), [*words, "--extract", str(extracted)])
 
     assert "3 experts are in" in done.output, done.output
     assert statuses(graph) == {
@@ -59,12 +59,14 @@ def test_migrated_skills_have_their_numbers_and_experts_and_can_be_extracted(old
         "3_Dance.safetensors",
     ]
     assert "LOCAL_TO_GLOBAL = {0: 0, 1: 1}" in (graph / "skills/1_Place_Table/1.py").read_text()
-    assert CliRunner().invoke(app, words).exit_code == 0, "again is as once"
+    assert CliRunner().invoke(make_app(), words).exit_code == 0, "again is as once"
 
 
 def test_a_scheduler_goes_on_with_a_migrated_graph(older: Path, tmp_path: Path) -> None:
     graph = tmp_path / "graph"
-    CliRunner().invoke(app, ["skills", "migrate", str(older), "--graph-path", str(graph), "--env_name", WORLD_NAME])
+    CliRunner().invoke(
+        make_app(), ["skills", "migrate", str(older), "--graph-path", str(graph), "--env_name", WORLD_NAME]
+    )
 
     outcome = schedule(graph, JobsHere(graph), asked={"max_nodes": 2})
 
@@ -104,10 +106,12 @@ def test_a_strange_title_gives_a_skill_that_can_be_read_again(title: str, tmp_pa
 
 def test_what_nobody_can_train_is_neither_retried_nor_told_of(older: Path, tmp_path: Path) -> None:
     graph = tmp_path / "graph"
-    CliRunner().invoke(app, ["skills", "migrate", str(older), "--graph-path", str(graph), "--env_name", WORLD_NAME])
+    CliRunner().invoke(
+        make_app(), ["skills", "migrate", str(older), "--graph-path", str(graph), "--env_name", WORLD_NAME]
+    )
 
     for name, why in (("Dance", "what it was rewarded for is not known"), ("Unused_2", "no expert of this number")):
-        refused = CliRunner().invoke(app, ["skills", "retry", name, "--graph-path", str(graph)])
+        refused = CliRunner().invoke(make_app(), ["skills", "retry", name, "--graph-path", str(graph)])
         assert isinstance(refused.exception, ConfigError)
         assert f"Nobody can train {name}: " in str(refused.exception)
         assert why in str(refused.exception)
@@ -124,7 +128,7 @@ def test_a_graph_with_skills_of_its_own_is_not_migrated_into(older: Path, tmp_pa
     schedule(graph, JobsHere(graph), asked={"max_nodes": 1, "max_retries": 0, "total_timesteps": 100})
     before = state_of(graph)
 
-    done = CliRunner().invoke(app, ["skills", "migrate", str(older), "--graph-path", str(graph)])
+    done = CliRunner().invoke(make_app(), ["skills", "migrate", str(older), "--graph-path", str(graph)])
 
     assert isinstance(done.exception, ConfigError)
     assert "skills of its own" in str(done.exception)

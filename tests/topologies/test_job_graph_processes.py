@@ -20,7 +20,7 @@ from tests.topologies.graph_cases import FIRST, KEY, start, state_of, statuses
 from tests.waiting import PATIENCE_S, until
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.weights.experts import ExpertStore
 
 SUMMARY = ".skills | group_by(.status) | map({status: .[0].status, count: length})"
@@ -73,14 +73,14 @@ def test_the_guides_questions_to_the_state_are_answered(trained: Path, require_p
 def test_status_and_logs_show_the_same_to_people(trained: Path) -> None:
     run = CliRunner()
 
-    shown = run.invoke(app, ["skills", "status", "--graph-path", str(trained)]).output
+    shown = run.invoke(make_app(), ["skills", "status", "--graph-path", str(trained)]).output
     assert "3 skills: 3 completed" in shown
     assert "generation: full (3 skills were wanted)" in shown
-    assert json.loads(run.invoke(app, ["skills", "status", "--graph_path", str(trained), "--json"]).output)
-    assert "3 skills: 3 completed" in run.invoke(app, ["skills", "watch", "--graph-path", str(trained)]).output
-    log = run.invoke(app, ["skills", "logs", "Collect_Wood", "--graph-path", str(trained), "-n", "1"]).output
+    assert json.loads(run.invoke(make_app(), ["skills", "status", "--graph_path", str(trained), "--json"]).output)
+    assert "3 skills: 3 completed" in run.invoke(make_app(), ["skills", "watch", "--graph-path", str(trained)]).output
+    log = run.invoke(make_app(), ["skills", "logs", "Collect_Wood", "--graph-path", str(trained), "-n", "1"]).output
     assert "succeeded: " in log
-    assert log == run.invoke(app, ["skills", "logs", "0", "--graph-path", str(trained), "-n", "1"]).output
+    assert log == run.invoke(make_app(), ["skills", "logs", "0", "--graph-path", str(trained), "-n", "1"]).output
 
 
 @pytest.mark.long
@@ -174,7 +174,7 @@ def test_a_stop_lets_a_skill_save_and_the_next_start_goes_on_with_the_same_attem
     checkpoints = "training_runs/*/checkpoint.safetensors"
     until(lambda: list(tmp_path.glob(checkpoints)) or scheduler.poll() is not None, "a checkpoint is there")
 
-    CliRunner().invoke(app, ["skills", "stop", "--graph-path", str(tmp_path)])
+    CliRunner().invoke(make_app(), ["skills", "stop", "--graph-path", str(tmp_path)])
     output = ended(scheduler)
     time.sleep(0.1)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.topologies.graph_cases import WORLD_NAME, JobsHere, schedule, state_of
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cluster.graph import advance
 from gamefleet.cluster.graph_events import Accepted, Begun
 from gamefleet.cluster.graph_state import GraphState, Limits, Needs
@@ -43,8 +43,8 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Limits]:
 def test_a_graph_on_slurm_is_gone_on_with_without_counting_the_login_node(begun: list[Limits], tmp_path: Path) -> None:
     words = ["skills", "run", "--graph-path", str(tmp_path)]
 
-    first = CliRunner().invoke(app, [*words, *SLURM])
-    again = CliRunner().invoke(app, words)
+    first = CliRunner().invoke(make_app(), [*words, *SLURM])
+    again = CliRunner().invoke(make_app(), words)
 
     assert (first.exit_code, again.exit_code) == (0, 0), (first.exception, again.exception)
     assert [(limits.cpus, limits.gpus_gb) for limits in begun] == [(0, ()), (0, ())]
@@ -53,8 +53,8 @@ def test_a_graph_on_slurm_is_gone_on_with_without_counting_the_login_node(begun:
 def test_a_graph_on_this_machine_counts_it_each_time(begun: list[Limits], tmp_path: Path) -> None:
     words = ["skills", "run", "--graph-path", str(tmp_path)]
 
-    CliRunner().invoke(app, [*words, *HERE])
-    CliRunner().invoke(app, words)
+    CliRunner().invoke(make_app(), [*words, *HERE])
+    CliRunner().invoke(make_app(), words)
 
     assert [limits.gpus_gb for limits in begun] == [(24.0,), (24.0,)]
 
@@ -83,7 +83,7 @@ def test_a_stop_needs_neither_the_key_nor_the_world_of_who_proposes(
     unfinished = {**state, "skills": [working], "proposing": asked, "outcome": "", "proposer": "gpt-5"}
     (tmp_path / "scheduler_state.json").write_text(json.dumps(unfinished))
 
-    done = CliRunner().invoke(app, ["skills", "stop", "--graph-path", str(tmp_path)])
+    done = CliRunner().invoke(make_app(), ["skills", "stop", "--graph-path", str(tmp_path)])
 
     assert done.exit_code == 0, done.exception
     assert "The run has ended: stopped; 1 " in done.output

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.files import write_bytes
 
 HEADER = """# Commands
@@ -32,7 +32,7 @@ def main() -> None:
 
 def page() -> str:
     """The whole page."""
-    sections = [section(path, command) for path, command in walk("gamefleet", typer.main.get_command(app))]
+    sections = [section(path, command) for path, command in walk("gamefleet", typer.main.get_command(make_app()))]
     return "\n".join([HEADER, *sections])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cluster.fleet import ChainFacts, FleetFacts, write_facts
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.jobs import Resources
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     def run(*words: str) -> str:
-        app(args=list(words), prog_name="gamefleet", standalone_mode=False)
+        make_app()(args=list(words), prog_name="gamefleet", standalone_mode=False)
         return capsys.readouterr().out
 
     return run

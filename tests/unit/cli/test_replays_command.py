@@ -14,7 +14,7 @@ from tests.unit.games.showdown.replay_rows import BATTLE, MODULE, log_of, pokech
 from tests.waiting import PATIENCE_S, until
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.errors import GamefleetError, WorkerError
 from gamefleet.experience.dataset import Dataset
 from gamefleet.experience.dataset_format import DatasetError
@@ -215,7 +215,7 @@ def battles(folder: Path, count: int = 5) -> Path:
 
 
 def call(*words: object) -> str:
-    result = CliRunner().invoke(app, ["replays", *map(str, words)])
+    result = CliRunner().invoke(make_app(), ["replays", *map(str, words)])
     if result.exception is not None:
         raise result.exception
     return result.output
@@ -244,7 +244,7 @@ def test_an_array_task_without_time_is_refused(tmp_path: Path) -> None:
     battles(tmp_path)
     words = ("parse", "--input-dir", tmp_path, "--slurm", "--time-limit-hours", 0)
 
-    result = CliRunner().invoke(app, ["replays", *map(str, words)])
+    result = CliRunner().invoke(make_app(), ["replays", *map(str, words)])
 
     assert result.exit_code == 2
     assert "--time-limit-hours" in result.output

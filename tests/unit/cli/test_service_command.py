@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cluster.remote_services import files_by_hand
 
 PROGRAM = "/opt/gamefleet/.venv/bin/gamefleet"
@@ -34,7 +34,7 @@ def test_the_command_of_a_unit_is_one_that_gamefleet_takes(name: str) -> None:
         line = line.replace(variable, value)
     _, *words = shlex.split(line)
     context = None
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(make_app())
     while hasattr(command, "commands"):
         context = command.make_context(words[0], words[:1], parent=context, resilient_parsing=True)
         command, words = command.commands[words[0]], words[1:]

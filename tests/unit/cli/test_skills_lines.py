@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cli.skills_run import assignment, say_end
 from gamefleet.cluster.graph_state import GraphState, Node
 from gamefleet.errors import ConfigError
@@ -27,7 +27,7 @@ from gamefleet.errors import ConfigError
 def test_the_status_of_an_odd_state_is_shown(content: object, tmp_path: Path) -> None:
     (tmp_path / "scheduler_state.json").write_text(json.dumps(content))
 
-    shown = CliRunner().invoke(app, ["skills", "status", "--graph-path", str(tmp_path)])
+    shown = CliRunner().invoke(make_app(), ["skills", "status", "--graph-path", str(tmp_path)])
 
     assert (shown.exit_code, "skills: " in shown.output) == (0, True), shown
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.cluster.graph import advance
 from gamefleet.cluster.graph_events import Accepted, Begun
 from gamefleet.cluster.graph_state import GraphState
@@ -123,7 +123,7 @@ def test_a_machine_without_slurm_is_said_at_the_start(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", "/nowhere")
     words = ["--env_name", "gamefleet.testing.crafting:WORLD", "--proposer", "catalogue", "--executor", "slurm"]
 
-    done = CliRunner().invoke(app, ["skills", "run", "--graph-path", str(tmp_path / "graph"), *words])
+    done = CliRunner().invoke(make_app(), ["skills", "run", "--graph-path", str(tmp_path / "graph"), *words])
 
     assert isinstance(done.exception, MissingDependencyError)
     assert "--executor local" in str(done.exception)
@@ -143,8 +143,8 @@ def test_what_was_asked_for_is_kept_for_the_next_start(
     words = ["skills", "run", "--graph-path", str(graph), "--env_name", "gamefleet.testing.crafting:WORLD"]
     slurm = ["--proposer", "catalogue", "--executor", "slurm", "--memory", "4", "--sbatch=--exclude=n3"]
 
-    first = CliRunner().invoke(app, [*words, *slurm, "--profile", "mine.toml"])
-    again = CliRunner().invoke(app, ["skills", "run", "--graph-path", str(graph)])
+    first = CliRunner().invoke(make_app(), [*words, *slurm, "--profile", "mine.toml"])
+    again = CliRunner().invoke(make_app(), ["skills", "run", "--graph-path", str(graph)])
 
     assert (first.exit_code, again.exit_code) == (0, 0), (first.exception, again.exception)
     assert [(one.memory, one.account, one.sbatch) for one in found] == [
@@ -156,6 +156,6 @@ def test_what_was_asked_for_is_kept_for_the_next_start(
 
 @pytest.mark.parametrize("words", [("--memory", "much"), ("--memory", "0"), ("--sbatch", "exclude=n3")])
 def test_what_slurm_could_not_read_is_refused(words: tuple[str, str], tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["skills", "run", "--graph-path", str(tmp_path), *words])
+    done = CliRunner().invoke(make_app(), ["skills", "run", "--graph-path", str(tmp_path), *words])
 
     assert done.exit_code == 2

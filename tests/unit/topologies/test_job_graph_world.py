@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gamefleet.cli.main import app
+from gamefleet.cli.main import make_app
 from gamefleet.errors import MissingDependencyError
 from gamefleet.testing.crafting import WORLD as CRAFTING
 from gamefleet.testing.orchard import WORLD as ORCHARD
@@ -57,7 +57,7 @@ def test_nothing_is_written_or_proposed_by_a_start_that_lacks_a_package(
     graph = tmp_path / "graph"
     words = ["skills", "run", "--graph-path", str(graph), "--env_name", "gamefleet.testing.crafting:WORLD"]
 
-    done = CliRunner().invoke(app, [*words, "--proposer", "catalogue", option])
+    done = CliRunner().invoke(make_app(), [*words, "--proposer", "catalogue", option])
 
     assert isinstance(done.exception, MissingDependencyError)
     assert not graph.exists()
