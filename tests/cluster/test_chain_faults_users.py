@@ -55,6 +55,7 @@ def test_a_foreign_job_of_the_user_counts_against_the_cap(slurm: LocalSlurm, tmp
         fleet.check()
 
 
+@pytest.mark.long
 def test_three_legs_without_progress_fail_the_chain_with_a_reason_and_one_notice(
     slurm: LocalSlurm, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def launched(slurm: LocalSlurm, launched_on: Callable[..., Launched]) -> Callabl
     return partial(launched_on, slurm)
 
 
+@pytest.mark.long
 def test_ranks_on_all_nodes_meet_and_what_the_guide_looks_at_is_where_people_stand(
     launched: Callable[..., Launched], tmp_path: Path
 ) -> None:

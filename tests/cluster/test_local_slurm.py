@@ -69,6 +69,7 @@ def test_a_lost_node_is_noticed_while_its_jobs_go_on(slurm: LocalSlurm, tmp_path
     until(lambda: slurm.run("sinfo", "-h", "-n", "n3", "-p", "linuxlab", "-o", "%T") == "idle", "the node is back")
 
 
+@pytest.mark.long
 def test_a_stopped_controller_answers_nobody_and_knows_its_jobs_afterwards(slurm: LocalSlurm) -> None:
     job = slurm.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "sleep 900")
 

@@ -27,6 +27,7 @@ def check(found: Found) -> None:
     assert max(found.detected_s, default=0.0) < NOTICED_WITHIN_S, found
 
 
+@pytest.mark.long
 def test_a_learner_that_is_killed_at_any_moment_loses_and_repeats_nothing() -> None:
     check(remote_cases.killed("learner", 2))
 
@@ -42,6 +43,7 @@ def test_a_learner_that_sleeps_for_half_a_minute_is_noticed_and_waited_for() -> 
     check(remote_cases.asleep(30.0, USUAL))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("needs_root")
 def test_packets_that_are_dropped_without_a_word_are_noticed(require_program: Callable[[str, str], str]) -> None:
     require_program("ip", "apt-get install --no-install-recommends iproute2")

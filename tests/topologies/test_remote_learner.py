@@ -23,8 +23,8 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         {"inference": "actor"},
         {"inference": "learner"},
-        {"inference": "actor", "batches": "arrays"},
-        {"inference": "learner", "batches": "arrays"},
+        pytest.param({"inference": "actor", "batches": "arrays"}, marks=pytest.mark.long),
+        pytest.param({"inference": "learner", "batches": "arrays"}, marks=pytest.mark.long),
     ],
     ids=lambda remote: "-".join(remote.values()),
 )
@@ -46,6 +46,7 @@ def test_another_game_with_memory_curiosity_and_priorities_is_learned_as_on_one_
             assert weights_hash(coordinated(config, learner)) == alone
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("inference", ["actor", "learner", "auto"])
 def test_a_coordinator_that_is_cut_and_starts_again_comes_to_the_same_result(
     wanted: str, tmp_path: Path, inference: str

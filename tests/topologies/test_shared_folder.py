@@ -86,6 +86,7 @@ def flat(tree: Any) -> Any:
     return tree.tobytes() if hasattr(tree, "tobytes") else tree
 
 
+@pytest.mark.long
 def test_one_member_is_bit_identical_to_a_run_alone(package: GamePackage, tmp_path: Path) -> None:
     alone_settings = settings(tmp_path, collaboration={"enabled": False}, run={"seed": 7})
     with build_solo(package, make_config(package, alone_settings)) as alone:

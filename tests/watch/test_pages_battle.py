@@ -120,6 +120,7 @@ def test_a_run_that_has_not_told_of_a_battle_shows_an_example(pages: Pages, serv
     pages.wait_for_text(".showdown", "An example that comes with gamefleet")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("simulator")
 def test_a_person_plays_a_battle_in_the_browser(pages: Pages) -> None:
     request = BattleRequest(against="agent", format="gen1randombattle", seed=1)

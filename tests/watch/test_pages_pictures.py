@@ -130,6 +130,7 @@ def test_the_viewers_page_goes_on_after_its_server_came_back(pages: Pages, pictu
         hub.close()
 
 
+@pytest.mark.long
 def test_fifty_members_fill_a_wall_of_which_only_what_is_seen_is_asked_for(pages: Pages, wall: Dashboard) -> None:
     pages.open(wall.at("agents"))
     pages.wait_for("all agents", lambda: len(pages.all(".tile")) == 2 * NUM_MEMBERS)
@@ -158,6 +159,7 @@ def test_fifty_members_fill_a_wall_of_which_only_what_is_seen_is_asked_for(pages
     assert pages.run("return window.harm ?? null") is None
 
 
+@pytest.mark.long
 def test_the_first_page_shows_the_best_agent(pages: Pages, wall: Dashboard, pictures: list[Picture]) -> None:
     for scheme in ("dark", "light"):
         pages.prefer(scheme)

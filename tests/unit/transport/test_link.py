@@ -119,7 +119,7 @@ def test_streams_can_be_received_apart(ends: LinkedEnds) -> None:
     assert [taken(there).kind for _ in range(2)] == ["CONTROL", "BATCHES"]
 
 
-def test_a_wrong_token_is_a_sentence_at_both_ends_at_once_and_mending_it_is_enough(ends: LinkedEnds) -> None:
+def test_a_wrong_token_is_a_sentence_at_both_ends_and_mending_it_is_enough(ends: LinkedEnds) -> None:
     listener = ends.listener()
     held = [new_token()]
     dialer = ends.dialer(listener.address, lambda: held[0])
@@ -255,14 +255,12 @@ def test_a_listener_that_starts_again_gets_what_nobody_acknowledged_and_is_known
     assert there.send("m", {"m": 1})
     assert taken(here).header == {"m": 1}
     old = here.peer.session
-    while here.counts().missing or not here.flush(0.0):
-        if here.flush(0.2) or len(messages) == 4:
-            break
+    assert not here.flush(0.2), "two messages are not acknowledged"
     first.close()
 
     again = accepted(ends.listener(port=first.address[1]))
 
-    assert taken(again).header in ({"n": 2}, {"n": 0})
+    assert taken(again).header == {"n": 2}
     assert here.peer.session != old
     assert again.send("m", {"m": 2})
     assert taken(here).header == {"m": 2}
