@@ -28,6 +28,8 @@ class ActorSettings:
         hang_timeout_s: A worker that has not answered for so long is killed and restarted.
         max_restarts: Worker restarts before the run gives up.
         device: Where the policy runs: `auto` (an accelerator when there is one), `cpu`, `cuda`, `cuda:1`.
+        max_steps_per_s: No more steps per second than this, over all games, and with them no more learning: what is
+            left of the machine is its owner's. Null for no limit.
     """
 
     num_envs: int = 8
@@ -38,6 +40,7 @@ class ActorSettings:
     hang_timeout_s: float = 60.0
     max_restarts: int = 20
     device: str = "auto"
+    max_steps_per_s: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no actor can work with.
@@ -53,6 +56,8 @@ class ActorSettings:
         _check("actors.refresh_every_steps", self.refresh_every_steps, at_least=1)
         _check("actors.hang_timeout_s", self.hang_timeout_s, at_least=0.1)
         _check("actors.max_restarts", self.max_restarts, at_least=0)
+        if self.max_steps_per_s is not None:
+            _check("actors.max_steps_per_s", self.max_steps_per_s, at_least=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,10 +97,11 @@ class ActorsOnly:
         mood = judge(now)
         lines += [self._teller.hear(mood, now, self._monotonic())]
         lines += [self._complaint()]
-        if mood is Mood.PLAYING:
+        rest_s = self.player.rest_s if mood is Mood.PLAYING else IDLE_S
+        if rest_s <= 0:
             self._whole += self.player.play().chunks
         else:
-            self._sleep(IDLE_S)
+            self._sleep(min(IDLE_S, rest_s))
         return [line for line in [*lines, self._report()] if line]
 
     @property

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gamefleet.actors.actor import Actor, Moment
 from gamefleet.actors.curricula import make_curriculum
+from gamefleet.actors.pace import Pace
 from gamefleet.actors.steps import Vector
 from gamefleet.games.base import GamePackage
 from gamefleet.topologies.build import (
@@ -110,6 +111,8 @@ class Player:
             )
             on_error.pop_all()
         self._round_length = config.actors.refresh_every_steps
+        self._pace = Pace(config.actors.max_steps_per_s)
+        self._pace.note(self.actor.total_steps)
 
     @property
     def version(self) -> int:
@@ -124,6 +127,11 @@ class Player:
         """
         self._policy.refresh(weights.arrays, version=weights.version)
 
+    @property
+    def rest_s(self) -> float:
+        """Seconds until the next round may be played; see `actors.max_steps_per_s`."""
+        return self._pace.left_s()
+
     def play(self) -> Played:
         """Play one round with the present weights."""
         moments, chunks = [], []
@@ -131,6 +139,7 @@ class Player:
             moment = self.actor.step()
             moments.append(moment)
             chunks += self._recorder.observe(moment)
+        self._pace.note(self.actor.total_steps)
         return Played(moments=tuple(moments), chunks=tuple(chunks))
 
     def cut(self) -> list[PlayedChunk]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gamefleet.actors.pace import Pace
 from gamefleet.actors.trails import Trails
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.age import process_age_s
@@ -46,6 +47,9 @@ log = logging.getLogger(__name__)
 
 WRITER = "train"
 """Name of this role's metrics, events and log files."""
+
+NAP_S = 0.5
+"""Between two looks while the pace holds the games back; a signal is heard this soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,12 +210,17 @@ def carry_out(attempt: Attempt) -> Outcome:
     schedule = CheckpointSchedule(
         interval_steps=settings.checkpoint_interval_steps, interval_s=settings.checkpoint_interval_s, step=solo.steps
     )
-    rows = Rows(attempt)
+    rows, pace = Rows(attempt), Pace(attempt.config.actors.max_steps_per_s)
+    pace.note(solo.steps)
     reason = ""
     while not is_done(attempt) and not (reason := attempt.deadline.reason()):
+        if (left_s := pace.left_s()) > 0:
+            time.sleep(min(left_s, NAP_S))
+            continue
         played = timed_round(attempt)
         tell_events(attempt, played)
         rows.observe(played)
+        pace.note(solo.steps)
         if schedule.is_due(solo.steps) or solo.must_save:
             schedule.note_save(solo.steps, save(attempt, status="running", reason=""))
     status: Literal["finished", "stopped"] = "stopped" if reason else "finished"
