@@ -64,6 +64,12 @@ def main() -> None:
         [row for seed in options.seeds for row in curve_of(options, seed)],
         options.write,
     )
+    report(
+        "showdown_ladder",
+        f"How strong are the networks of all seeds on one ladder of {options.format}, on its own scale?",
+        list(ladder_of(options)),
+        options.write,
+    )
 
 
 def carry_out(options: argparse.Namespace, seed: int) -> None:
@@ -140,6 +146,23 @@ def curve_of(options: argparse.Namespace, seed: int) -> Iterator[Row]:
             "decisions": values["run/decisions"],
             "held-out agreement": values["evaluation/policy_accuracy"],
             "held-out value loss": values["evaluation/value_loss"],
+        }
+
+
+def ladder_of(options: argparse.Namespace) -> Iterator[Row]:
+    """What `gamefleet ladder show` says of all players."""
+    folder = options.folder / options.format / "ladder"
+    command = [sys.executable, "-m", "gamefleet", "ladder", "show", "--folder", str(folder), "--json"]
+    shown = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    for player in shown["players"]:
+        glicko = player["glicko"]
+        yield {
+            "player": player["player"] + (" (anchor)" if player["player"] == shown["anchor"] else ""),
+            "games": player["games"],
+            "points": player["score"],
+            "Elo": f"{player['elo']:.0f} ± {player['half_width']:.0f}",
+            "GXE": f"{player['gxe']:.1f} %",
+            "Glicko-1": f"{glicko['rating']:.0f} ± {glicko['deviation']:.0f}",
         }
 
 
