@@ -233,7 +233,7 @@ async def connected(
     from websockets.asyncio.client import connect
 
     try:
-        # No limit for an answer to pings: before its first battle a server loads its data, and answers nobody meanwhile.
+        # Pings may stay unanswered: before its first battle a server loads its data, and answers nobody meanwhile.
         connection = await connect(websocket, max_size=None, max_queue=None, open_timeout=PATIENCE_S, ping_timeout=None)
     except OSError as error:
         raise WorkerError("The Showdown server cannot be reached", value=str(error), where=websocket) from error
