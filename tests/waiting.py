@@ -12,9 +12,6 @@ Found = TypeVar("Found")
 PATIENCE_S: Final = 300.0
 """Whoever waits this long for what must come waits in vain, however busy the machine."""
 
-GENTLE: Final = {"max_steps_per_s": 200.0}
-"""Section `actors` of a run that is only waited for: at full speed it would hold up all other tests."""
-
 
 def until(
     condition: Callable[[], Found],

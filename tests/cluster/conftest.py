@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from tests.waiting import GENTLE, until
+from tests.waiting import until
 
 from gamefleet.errors import MissingDependencyError
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
@@ -68,16 +66,6 @@ def empty_queue(instance: LocalSlurm) -> None:
         return False
 
     until(is_empty, "the end of all jobs", poll_s=0.1)
-
-
-@pytest.fixture
-def gentle_config(repository: Path, tmp_path: Path) -> Path:
-    """Settings of a tiny agent that is not trained at full speed; as YAML, as users have them too."""
-    settings = tomllib.loads((repository / "configs" / "smoke.toml").read_text())
-    settings["actors"] |= GENTLE
-    path = tmp_path / "gentle.yaml"
-    path.write_text(yaml.safe_dump(settings))
-    return path
 
 
 @pytest.fixture

@@ -21,14 +21,14 @@ from gamefleet.weights.shared_paths import SharedPaths
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_jobs_and_laptops_train_together_while_one_of_each_is_killed(
-    gentle_config: Path, tmp_path: Path, require_program: Callable[[str, str], str]
+    repository: Path, tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:
     for program in ("slurmctld", "ssh", "rsync"):
         require_program(program, "make fleet-demo installs it")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "gamefleet.testing.fleet_rehearsal", "--short", "--seed", "7"),
-            *("--config", str(gentle_config), "--folder", str(tmp_path / "demo")),
+            *("--config", str(repository / "configs" / "smoke.toml"), "--folder", str(tmp_path / "demo")),
         ],
         capture_output=True,
         text=True,

@@ -14,13 +14,13 @@ from gamefleet.testing.local_slurm import LocalSlurm
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_real_run_survives_a_limit_a_scancel_and_a_lost_node(
-    slurm: LocalSlurm, gentle_config: Path, tmp_path: Path
+    slurm: LocalSlurm, repository: Path, tmp_path: Path
 ) -> None:
     # The fixture stands for "the packages are there"; the rehearsal starts a SLURM of its own.
     done = subprocess.run(
         [
             *(sys.executable, "-m", "gamefleet.testing.rehearsal", "--limits", "1"),
-            *("--config", str(gentle_config), "--runs-folder", str(tmp_path)),
+            *("--config", str(repository / "configs" / "smoke.toml"), "--runs-folder", str(tmp_path)),
         ],
         capture_output=True,
         text=True,

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
-from tests.waiting import GENTLE
 
 from gamefleet.testing.local_ssh import LocalSsh
 
@@ -47,8 +46,7 @@ def prepare_checkout(repository: Path, files: Iterable[Path], copy: Path) -> Pat
     (venv / ".gamefleet-installed").write_text(f"{copy} {checksum.strip()}\n")
     settings = tomllib.loads((repository / "configs" / "smoke.toml").read_text())
     # Saves some seconds apart: whoever evaluates a run while it trains reads a checkpoint before it is replaced.
-    settings["run"] |= {"total_steps": 10_000_000, "checkpoint_interval_steps": 1_000}
-    settings["actors"] |= GENTLE
+    settings["run"] |= {"total_steps": 10_000_000, "checkpoint_interval_steps": 4_000}
     (copy / "configs" / "slim.yaml").write_text(yaml.safe_dump(settings))
     return copy
 

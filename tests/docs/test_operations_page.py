@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.waiting import GENTLE, until, until_said
+from tests.waiting import until, until_said
 
 from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.files import write_json
@@ -281,8 +281,7 @@ def checkout(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A folder with settings for a tiny network, and a run that trained for a moment."""
     folder = tmp_path_factory.mktemp("checkout")
     settings = tomllib.loads((repository / "configs" / "smoke.toml").read_text())
-    settings["run"] |= {"total_steps": 10_000_000, "checkpoint_interval_steps": 1_000}
-    settings["actors"] |= GENTLE
+    settings["run"] |= {"total_steps": 10_000_000, "checkpoint_interval_steps": 4_000}
     (folder / "configs").mkdir()
     (folder / "configs" / "slim.yaml").write_text(yaml.safe_dump(settings))
     interrupted("gamefleet train pokemon_red --config configs/slim.yaml --run red1", folder, environment(), "red1")

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from tests.docs.newcomers import USER, Newcomer, allow, make_home, prepare_checkout
-from tests.waiting import GENTLE, until
+from tests.waiting import until
 
 from gamefleet.files import create_once
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
@@ -46,7 +46,6 @@ SMALL: dict[str, Any] = {
     "curiosity": {"hidden_size": 16, "output_size": 8, "warm_up_steps": 100},
     "replay": {"capacity_steps": 2_000, "unroll": 10, "burn_in": 5},
     "curriculum": {"kind": "none"},
-    "actors": GENTLE,
 }
 TRAINING = {"num_envs": 4, "num_workers": 1, "batch_size": 4, "device": "cpu"}
 COLLABORATION = {"sync_interval_updates": 10, "verify_first": 2}
