@@ -6,9 +6,12 @@ Job: find the checkpoint and write its weights. Left out: formats, which `weight
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gamefleet.weights.snapshot import Snapshot
 
 
 def export(
@@ -18,10 +21,20 @@ def export(
     ] = None,
 ) -> None:
     """Write a checkpoint's weights as one safetensors file with their provenance in its metadata."""
-    from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
-    from gamefleet.weights.snapshot import Snapshot, Weights, write
+    from gamefleet.runs.checkpoint_reading import read_found
+    from gamefleet.weights.snapshot import write
 
-    folder = find_checkpoint(checkpoint)
+    snapshot, run = read_found(checkpoint, snapshot_of)
+    target = output or run / f"weights-{snapshot.step:09d}.safetensors"
+    write(target, snapshot)
+    print(f"{len(snapshot.weights.arrays)} arrays, {snapshot.weights.num_bytes / 1e6:.1f} MB: {target}")
+
+
+def snapshot_of(folder: Path) -> tuple[Snapshot, Path]:
+    """The weights of a checkpoint with where they come from, and the folder of their run."""
+    from gamefleet.runs.checkpoint_reading import open_checkpoint
+    from gamefleet.weights.snapshot import Snapshot, Weights
+
     opened = open_checkpoint(folder)
     snapshot = Snapshot(
         weights=Weights(version=int(opened.state().get("updates", 0)), arrays=opened.part("model")),
@@ -30,6 +43,4 @@ def export(
         compatibility=opened.manifest["compatibility"],
         provenance=opened.manifest["provenance"],
     )
-    target = output or folder.parent.parent / f"weights-{opened.step:09d}.safetensors"
-    write(target, snapshot)
-    print(f"{len(snapshot.weights.arrays)} arrays, {snapshot.weights.num_bytes / 1e6:.1f} MB: {target}")
+    return snapshot, folder.parent.parent

@@ -10,10 +10,10 @@ may have the highest step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from gamefleet.errors import CheckpointError, CorruptCheckpointError
 from gamefleet.files import read_json
@@ -21,6 +21,11 @@ from gamefleet.runs.checkpoint_files import attempt_of, read_manifest_file, repl
 from gamefleet.runs.manifest import Compatibility, check_compatible, check_format
 from gamefleet.runs.paths import CHECKPOINT_MANIFEST, CHECKPOINT_STATE, PART_SUFFIX, RunPaths
 from gamefleet.runs.trees import unpack
+
+MOST_TRIES: Final = 5
+"""A run that deletes the newest checkpoint but this many while one is read saves too often to be read."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,8 @@ def find_checkpoint(path: Path) -> Path:
     """
     if (path / CHECKPOINT_MANIFEST).is_file():
         return path
-    root = path.parent if path.name == RunPaths(path.parent).checkpoints.name else path
     damaged = []
-    for folder in reversed(checkpoints_in_order(RunPaths(root))):
+    for folder in reversed(checkpoints_in_order(_run_of(path))):
         try:
             return open_checkpoint(folder).folder
         except CorruptCheckpointError as error:
@@ -128,3 +132,30 @@ def find_checkpoint(path: Path) -> Path:
         where=path,
         remedy="Name a run folder or one of its checkpoints (`gamefleet runs list` shows runs).",
     )
+
+
+def read_found(path: Path, read: Callable[[Path], Found]) -> Found:
+    """What `read` makes of the checkpoint that a user means, whatever a run that trains meanwhile deletes.
+
+    A run keeps its newest checkpoints only, and one of them may go while it is read; then the newest is read instead.
+
+    Args:
+        path: As for `find_checkpoint`.
+        read: Takes a checkpoint's folder.
+
+    Raises:
+        CheckpointError: As `find_checkpoint` and `read` do, when the run's checkpoints are still those of before.
+    """
+    for _ in range(MOST_TRIES - 1):
+        before = checkpoints_in_order(_run_of(path))
+        try:
+            return read(find_checkpoint(path))
+        except (CheckpointError, FileNotFoundError):
+            if checkpoints_in_order(_run_of(path)) == before:
+                raise
+    return read(find_checkpoint(path))
+
+
+def _run_of(path: Path) -> RunPaths:
+    """The run that a run folder or its `checkpoints` folder stands for."""
+    return RunPaths(path.parent if path.name == RunPaths(path.parent).checkpoints.name else path)

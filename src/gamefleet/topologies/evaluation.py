@@ -22,7 +22,7 @@ from gamefleet.actors.vector import InlineVector, make_vector
 from gamefleet.errors import ConfigError
 from gamefleet.games import GAMES, open_game
 from gamefleet.games.base import GamePackage
-from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
+from gamefleet.runs.checkpoint_reading import open_checkpoint, read_found
 from gamefleet.runs.folder import read_resolved
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.build import choose_device, compatibility, make_network
@@ -69,7 +69,7 @@ def load_player(name: str, *, game: str | None = None, config: RunConfig | None 
         CheckpointError: There is no checkpoint, or it does not fit.
     """
     if name not in (RANDOM, SCRIPTED):
-        return _load_checkpoint(name, game, config)
+        return read_found(Path(name), lambda folder: _load_checkpoint(folder, name, game, config))
     if config is None or game is None:
         raise ConfigError("This player needs a game", value=name, remedy=f"Name the game: {', '.join(GAMES)}.")
     package = open_game(game)
@@ -78,8 +78,7 @@ def load_player(name: str, *, game: str | None = None, config: RunConfig | None 
     return Player(name=name, checkpoint=None, package=package, config=config)
 
 
-def _load_checkpoint(name: str, game: str | None, config: RunConfig | None) -> Player:
-    folder = find_checkpoint(Path(name))
+def _load_checkpoint(folder: Path, name: str, game: str | None, config: RunConfig | None) -> Player:
     resolved = read_resolved(RunPaths(folder.parent.parent))
     if open_game(resolved[GAME_NAME]).recorded is not None:
         raise ConfigError(
