@@ -138,7 +138,8 @@ def curve_of(options: argparse.Namespace, seed: int) -> Iterator[Row]:
     path = options.folder / options.format / "runs" / f"seed{seed}" / "metrics" / "train.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines = [line for line in lines if "evaluation/policy_accuracy" in line.get("values", {})]
-    for index in sorted(set(np.linspace(0, len(lines) - 1, CURVE_POINTS).round().astype(int).tolist())):
+    points = np.linspace(0, len(lines) - 1, CURVE_POINTS).round().astype(int).tolist() if lines else []
+    for index in sorted(set(points)):
         values = lines[index]["values"]
         yield {
             "seed": str(seed),
