@@ -54,7 +54,7 @@ def make_app(names: Iterable[str] = (*COMMANDS, *GROUPS)) -> typer.Typer:
     """The command line with some of its sub-commands, whose modules are imported now.
 
     Args:
-        names: Which; a single one starts in half the time that all of them take.
+        names: Which; a command line needs one, and building all of them would be most of its start.
     """
     app = typer.Typer(
         name="gamefleet",

@@ -23,7 +23,7 @@ from gamefleet.runs.paths import CHECKPOINT_MANIFEST, CHECKPOINT_STATE, PART_SUF
 from gamefleet.runs.trees import unpack
 
 MOST_TRIES: Final = 5
-"""A run that deletes the newest checkpoint but this many while one is read saves too often to be read."""
+"""A run that so many times deletes a checkpoint before it is read saves too often to be read."""
 
 Found = TypeVar("Found")
 
