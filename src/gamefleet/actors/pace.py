@@ -15,22 +15,25 @@ class Pace:
 
     Args:
         max_steps_per_s: Over all games; None for no limit.
+        steps: Of the run so far.
         monotonic: Clock, seconds.
     """
 
-    def __init__(self, max_steps_per_s: float | None, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, max_steps_per_s: float | None, steps: int, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._max_steps_per_s = max_steps_per_s
         self._monotonic = monotonic
-        self._steps: int | None = None
+        self._steps = steps
         self._due_at = monotonic()
 
     def note(self, steps: int) -> None:
         """A round has ended.
 
         Args:
-            steps: Of the run so far; the first call only sets where counting begins.
+            steps: Of the run so far.
         """
-        played, self._steps = steps - (steps if self._steps is None else self._steps), steps
+        played, self._steps = steps - self._steps, steps
         if self._max_steps_per_s is not None:
             self._due_at = max(self._monotonic(), self._due_at + played / self._max_steps_per_s)
 

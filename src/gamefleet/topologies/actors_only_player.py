@@ -111,8 +111,7 @@ class Player:
             )
             on_error.pop_all()
         self._round_length = config.actors.refresh_every_steps
-        self._pace = Pace(config.actors.max_steps_per_s)
-        self._pace.note(self.actor.total_steps)
+        self._pace = Pace(config.actors.max_steps_per_s, self.actor.total_steps)
 
     @property
     def version(self) -> int:

@@ -210,8 +210,7 @@ def carry_out(attempt: Attempt) -> Outcome:
     schedule = CheckpointSchedule(
         interval_steps=settings.checkpoint_interval_steps, interval_s=settings.checkpoint_interval_s, step=solo.steps
     )
-    rows, pace = Rows(attempt), Pace(attempt.config.actors.max_steps_per_s)
-    pace.note(solo.steps)
+    rows, pace = Rows(attempt), Pace(attempt.config.actors.max_steps_per_s, solo.steps)
     reason = ""
     while not is_done(attempt) and not (reason := attempt.deadline.reason()):
         if (left_s := pace.left_s()) > 0:

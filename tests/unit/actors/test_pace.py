@@ -14,8 +14,7 @@ class Clock:
 
 
 def test_without_a_limit_nobody_waits() -> None:
-    pace = Pace(None, monotonic=Clock())
-    pace.note(0)
+    pace = Pace(None, 0, monotonic=Clock())
     pace.note(1_000_000)
 
     assert pace.left_s() == 0.0
@@ -23,8 +22,7 @@ def test_without_a_limit_nobody_waits() -> None:
 
 def test_a_round_is_waited_for_as_long_as_its_steps_take_at_the_limit() -> None:
     clock = Clock()
-    pace = Pace(50.0, monotonic=clock)
-    pace.note(7_000)  # a resumed run has its steps behind it
+    pace = Pace(50.0, 7_000, monotonic=clock)  # a resumed run has its steps behind it
     assert pace.left_s() == 0.0
 
     clock.now += 0.2
@@ -36,8 +34,7 @@ def test_a_round_is_waited_for_as_long_as_its_steps_take_at_the_limit() -> None:
 
 def test_a_slow_round_is_not_made_up_for() -> None:
     clock = Clock()
-    pace = Pace(50.0, monotonic=clock)
-    pace.note(0)
+    pace = Pace(50.0, 0, monotonic=clock)
     clock.now += 60.0
     pace.note(100)
     assert pace.left_s() == 0.0
