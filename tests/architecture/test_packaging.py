@@ -79,3 +79,12 @@ def test_every_dependency_says_in_the_design_what_it_replaces(project: dict[str,
     rows = {name.lower() for row in re.findall(r"^\| (.+?) \|", design, re.MULTILINE) for name in row.split(", ")}
     missing = distributions([*project["dependencies"], *needs]) - {name.strip("`") for name in rows}
     assert sorted(missing) == []
+
+
+def test_every_test_is_run_by_a_call_that_names_none(repository: Path) -> None:
+    """Pytest's settings order the folders by name; one that is forgotten there would never run."""
+    settings = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    named = [repository / folder for folder in settings["testpaths"]]
+    tests = list((repository / "tests").rglob("test_*.py"))
+    assert len(tests) > 100
+    assert [path for path in tests if sum(path.is_relative_to(folder) for folder in named) != 1] == []

@@ -4,8 +4,8 @@ Called like a training command: the first call starts the run, later ones go on 
 checkpoints, writes events and `state.json`, and stops at the deadline as training does. It is at work within half a
 second, so that a fault can be tested in seconds.
 
-    counting_run.py RUN_FOLDER TOTAL [--step-s S] [--save-every N] [--max-runtime-s S] [--no-clock] [--deaf]
-        [--fail-with CODE]
+    counting_run.py RUN_FOLDER TOTAL [--step-s S] [--save-every N] [--max-runtime-s S] [--leg-steps N]
+        [--no-clock] [--deaf] [--fail-with CODE]
 """
 
 from __future__ import annotations
@@ -100,14 +100,18 @@ def opened(folder: Path, goal: int) -> Iterator[Counting]:
             yield Counting(run, store, events, count, goal)
 
 
-def carry_out(counting: Counting, deadline: Deadline | None, *, step_s: float, save_every: int) -> None:
-    """Count until the goal or the deadline; without a deadline nothing is listened to."""
+def carry_out(counting: Counting, asked: argparse.Namespace, deadline: Deadline | None) -> None:
+    """Count until the goal, the end of this leg's share or the deadline; without a deadline nothing is listened to."""
     count, reason = counting.count, ""
+    share_ends = count.step + asked.leg_steps if asked.leg_steps else counting.goal
     while count.step < counting.goal and not (reason := deadline.reason() if deadline else ""):
-        time.sleep(step_s)
+        time.sleep(asked.step_s)
         count.play()
-        if count.step % save_every == 0:
+        if count.step % asked.save_every == 0:
             counting.save(status="running", reason="")
+        if count.step >= share_ends < counting.goal:
+            reason = "this leg's share is done"
+            break
     status = "stopped" if reason else "finished"
     counting.save(status=status, reason=reason or "all steps are done")
     counting.events.write("attempt_ended", step=count.step, outcome=status, reason=reason)
@@ -127,6 +131,7 @@ def main() -> int:
     parser.add_argument("--step-s", type=float, default=0.1)
     parser.add_argument("--save-every", type=int, default=5)
     parser.add_argument("--max-runtime-s", type=float)
+    parser.add_argument("--leg-steps", type=int, help="of each attempt: the same on any machine, however busy it is")
     parser.add_argument("--no-clock", action="store_true", help="as if the job's end could not be learned")
     parser.add_argument("--deaf", action="store_true", help="hear neither signals nor deadlines")
     parser.add_argument("--fail-with", type=int, metavar="CODE", help="end like this before the first step")
@@ -140,7 +145,7 @@ def main() -> int:
     with opened(asked.folder, asked.total) as counting, deadline.listening() if deadline else nullcontext():
         if asked.fail_with is not None:
             return int(asked.fail_with)
-        carry_out(counting, deadline, step_s=asked.step_s, save_every=asked.save_every)
+        carry_out(counting, asked, deadline)
     return 0
 
 

@@ -189,7 +189,7 @@ def test_a_successor_that_could_not_be_handed_over_while_slurm_was_silent_is_han
 def test_a_controller_that_is_restarted_in_the_middle_of_hand_overs_changes_nothing(
     answering: LocalSlurm, tmp_path: Path
 ) -> None:
-    options = ("--max-runtime-s", "3")
+    options = ("--leg-steps", "30")
     with Watched(slurm=answering, folder=tmp_path, total=150, options=options) as fleet:
         fleet.start()
         for leg in (1, 2, 3):

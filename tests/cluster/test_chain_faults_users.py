@@ -114,7 +114,7 @@ def test_wrong_settings_and_missing_programs_fail_the_chain_at_once(
 def test_a_stop_at_any_moment_leaves_no_job_and_a_whole_checkpoint_and_start_goes_on(
     moment: str, slurm: LocalSlurm, tmp_path: Path
 ) -> None:
-    options = ("--step-s", "0.05", "--max-runtime-s", "2")
+    options = ("--step-s", "0.05", "--leg-steps", "35")
     with Watched(slurm=slurm, folder=tmp_path, total=ENDLESS, options=options, chains=2) as fleet:
         for turn in range(3):
             legs = len(fleet.legs())
@@ -140,7 +140,7 @@ def test_a_stop_at_any_moment_leaves_no_job_and_a_whole_checkpoint_and_start_goe
 
 @pytest.mark.long
 def test_a_fleet_that_was_stopped_and_started_again_comes_to_its_end(slurm: LocalSlurm, tmp_path: Path) -> None:
-    options = ("--step-s", "0.05", "--max-runtime-s", "2")
+    options = ("--step-s", "0.05", "--leg-steps", "35")
     with Watched(slurm=slurm, folder=tmp_path, total=80, options=options) as fleet:
         fleet.start()
         working(fleet, 1)

@@ -17,9 +17,16 @@ import pytest
 import gamefleet.cluster.carrier
 import gamefleet.cluster.leg
 from gamefleet.cluster.chain_view import ChainView
+from gamefleet.cluster.fleet import ChainFacts, write_facts
+from gamefleet.cluster.fleet_paths import FleetPaths
 from gamefleet.cluster.store import begin_submission
 from gamefleet.testing.chain_faults import live
 from gamefleet.testing.chain_history import History
+from gamefleet.testing.chain_work import HOUR_S, Training
+from gamefleet.testing.scripted_slurm import Faults
+
+FOUND = (2693,)
+"""Histories beyond the thousand in which something did not hold once."""
 
 NUM_HISTORIES = 1000
 PER_TEST = 100
@@ -50,13 +57,38 @@ def broken(folder: Path, seed: int) -> str:
 
 
 def test_a_chain_survives_some_histories_of_faults(folder: Path) -> None:
-    assert [found for seed in range(15) if (found := broken(folder, seed))] == []
+    assert [found for seed in (*range(15), *FOUND) if (found := broken(folder, seed))] == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("first", range(15, NUM_HISTORIES + 15, PER_TEST))
 def test_a_chain_survives_many_histories_of_faults(folder: Path, first: int) -> None:
     assert [found for seed in range(first, first + PER_TEST) if (found := broken(folder, seed))] == []
+
+
+@pytest.mark.parametrize("cap", [1, 2, 4])
+def test_chains_above_the_cap_follow_one_another_with_nobody_looking(folder: Path, cap: int) -> None:
+    """Without faults, and without a user who starts and asks: the last jobs of the first chains are all there is."""
+    for seed in range(6):
+        history = History(folder / str(seed), seed)
+        calm_down(history, cap=cap, chains=cap + 3)
+        history.start()
+        history.world.run_until(history.world.now + 30 * 24 * HOUR_S)
+        assert history.is_done(), f"history {seed}: {history.runs}"
+
+
+def calm_down(history: History, *, cap: int, chains: int) -> None:
+    """No faults, and chains of one length, which end at the same time or nearly so."""
+    history.slurm.faults = Faults()
+    history.slurm.bystanders.clear()
+    history.slurm.max_running = None
+    members = [f"m{index}" for index in range(chains)]
+    history.runs.clear()
+    history.runs.update({member: Training(target=40_000) for member in members})
+    chain_facts = tuple(ChainFacts(member=member, run_folder=member, command=("train",)) for member in members)
+    history.facts = replace(history.facts, chains=chain_facts, max_jobs=cap)
+    write_facts(FleetPaths(history.folder), history.facts)
+    history.work.max_jobs = cap
 
 
 def count_broken(folder: Path, seeds: range) -> int:

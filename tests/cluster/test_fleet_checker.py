@@ -180,6 +180,8 @@ class Watched:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sampler.end()
+        if error is not None:
+            error.add_note(self.story())
         create_once(self.fleet.paths.stop, {"by": "the end of the test"})  # what is left does not go on by itself
 
     # ---- commands

@@ -16,10 +16,11 @@ from gamefleet.cluster.fleet import Fleet
 from gamefleet.cluster.fleet_paths import ChainPaths
 from gamefleet.cluster.notify import notify
 from gamefleet.cluster.store import (
+    Place,
     accept_job,
     begin_submission,
     give_mark,
-    place_holders,
+    places_taken,
     read_chain,
     refuse_submission,
     take_place,
@@ -51,13 +52,13 @@ class Standing:
 def read_views(fleet: Fleet) -> tuple[ChainView, ...]:
     """What the folder says of every chain."""
     is_stopped = fleet.paths.stop.exists()
-    holders = {member for _, member in place_holders(fleet.paths, fleet.records).values()}
+    held = {place.member: place for place in places_taken(fleet.paths, fleet.records).values()}
     return tuple(
         read_chain(
             fleet.paths.chain(chain.member),
             step=fleet.probe.step(chain.run_path),
             is_stopped=is_stopped,
-            has_place=chain.member in holders,
+            place=held.get(chain.member),
             job_name=fleet.facts.job_name(chain.member),
             records=fleet.records,
         )
@@ -118,26 +119,46 @@ def move_on(fleet: Fleet, *, patience_s: float | None = None) -> Standing:
 def with_place(fleet: Fleet, views: tuple[ChainView, ...], view: ChainView, answer: Answer) -> ChainView:
     """Give a chain that needs one a place under the job cap, if there is one.
 
-    Everybody picks the same free place, and taking it is exclusive: two callers cannot take two places for one that is
-    free. Jobs of the user that belong to somebody else count, unless they wait for another job.
+    Everybody picks the same place, and taking it is exclusive: two callers cannot take two places for one that is free.
+    The place of a chain that has ended may be taken while its last job is still there: that job is the one that looks.
     """
     if view.has_place or view.ending:
         return view
-    holders = place_holders(fleet.paths, fleet.records)
-    jobs = answer.jobs.values()
-    at_work = {
-        other.member
-        for other in views
-        if not other.ending or any(job.state != "pending" for job in other.jobs(jobs))  # a leg that is still ending
-    }
-    busy = {index for index, (_, member) in holders.items() if member in at_work}
-    prefix = fleet.facts.job_prefix
-    others = sum(not job.name.startswith(prefix) and not job.waits_for_parent for job in jobs)
-    if len(busy) + others >= fleet.facts.max_jobs:
+    taken = places_taken(fleet.paths, fleet.records)
+    if given := [place for place in taken.values() if place.member == view.member]:  # by somebody else, a moment ago
+        return replace(view, has_place=True, place_after=given[0].after)
+    found = next_place(fleet, views, answer, taken)
+    if found is None:
         return view
-    index = min(set(range(fleet.facts.max_jobs)) - busy)
-    turn = holders[index][0] + 1 if index in holders else 1
-    return replace(view, has_place=take_place(fleet.paths, index, turn, view.member))
+    index, after = found
+    turn = taken[index].turn + 1 if index in taken else 1
+    place = Place(turn=turn, member=view.member, after=after)
+    return replace(view, has_place=take_place(fleet.paths, index, place), place_after=after)
+
+
+def next_place(
+    fleet: Fleet, views: tuple[ChainView, ...], answer: Answer, taken: Mapping[int, Place]
+) -> tuple[int, str] | None:
+    """The place that is to be taken next, and the job that must end before; None when there is none.
+
+    Jobs of the user that belong to somebody else count, unless they wait for another job.
+    """
+    jobs, most = answer.jobs.values(), fleet.facts.max_jobs
+    going_on = {view.member for view in views if not view.ending}
+    last_jobs = {view.member: job.id for view in views for job in view.jobs(jobs) if job.state != "pending"}
+    busy = {index for index, place in taken.items() if place.member in going_on}
+    ending = {
+        index: last_job
+        for index, place in taken.items()
+        # One that has ended before it began still stood behind the job that had the place before it.
+        if index not in busy and (last_job := last_jobs.get(place.member, place.after)) in answer.jobs
+    }
+    others = sum(not job.name.startswith(fleet.facts.job_prefix) and not job.waits_for_parent for job in jobs)
+    if len(busy) + others >= most:
+        return None
+    if len(busy) + len(ending) + others < most:
+        return min(set(range(most)) - busy - set(ending)), ""
+    return min(ending.items())
 
 
 def carry_out(fleet: Fleet, member: str, command: Command) -> bool:

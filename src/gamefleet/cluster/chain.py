@@ -13,6 +13,8 @@ The rules, each of which a fault has taught somebody:
 - A job that has ended is followed by the next submission; a running one gets its successor queued behind it
   (`afterany`), so that the wait in the queue overlaps with the work.
 - Three submissions in a row that bring no progress end the chain. So does a job that can never start.
+- The last job of a chain hands its place under the cap to a chain that waits for one: nobody may look again. Its own
+  end is awaited by the scheduler (`afterany`), as with a successor.
 - A job that somebody cancelled while it waited was cancelled on purpose: the chain is held until it is started again.
 """
 
@@ -86,7 +88,7 @@ def next_step(view: ChainView, answer: Answer, never_starts: Callable[[str], str
     if not view.has_place:
         return []
     if last is None:
-        return [Submit(number=1)]
+        return [Submit(number=1, after=leaving(view, answer))]
     if not last.job:
         return find_again(last, answer, patience_s)
     if answer.ended is not None and last.job in answer.ended:
@@ -121,8 +123,10 @@ def behind(view: ChainView, last: Submission, answer: Answer, never_starts: Call
     if job.state == "pending":
         never = never_starts(job.reason)
         return [Give(mark="failed", reason=never), Cancel(jobs=(job.id,), reason=never)] if never else []
+    if not view.has_place:  # it ended, another chain waits for the end of this job, and then it was started again
+        return []
     if last.outcome:
-        return [Submit(number=last.number + 1, after=at_work(view, last, answer) or job.id)]
+        return [Submit(number=last.number + 1, after=at_work(view, last, answer) or leaving(view, answer) or job.id)]
     # Before it has taken its leg it may still find that another job is at work.
     return [Submit(number=last.number + 1, after=job.id)] if view.legs_of(last.number) else []
 
@@ -133,9 +137,14 @@ def at_work(view: ChainView, last: Submission, answer: Answer) -> str:
     return max((job.id for job in others), key=by_age, default="")
 
 
+def leaving(view: ChainView, answer: Answer) -> str:
+    """The job of another chain that still has this one's place; empty when it has ended."""
+    return view.place_after if view.place_after in answer.jobs else ""
+
+
 def after_ended(view: ChainView, last: Submission, answer: Answer, facts: EndedJob | None) -> list[Command]:
     """The newest job has ended: the next one, unless that is pointless or unwanted."""
-    live = at_work(view, last, answer)
+    live = at_work(view, last, answer) or leaving(view, answer)
     if last.number > view.counts_from:
         was_cancelled = facts is not None and facts.how == "cancelled"
         if was_cancelled and not view.legs_of(last.number) and not last.outcome:

@@ -69,6 +69,7 @@ class ChainView:
         counts_from: Submissions up to this number were forgiven by a later start.
         ending: `done`, `failed`, `held`, `stopped`, or empty while the chain shall go on.
         has_place: Whether it holds a place under the job cap.
+        place_after: The job of another chain that had to end before this one's first could have that place.
     """
 
     member: str
@@ -79,6 +80,7 @@ class ChainView:
     counts_from: int = 0
     ending: str = ""
     has_place: bool = False
+    place_after: str = ""
 
     @property
     def last(self) -> Submission | None:

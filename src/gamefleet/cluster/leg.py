@@ -142,32 +142,46 @@ def whereabouts(fleet: Fleet, environment: Mapping[str, str]) -> dict[str, objec
 
 def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timing) -> str:
     """Why this job must not begin a leg; empty when it may. Waits while the job before it is being cleaned up."""
-    chain = fleet.paths.chain(member)
     waited_s, pause_s = 0.0, min(2.0, timing.predecessor_s / 10)
-    first_beat: float | None = None
+    first_beats: dict[tuple[str, int], float] = {}
     while True:
-        view = next(view for view in read_views(fleet) if view.member == member)
-        newest = view.legs[-1] if view.legs else None
+        views = read_views(fleet)
+        view = next(view for view in views if view.member == member)
         if view.ending:
             return f"the chain is {view.ending}"
-        if newest is not None and newest.submission > submission:
+        if view.legs and view.legs[-1].submission > submission:
             return "a later job has taken over"
-        if newest is None or newest.has_ended:
+        before = leg_before(views, view, submission)
+        if before is None:
             return nothing_gained(fleet, view, submission)
         is_over = waited_s >= timing.predecessor_s
+        beat_now = last_beat(fleet.paths.chain(before[0]), before[1])
+        first_beat = first_beats.setdefault(before, beat_now)
         try:
             if not is_at_work(fleet, view, job):
                 return nothing_gained(fleet, view, submission)
         except SchedulerSilentError:
             # Nobody can say whether the job before is gone; a heart that beat meanwhile says that it is not.
-            beat_now = last_beat(chain, newest.number)
-            first_beat = beat_now if first_beat is None else first_beat
             if is_over and beat_now == first_beat:
                 return ""
         if is_over:
             return YIELDED
         timing.pause(pause_s)
         waited_s += pause_s
+
+
+def leg_before(views: Sequence[ChainView], view: ChainView, submission: int) -> tuple[str, int] | None:
+    """The leg whose end a job must await, as (chain, number): of its own chain, or of the one that had its place."""
+    if view.legs and not view.legs[-1].has_ended:
+        return view.member, view.legs[-1].number
+    queued_behind = next((one.after for one in view.submissions if one.number == submission), "")
+    if not queued_behind or queued_behind != view.place_after:
+        return None
+    for other in views:
+        legs = [leg for one in other.submissions if one.job == queued_behind for leg in other.legs_of(one.number)]
+        if legs and not legs[-1].has_ended:
+            return other.member, legs[-1].number
+    return None
 
 
 def nothing_gained(fleet: Fleet, view: ChainView, submission: int) -> str:
@@ -187,12 +201,14 @@ def nothing_gained(fleet: Fleet, view: ChainView, submission: int) -> str:
 
 
 def is_at_work(fleet: Fleet, view: ChainView, job: str) -> bool:
-    """Whether another job of the chain still has processes, by the scheduler's word.
+    """Whether another job of the chain, or the one that had its place, still has processes, by the scheduler's word.
 
     Raises:
         SchedulerSilentError: It did not answer.
     """
-    return any(other.id != job and other.state != "pending" for other in view.jobs(fleet.executor.queue()))
+    jobs = fleet.executor.queue()
+    before = {other.id for other in view.jobs(jobs)} | {view.place_after}
+    return any(other.id in before and other.id != job and other.state != "pending" for other in jobs)
 
 
 def time_is_over(fleet: Fleet, member: str) -> str:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from gamefleet.cluster.chain_view import ChainView, Leg, Submission, Submit
@@ -39,12 +40,27 @@ RECENT = 8
 ALIVE_FILE = "alive"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place under the job cap.
+
+    Args:
+        turn: How often it was taken.
+        member: By whom last.
+        after: The job of another chain that still had to end then; empty for none.
+    """
+
+    turn: int
+    member: str
+    after: str = ""
+
+
 def read_chain(
     paths: ChainPaths,
     *,
     step: int,
     is_stopped: bool,
-    has_place: bool,
+    place: Place | None,
     job_name: str,
     records: Records | None = None,
 ) -> ChainView:
@@ -56,17 +72,15 @@ def read_chain(
         paths: Where it lies.
         step: Of the run's newest checkpoint, -1 for none.
         is_stopped: Whether the fleet's stop mark is there.
-        has_place: Whether the chain holds a place under the job cap.
+        place: That the chain holds under the job cap.
         job_name: Name of its jobs without the submission's number.
         records: What this process has read before.
     """
     records = records or Records()
     submitted, begun = str(paths.submissions), str(paths.legs)
     present = frozenset(listed(submitted))
-    submissions = [
-        read_submission(submitted, number, job_name, present=present, records=records)
-        for number in numbers_in(present, ".json")[-RECENT:]
-    ]
+    numbers = numbers_in(present, ".json")[-RECENT:]
+    submissions = [read_submission(submitted, one, job_name, present=present, records=records) for one in numbers]
     legs = [read_leg(begun, number, records) for number in numbers_in(listed(begun))[-RECENT:]]
     marks = frozenset(listed(paths.root))
     return ChainView(
@@ -77,7 +91,8 @@ def read_chain(
         step=step,
         counts_from=counts_from(marks),
         ending=next((kind for kind in ENDINGS if f"{kind}.json" in marks), "stopped" if is_stopped else ""),
-        has_place=has_place,
+        has_place=place is not None,
+        place_after=place.after if place else "",
     )
 
 
@@ -252,19 +267,24 @@ def forgive_stop(paths: FleetPaths) -> bool:
     return True
 
 
-def place_holders(paths: FleetPaths, records: Records | None = None) -> dict[int, tuple[int, str]]:
-    """Place -> (how often it was taken, by whom last)."""
+def places_taken(paths: FleetPaths, records: Records | None = None) -> dict[int, Place]:
+    """Every place that was ever taken, as it was taken last."""
     records = records or Records()
     turns: dict[int, int] = {}
     for name in listed(paths.places):
         index, _, turn = name.removesuffix(".json").partition(".")
         if index.isdigit() and turn.isdigit():
             turns[int(index)] = max(turns.get(int(index), 0), int(turn))
-    return {index: (turn, str(records.read(str(paths.place(index, turn)))["member"])) for index, turn in turns.items()}
+    taken = {index: (turn, records.read(str(paths.place(index, turn)))) for index, turn in turns.items()}
+    return {
+        index: Place(turn=turn, member=str(content["member"]), after=str(content.get("after", "")))
+        for index, (turn, content) in taken.items()
+    }
 
 
-def take_place(paths: FleetPaths, index: int, turn: int, member: str) -> bool:
+def take_place(paths: FleetPaths, index: int, place: Place) -> bool:
     """Take a place under the job cap; of several processes one gets it."""
     with explained(paths.places):
         paths.places.mkdir(parents=True, exist_ok=True)
-    return create_once(paths.place(index, turn), {"member": member, "at": time.time()})
+    facts = {"member": place.member, "after": place.after, "at": time.time()}
+    return create_once(paths.place(index, place.turn), facts)

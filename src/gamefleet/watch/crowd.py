@@ -37,15 +37,18 @@ class Crowd:
     def add(self, link: Link, facts: PlayerFacts) -> Player | None:
         """A player came; None when there is no place for it.
 
-        One that came back as another process, such as the next job of a chain, takes the place and name that it had.
+        One that came back, by another way or as another process such as the next job of a chain, takes the place and
+        name that it had; its agents are listed as they were until it calls their roll.
         """
-        for known in self:
-            if alike(known.facts, facts) and not known.is_connected:
-                known.link.close()
-                self.remove(known)
+        before = [known for known in self if alike(known.facts, facts) and not known.is_connected]
+        for known in before:
+            known.link.close()
+            self.remove(known)
         if len(self._players) >= MOST_PLAYERS:
             return None
         player = Player(link, facts, self._free_name(facts.member))
+        if before:
+            player.rows, player.roster_at = before[-1].rows, before[-1].roster_at
         self._players.append(player)
         return player
 

@@ -46,6 +46,22 @@ def test_a_chain_begins_once_it_has_a_place_under_the_cap() -> None:
     assert decide(view(has_place=False), answer()) == []
 
 
+def test_a_chain_that_was_handed_a_place_waits_for_the_last_job_of_the_one_that_had_it() -> None:
+    handed = view(place_after="5")
+    ending = Job(id="5", name="f.m1.9", state="running")
+
+    assert decide(handed, answer(ending)) == [Submit(number=1, after="5")]
+    assert decide(handed, answer()) == [Submit(number=1)], "an id that is no more may not be named to a scheduler"
+    again = view(submission(1, "7"), place_after="5")
+    assert decide(again, answer(ending, ended={"7": "completed"})) == [Submit(number=2, after="5")]
+    yielded = view(submission(1, "7", outcome=YIELDED), place_after="5")
+    assert decide(yielded, answer(ending, job("7", 1))) == [Submit(number=2, after="5")]
+
+
+def test_a_chain_that_gave_its_place_away_and_was_started_again_queues_nothing_behind_its_old_job() -> None:
+    assert decide(view(submission(1, "7"), legs=(leg(1),), has_place=False), answer(job("7", 1))) == []
+
+
 def test_a_job_that_has_taken_its_leg_gets_one_successor_behind_it() -> None:
     running = view(submission(1, "7"), legs=(leg(1),))
 

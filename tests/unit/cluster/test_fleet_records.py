@@ -10,6 +10,7 @@ from gamefleet.cluster.fleet import ChainFacts, FleetFacts, read_facts, write_fa
 from gamefleet.cluster.fleet_paths import ChainPaths, FleetPaths
 from gamefleet.cluster.jobs import Resources
 from gamefleet.cluster.store import (
+    Place,
     accept_job,
     begin_submission,
     claim_leg,
@@ -17,7 +18,7 @@ from gamefleet.cluster.store import (
     forgive,
     forgive_stop,
     give_mark,
-    place_holders,
+    places_taken,
     read_chain,
     refuse_submission,
     take_place,
@@ -32,7 +33,7 @@ def chain(tmp_path: Path) -> ChainPaths:
 
 
 def seen(chain: ChainPaths, **facts: bool):  # type: ignore[no-untyped-def]
-    given = {"is_stopped": False, "has_place": True, **facts}
+    given = {"is_stopped": False, "place": Place(turn=1, member="m0"), **facts}
     return read_chain(chain, step=-1, job_name="run.ab12.m0", **given)
 
 
@@ -118,10 +119,13 @@ def test_a_place_has_one_holder_at_a_time(tmp_path: Path) -> None:
     paths = FleetPaths(tmp_path / "run")
     paths.folder.mkdir(parents=True)
 
-    assert take_place(paths, 0, 1, "m0")
-    assert not take_place(paths, 0, 1, "m1")
-    assert take_place(paths, 0, 2, "m1"), "the next turn is another record"
-    assert place_holders(paths) == {0: (2, "m1")}
+    assert take_place(paths, 0, Place(turn=1, member="m0"))
+    assert not take_place(paths, 0, Place(turn=1, member="m1"))
+    second = Place(turn=2, member="m1", after="7")
+    assert take_place(paths, 0, second), "the next turn is another record"
+    assert places_taken(paths) == {0: second}
+    write_json(paths.place(1, 1), {"member": "m2", "at": 1.0})
+    assert places_taken(paths)[1] == Place(turn=1, member="m2"), "as fleets wrote it that began before"
 
 
 def test_a_damaged_record_is_named(chain: ChainPaths) -> None:

@@ -222,6 +222,28 @@ def test_the_best_of_all_players_are_chosen(hub: Hub, token: Token) -> None:
         assert set(hub.best(2)) == {"b/1", "a/0"}
 
 
+def test_a_player_that_loses_its_way_and_finds_another_is_listed_at_every_moment(hub: Hub, token: Token) -> None:
+    ways: list[socket.socket] = []
+
+    def once(timeout_s: float) -> socket.socket:
+        if ways:
+            raise ConnectionRefusedError("this way is gone")
+        ways.append(socket.create_connection(address_of(hub), timeout_s))
+        return ways[0]
+
+    said = facts(process="host:1")
+    lost = Dialer(once, token, name="player", role=PLAYER, peer_role=VIEWER, facts=said)
+    offer(lost.link, ROSTER, {"agents": [row(0), row(1)]})
+    until(lambda: len(hub.agents()) == 2, "the roster")
+    ways[0].shutdown(socket.SHUT_RDWR)
+    until(lambda: hub.statistics()["players"] == 0, "the end of the first way")
+
+    with player(hub, token, said):
+        until(lambda: hub.statistics()["players"] == 1, "the second way")
+        assert [agent["id"] for agent in hub.agents()] == ["m0/0", "m0/1"]
+    lost.close(0.0)
+
+
 def test_a_watcher_can_wish_for_no_more_than_fits_on_a_screen(hub: Hub) -> None:
     watcher = hub.watch()
     watcher.wish(Wish(agents=tuple(f"m0/{env}" for env in range(1000))))
