@@ -155,7 +155,7 @@ def our_loop(setting: Setting, world: Any, pool: Any) -> Run:
     from gamefleet.learners.ppo_rollout import Goal, World
     from gamefleet.learners.ppo_settings import PpoSettings
     from gamefleet.skills.program_jax import run_program
-    from gamefleet.topologies.skill_trainer_goal import stack_programs
+    from gamefleet.topologies.skill_trainer.goal import stack_programs
 
     named = ("step", "observe", "features", "begin", "num_actions", "observation_size")
     settings = PpoSettings(

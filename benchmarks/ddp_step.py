@@ -24,13 +24,13 @@ from gamefleet.learners.sequence_optimizer import decaying
 from gamefleet.learners.sequence_settings import SequenceSettings
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import PlainProgress
-from gamefleet.topologies.ddp import Opening, RecordedRun, opened_attempt
-from gamefleet.topologies.ddp_build import settled
-from gamefleet.topologies.ddp_group import Group
-from gamefleet.topologies.ddp_ranks import Place
-from gamefleet.topologies.ddp_watch import Watch
-from gamefleet.topologies.sequence_config import make_sequence_config
-from gamefleet.topologies.sequence_training import SequenceAttempt, after_step, carried_step, on_device
+from gamefleet.topologies.ddp.build import settled
+from gamefleet.topologies.ddp.group import Group
+from gamefleet.topologies.ddp.ranks import Place
+from gamefleet.topologies.ddp.watch import Watch
+from gamefleet.topologies.ddp.wiring import Opening, RecordedRun, opened_attempt
+from gamefleet.topologies.sequence.config import make_sequence_config
+from gamefleet.topologies.sequence.training import SequenceAttempt, after_step, carried_step, on_device
 from table import Row, report
 
 STEPS, WARM_UP = 24, 3

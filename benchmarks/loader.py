@@ -42,7 +42,7 @@ SECONDS = {False: 4.0, True: 12.0}
 def packed(folder: Path, raw: Path) -> Dataset:
     """The raw battles as a dataset."""
     from gamefleet.experience.dataset_writer import DatasetWriter
-    from gamefleet.topologies.recorded_data import facts_of
+    from gamefleet.topologies.recorded.data import facts_of
     from replay_stores import battles
 
     with DatasetWriter(folder, kind="battles") as writer:

@@ -63,7 +63,7 @@ class Ours:
 
     def write(self, folder: Path, records: Sequence[Record]) -> None:
         """See `Store.write`."""
-        from gamefleet.topologies.recorded_data import facts_of
+        from gamefleet.topologies.recorded.data import facts_of
 
         dictionary = learn_dictionary([record.data for record in records[::3]])
         with DatasetWriter(folder, kind="battles", dictionary=dictionary) as writer:

@@ -30,8 +30,8 @@ from gamefleet.games import open_game
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import ask, make_config
 from gamefleet.topologies.solo import Solo
-from gamefleet.topologies.streaming import streamed
-from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.topologies.streaming.settings import StreamingSettings
+from gamefleet.topologies.streaming.wiring import streamed
 from gamefleet.transport.rendezvous import rendezvous
 from gamefleet.transport.token import write_token
 from table import report

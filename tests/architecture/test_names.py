@@ -9,9 +9,9 @@ BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager
 
 GAME_NAMES_ALLOWED: dict[str, str] = {
     "games/__init__.py": "the one dict of games",
-    "topologies/job_graph_settings.py": "the default environment of skills, which a user may leave out",
+    "topologies/job_graph/settings.py": "the default environment of skills, which a user may leave out",
     "games/gymnasium_adapter.py": "the example in its docstring names a game that exists",
-    "topologies/recorded_parts.py": "the one place that joins the pipeline of raw records to packed files",
+    "topologies/recorded/parts.py": "the one place that joins the pipeline of raw records to packed files",
 }
 """Files outside a game's folder that may name it, each with its reason; `cli/` may, in its examples."""
 

@@ -20,7 +20,7 @@ from gamefleet.files import write_json
 from gamefleet.games import open_game
 from gamefleet.topologies.build import compatibility
 from gamefleet.topologies.config import make_config
-from gamefleet.topologies.shared_check import fleet_checks, judge_difference
+from gamefleet.topologies.shared_folder.check import fleet_checks, judge_difference
 from gamefleet.weights.content import Content
 from gamefleet.weights.manifests import Card, Heartbeat, Rejection, SharedFacts, as_json
 from gamefleet.weights.quarantine import release

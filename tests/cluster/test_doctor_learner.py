@@ -19,7 +19,7 @@ from gamefleet.cluster.check_learner import (
 from gamefleet.cluster.checks import Result, run_checks
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
-from gamefleet.topologies.learner_check import checks_of_learner, first_difference, judge_answer, judge_model
+from gamefleet.topologies.remote_learner.check import checks_of_learner, first_difference, judge_answer, judge_model
 from gamefleet.transport.token import Token, new_token
 
 TOKEN = new_token()

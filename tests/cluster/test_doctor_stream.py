@@ -16,7 +16,7 @@ from gamefleet.cluster.check_stream import check_port, judge_tunnel, stream_chec
 from gamefleet.cluster.checks import run_checks
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
-from gamefleet.topologies.stream_check import check_token, check_viewer, checks_of_streaming, judge_standing
+from gamefleet.topologies.streaming.check import check_token, check_viewer, checks_of_streaming, judge_standing
 from gamefleet.transport.rendezvous import Standing
 from gamefleet.transport.token import new_token, write_token
 

@@ -13,8 +13,8 @@ from gamefleet.experience.dataset import Dataset
 from gamefleet.games.showdown.replays.pipeline import PLAN_VERSION, Plan, divide, settle
 from gamefleet.games.showdown.replays.sources import units_of
 from gamefleet.testing.local_slurm import LocalSlurm
-from gamefleet.topologies.recorded_array import SlurmWishes
-from gamefleet.topologies.recorded_parts import is_merged
+from gamefleet.topologies.recorded.array import SlurmWishes
+from gamefleet.topologies.recorded.parts import is_merged
 
 NUM_FILES, ROWS = 6, 5
 WISHES = SlurmWishes(time_limit_s=600)

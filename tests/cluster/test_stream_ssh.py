@@ -26,10 +26,10 @@ from gamefleet.cluster.ssh import parse_remote, ssh_words
 from gamefleet.cluster.tunnel import ReverseTunnel, StdioTunnel, agree_on_token, tunnel_words
 from gamefleet.errors import ClusterError
 from gamefleet.testing.local_ssh import LocalSsh, free_port
-from gamefleet.topologies.streaming_sender import Sender
-from gamefleet.topologies.streaming_shows import Board, Shows
-from gamefleet.topologies.streaming_stage import Stage
-from gamefleet.topologies.streaming_ways import Way, Ways
+from gamefleet.topologies.streaming.sender import Sender
+from gamefleet.topologies.streaming.shows import Board, Shows
+from gamefleet.topologies.streaming.stage import Stage
+from gamefleet.topologies.streaming.ways import Way, Ways
 from gamefleet.transport.frames import Credits, PlayerFacts
 from gamefleet.transport.rendezvous import Endpoint, endpoints, publish_endpoint, publish_login_host, rendezvous, tokens
 from gamefleet.transport.token import Token, new_token, write_token

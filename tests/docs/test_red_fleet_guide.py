@@ -29,7 +29,7 @@ from tests.waiting import until
 from gamefleet.files import create_once
 from gamefleet.testing.local_slurm import LocalSlurm, LocalSlurmSettings
 from gamefleet.testing.local_ssh import LocalSsh
-from gamefleet.topologies.collaboration import safe_member_name
+from gamefleet.topologies.shared_folder.settings import safe_member_name
 from gamefleet.weights.manifests import Rejection
 from gamefleet.weights.quarantine import reject
 from gamefleet.weights.shared_paths import SharedPaths

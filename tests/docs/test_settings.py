@@ -18,8 +18,8 @@ from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
 from gamefleet.topologies.config import RunConfig, ask, make_config
-from gamefleet.topologies.remote_settings import RemoteSettings
-from gamefleet.topologies.sequence_settings import (
+from gamefleet.topologies.remote_learner.settings import RemoteSettings
+from gamefleet.topologies.sequence.settings import (
     DataSettings,
     EvaluationSettings,
     SequenceNetworkSettings,

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gamefleet.topologies.ddp_local import free_port, rank_environment
+from gamefleet.topologies.ddp.local import free_port, rank_environment
 
 PROGRAM = Path(__file__).with_name("ddp_ranks_of_toys.py")
 

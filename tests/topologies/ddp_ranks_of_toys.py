@@ -25,11 +25,11 @@ from gamefleet.runs.paths import RunPaths
 from gamefleet.runs.progress import PlainProgress
 from gamefleet.testing.toys import recorded
 from gamefleet.topologies.config import ask, merge
-from gamefleet.topologies.ddp import RecordedOutcome, RecordedRun, train_recorded
-from gamefleet.topologies.ddp_build import settled
-from gamefleet.topologies.ddp_group import Group, joined
-from gamefleet.topologies.ddp_ranks import place_from
-from gamefleet.topologies.sequence_config import make_sequence_config
+from gamefleet.topologies.ddp.build import settled
+from gamefleet.topologies.ddp.group import Group, joined
+from gamefleet.topologies.ddp.ranks import place_from
+from gamefleet.topologies.ddp.wiring import RecordedOutcome, RecordedRun, train_recorded
+from gamefleet.topologies.sequence.config import make_sequence_config
 
 EXIT_STUCK = 6
 BASE: dict[str, Any] = {

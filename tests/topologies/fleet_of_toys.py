@@ -14,8 +14,8 @@ from typing import Any
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import PlainProgress
-from gamefleet.topologies.actors_only import play
-from gamefleet.topologies.actors_only_plan import ActorsPlan
+from gamefleet.topologies.actors_only.plan import ActorsPlan
+from gamefleet.topologies.actors_only.wiring import play
 from gamefleet.topologies.build import compatibility, make_network
 from gamefleet.topologies.config import RunConfig, make_config
 from gamefleet.transport.folder_sent import SentBounds

@@ -20,16 +20,16 @@ from gamefleet.skills.catalogue import CatalogueProposer
 from gamefleet.skills.proposer import Proposer
 from gamefleet.testing.crafting import WORLD
 from gamefleet.testing.scripted_slurm import KilledError
-from gamefleet.topologies.job_graph import GraphLoop
-from gamefleet.topologies.job_graph_jobs import Jobs
-from gamefleet.topologies.job_graph_news import News
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_proposals import Proposals
-from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for
-from gamefleet.topologies.job_graph_start import restore, take
-from gamefleet.topologies.job_graph_tasks import read_task
-from gamefleet.topologies.job_graph_training import Leg, run_leg
-from gamefleet.topologies.job_graph_wake import Waker
+from gamefleet.topologies.job_graph.jobs import Jobs
+from gamefleet.topologies.job_graph.loop import GraphLoop
+from gamefleet.topologies.job_graph.news import News
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.proposals import Proposals
+from gamefleet.topologies.job_graph.settings import GraphSettings, settings_for
+from gamefleet.topologies.job_graph.start import restore, take
+from gamefleet.topologies.job_graph.tasks import read_task
+from gamefleet.topologies.job_graph.training import Leg, run_leg
+from gamefleet.topologies.job_graph.wake import Waker
 
 KEY = "of-the-proposer-alone"
 

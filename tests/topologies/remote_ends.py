@@ -31,7 +31,9 @@ ROOT = str(Path(__file__).resolve().parents[2])
 
 PROCESSES = multiprocessing.get_context("forkserver")
 """Torch is loaded once, and each process that is killed has a successor in no time."""
-PROCESSES.set_forkserver_preload(["torch", "gamefleet.topologies.coordinator", "gamefleet.topologies.learner_server"])
+PROCESSES.set_forkserver_preload(
+    ["torch", "gamefleet.topologies.remote_learner.coordinator", "gamefleet.topologies.remote_learner.server"]
+)
 
 
 class Diary:
@@ -79,7 +81,7 @@ def learn(place: Place) -> None:
     import torch
 
     from gamefleet.runs.deadline import Deadline
-    from gamefleet.topologies.learner_server import ServeSettings, serve
+    from gamefleet.topologies.remote_learner.server import ServeSettings, serve
 
     torch.set_num_threads(1)
     if place.namespace:
@@ -103,7 +105,7 @@ def carry(place: Place, config: RunConfig, start: Any) -> None:
     from gamefleet.games import open_game
     from gamefleet.runs.deadline import Deadline
     from gamefleet.topologies.config import to_toml
-    from gamefleet.topologies.coordinator import coordinate
+    from gamefleet.topologies.remote_learner.coordinator import coordinate
 
     torch.set_num_threads(1)
     if place.namespace:

@@ -15,9 +15,9 @@ from gamefleet.games import open_game
 from gamefleet.runs.checkpoint import find_checkpoint, open_checkpoint
 from gamefleet.runs.deadline import Deadline
 from gamefleet.topologies.config import RunConfig, make_config, merge, to_toml
-from gamefleet.topologies.coordinator import coordinate
-from gamefleet.topologies.learner_server import ServeSettings, serve
-from gamefleet.topologies.remote_status import StatusLine
+from gamefleet.topologies.remote_learner.coordinator import coordinate
+from gamefleet.topologies.remote_learner.server import ServeSettings, serve
+from gamefleet.topologies.remote_learner.status import StatusLine
 from gamefleet.topologies.training import Outcome, train
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.token import Token, new_token

@@ -16,8 +16,8 @@ from tests.waiting import PATIENCE_S, until
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config
 from gamefleet.topologies.solo import Solo
-from gamefleet.topologies.streaming import streamed
-from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.topologies.streaming.settings import StreamingSettings
+from gamefleet.topologies.streaming.wiring import streamed
 from gamefleet.transport.link_settings import LinkSettings, LinkTimes
 from gamefleet.transport.rendezvous import Standing, read_standing
 from gamefleet.transport.token import Token

@@ -23,13 +23,13 @@ from gamefleet.experience.chunk_file import StoredChunk, decode, encode
 from gamefleet.experience.replay import Replay
 from gamefleet.files import read_json, write_json
 from gamefleet.runs.deadline import Deadline
-from gamefleet.topologies.actors_only import opened, play
-from gamefleet.topologies.actors_only_member import Membership
-from gamefleet.topologies.actors_only_plan import ActorsPlan
+from gamefleet.topologies.actors_only.member import Membership
+from gamefleet.topologies.actors_only.plan import ActorsPlan
+from gamefleet.topologies.actors_only.wiring import opened, play
 from gamefleet.topologies.build import make_network
 from gamefleet.topologies.config import RunConfig
-from gamefleet.topologies.ingest import Ingest, IngestRules
-from gamefleet.topologies.ingest_checker import Checker
+from gamefleet.topologies.shared_folder.ingest import Ingest, IngestRules
+from gamefleet.topologies.shared_folder.ingest_checker import Checker
 from gamefleet.transport.folder import FolderExperienceReceiver
 from gamefleet.transport.folder_files import read_chunk, write_chunk
 from gamefleet.weights.content import NETWORK

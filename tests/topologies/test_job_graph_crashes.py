@@ -10,7 +10,7 @@ from tests.topologies.graph_cases import JobsHere, schedule, state_of, statuses
 
 from gamefleet.errors import RunFolderError
 from gamefleet.testing.scripted_slurm import KilledError
-from gamefleet.topologies.job_graph_paths import GraphPaths
+from gamefleet.topologies.job_graph.paths import GraphPaths
 from gamefleet.weights.experts import ExpertStore
 
 SKILLS = ("Collect_Wood", "Place_Table", "Make_Wood_Pickaxe")

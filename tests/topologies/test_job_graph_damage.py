@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.topologies.graph_cases import QUICK, JobsHere, schedule
 
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_start import GraphRun, run_graph
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.start import GraphRun, run_graph
 from gamefleet.weights.experts import ExpertStore
 
 

@@ -11,8 +11,8 @@ from tests.topologies.graph_cases import JobsHere, schedule, state_of, statuses
 
 from gamefleet.errors import CorruptCheckpointError
 from gamefleet.testing.crafting_play import read_arrays
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_requests import ask_to_retry
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.requests import ask_to_retry
 from gamefleet.weights.experts import ExpertStore
 
 FRONTIER = "skills/1_Place_Table/frontier.safetensors"

@@ -16,8 +16,8 @@ from gamefleet.cluster.graph_state import GraphState
 from gamefleet.skills.cost import Caps
 from gamefleet.skills.proposer import Proposal
 from gamefleet.testing.model_server import ModelServer, Reply
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_proposals import without_skill
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.proposals import without_skill
 
 SPENT = "120 of 3000 tokens are spent, and the next question could take the rest. Raise --max_tokens to go on"
 

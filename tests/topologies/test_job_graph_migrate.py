@@ -14,11 +14,11 @@ from gamefleet.cli.main import make_app
 from gamefleet.errors import ConfigError
 from gamefleet.skills.skill import Skill
 from gamefleet.testing.crafting import WORLD
-from gamefleet.topologies.job_graph_migrate import nodes_of, target_of
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_proposals import question
-from gamefleet.topologies.job_graph_settings import settings_for
-from gamefleet.topologies.job_graph_start import restore
+from gamefleet.topologies.job_graph.migrate import nodes_of, target_of
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.proposals import question
+from gamefleet.topologies.job_graph.settings import settings_for
+from gamefleet.topologies.job_graph.start import restore
 from gamefleet.weights.experts import ExpertStore
 from gamefleet.weights.migrate import migrate
 

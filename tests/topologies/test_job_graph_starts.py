@@ -15,10 +15,10 @@ from gamefleet.cluster.graph import advance
 from gamefleet.cluster.graph_events import Accepted, Begun
 from gamefleet.cluster.graph_state import GraphState, Limits, Needs
 from gamefleet.cluster.slurm_site import SiteFacts
-from gamefleet.topologies import job_graph_cluster, job_graph_machine
-from gamefleet.topologies.job_graph import GraphLoop
-from gamefleet.topologies.job_graph_executor import exports
-from gamefleet.topologies.job_graph_settings import GraphSettings
+from gamefleet.topologies.job_graph import cluster, machine
+from gamefleet.topologies.job_graph.executor import exports
+from gamefleet.topologies.job_graph.loop import GraphLoop
+from gamefleet.topologies.job_graph.settings import GraphSettings
 
 HERE = ("--env_name", WORLD_NAME, "--proposer", "catalogue", "--executor", "local")
 SLURM = (*HERE[:-1], "slurm", "--gpus", "1", "--cpus", "512")
@@ -34,9 +34,9 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[Limits]:
         return ""
 
     monkeypatch.setattr(GraphLoop, "run", run)
-    monkeypatch.setattr(job_graph_cluster, "detect", lambda environment: SiteFacts())
-    gpu = job_graph_machine.Gpu(name="GPU-1", number="0", gb=24.0)
-    monkeypatch.setattr(job_graph_machine, "find_gpus", lambda environment: (gpu,))
+    monkeypatch.setattr(cluster, "detect", lambda environment: SiteFacts())
+    gpu = machine.Gpu(name="GPU-1", number="0", gb=24.0)
+    monkeypatch.setattr(machine, "find_gpus", lambda environment: (gpu,))
     return found
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.topologies.graph_cases import JobsHere, schedule, statuses
 
 from gamefleet.cluster.jobs import JobRequest
-from gamefleet.topologies import job_graph_merging
+from gamefleet.topologies.job_graph import merging
 
 WOOD = "training_runs/skill_0_Collect_Wood"
 KEPT = {"skill.json", "result.json", "frontier.safetensors", "0.py", "expert_0_policy"}
@@ -39,14 +39,14 @@ def test_the_training_of_a_completed_skill_is_gone_before_the_next_one_starts(tm
 
 def test_what_cannot_be_removed_now_goes_the_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(folder: Path) -> None:
-        folder.rename(folder.with_name(f"{job_graph_merging.TEMPORARY_PREFIX}{folder.name}"))
+        folder.rename(folder.with_name(f"{merging.TEMPORARY_PREFIX}{folder.name}"))
         raise OSError("device or resource busy")
 
     schedule(tmp_path, JobsHere(tmp_path), asked={"max_nodes": 1})
     (tmp_path / WOOD / "output").mkdir(parents=True)
     with monkeypatch.context() as patched:
-        patched.setattr(job_graph_merging, "remove_folder", busy)
-        patched.setattr(job_graph_merging.shutil, "rmtree", lambda folder, ignore_errors: None)
+        patched.setattr(merging, "remove_folder", busy)
+        patched.setattr(merging.shutil, "rmtree", lambda folder, ignore_errors: None)
         schedule(tmp_path, JobsHere(tmp_path), asked={"max_nodes": 1})
     assert len(list((tmp_path / "training_runs").iterdir())) == 1
 

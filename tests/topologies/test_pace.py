@@ -8,8 +8,8 @@ from tests.topologies.remote_pair import SMALL, settings_of, solo
 
 from gamefleet.runs.events import read_events
 from gamefleet.runs.paths import RunPaths
-from gamefleet.topologies.actors_only import opened
-from gamefleet.topologies.actors_only_plan import ActorsPlan
+from gamefleet.topologies.actors_only.plan import ActorsPlan
+from gamefleet.topologies.actors_only.wiring import opened
 
 STEPS, PER_S = 240, 120.0
 ROUND = SMALL["actors"]["num_envs"] * SMALL["actors"]["refresh_every_steps"]

@@ -7,7 +7,7 @@ import pytest
 from tests.topologies.remote_pair import coordinated, served, settings_of
 
 from gamefleet.errors import PeerError
-from gamefleet.topologies.remote_status import ask_status
+from gamefleet.topologies.remote_learner.status import ask_status
 from gamefleet.transport.token import new_token
 
 SHORT = {"run": {"total_steps": 24}}

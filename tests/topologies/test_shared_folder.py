@@ -19,9 +19,9 @@ from gamefleet.games.base import GamePackage
 from gamefleet.learners.sharing import shared_content
 from gamefleet.topologies.build import build_solo
 from gamefleet.topologies.config import make_config, merge
-from gamefleet.topologies.gate import GateVerdict
 from gamefleet.topologies.restoring import checkpoint_parts
-from gamefleet.topologies.shared_folder import SharedFolder
+from gamefleet.topologies.shared_folder.gate import GateVerdict
+from gamefleet.topologies.shared_folder.wiring import SharedFolder
 from gamefleet.topologies.solo import News, Solo
 from gamefleet.topologies.wiring import Wiring, built_wiring
 

@@ -26,11 +26,11 @@ from tests.topologies.test_solo_resume import fingerprint
 from tests.waiting import PATIENCE_S, until
 
 from gamefleet.testing.local_ssh import free_port
-from gamefleet.topologies.actors_only import opened
-from gamefleet.topologies.actors_only_plan import ActorsPlan
-from gamefleet.topologies.streaming import streamed
-from gamefleet.topologies.streaming_settings import StreamingSettings
-from gamefleet.topologies.streaming_shows import LOOK_INTERVAL_S
+from gamefleet.topologies.actors_only.plan import ActorsPlan
+from gamefleet.topologies.actors_only.wiring import opened
+from gamefleet.topologies.streaming.settings import StreamingSettings
+from gamefleet.topologies.streaming.shows import LOOK_INTERVAL_S
+from gamefleet.topologies.streaming.wiring import streamed
 from gamefleet.transport.rendezvous import Endpoint, publish_endpoint, withdraw_endpoint
 from gamefleet.transport.token import Token, new_token, write_token
 from gamefleet.watch.subscription import Wish

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gamefleet.games import open_game
-from gamefleet.topologies.streaming_sender import frame_of
+from gamefleet.topologies.streaming.sender import frame_of
 from gamefleet.transport.frames import (
     FRAME,
     GRANT,

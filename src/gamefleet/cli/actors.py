@@ -25,9 +25,9 @@ from gamefleet.errors import ConfigError
 
 if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
-    from gamefleet.topologies.actors_only_plan import Fleet
+    from gamefleet.topologies.actors_only.plan import Fleet
     from gamefleet.topologies.config import RunConfig
-    from gamefleet.topologies.streaming_settings import StreamingSettings
+    from gamefleet.topologies.streaming.settings import StreamingSettings
 
 DEFAULT_SHARED_DIR = "~/shared_weights"
 Given = Literal["experience", "weights", "both"]
@@ -67,7 +67,7 @@ class Wishes:
     @property
     def member(self) -> str:
         """Name among the fleet's members."""
-        from gamefleet.topologies.collaboration import safe_member_name
+        from gamefleet.topologies.shared_folder.settings import safe_member_name
 
         return safe_member_name(platform.node()) if self.user_id is None else self.user_id.lower()
 
@@ -159,8 +159,8 @@ def take_part(folder: Path, wishes: Wishes, contribution: Given) -> None:
         IncompatibleError: This installation does not fit the fleet.
     """
     from gamefleet.games import open_game
-    from gamefleet.topologies.actors_only_plan import find_fleet
-    from gamefleet.topologies.actors_only_player import settings_of
+    from gamefleet.topologies.actors_only.plan import find_fleet
+    from gamefleet.topologies.actors_only.player import settings_of
 
     # A scheduler or a user may send it at any time; the loop listens, before and after it there is nothing to save.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -218,9 +218,9 @@ def play_only(package: GamePackage, folder: Path, wishes: Wishes, own: dict[str,
     """Play with the fleet's weights and hand over what was played."""
     from gamefleet.runs.deadline import Deadline, job_end
     from gamefleet.runs.progress import progress_on
-    from gamefleet.topologies.actors_only import play
-    from gamefleet.topologies.actors_only_member import state_folder
-    from gamefleet.topologies.actors_only_plan import ActorsPlan
+    from gamefleet.topologies.actors_only.member import state_folder
+    from gamefleet.topologies.actors_only.plan import ActorsPlan
+    from gamefleet.topologies.actors_only.wiring import play
 
     plan = ActorsPlan(
         shared_dir=folder, member=wishes.member, state_folder=state_folder(), own=own, streaming=streaming_of(own)
@@ -233,7 +233,7 @@ def play_only(package: GamePackage, folder: Path, wishes: Wishes, own: dict[str,
 
 def streaming_of(own: dict[str, Any]) -> StreamingSettings:
     """Whether this machine shows its games: only if it was told so itself, whatever the fleet's own jobs do."""
-    from gamefleet.topologies.streaming_settings import StreamingSettings
+    from gamefleet.topologies.streaming.settings import StreamingSettings
 
     return StreamingSettings(**own.get("streaming", {}))
 

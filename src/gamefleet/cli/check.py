@@ -113,7 +113,7 @@ def checks_of(subject: Subject, programs: Runner) -> list[Check]:
     from gamefleet.cluster.check_slurm import slurm_checks
     from gamefleet.cluster.jobs import Resources
     from gamefleet.cluster.profile import load_profile
-    from gamefleet.topologies.recorded_check import recorded_checks
+    from gamefleet.topologies.recorded.check import recorded_checks
     from gamefleet.topologies.self_check import self_checks
 
     gpu = [one for one in self_checks(subject.game, subject.runs_folder, programs) if one.name == "gpu"]

@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """Print all settings, defaults included, as TOML that `--config` takes."""
     from gamefleet.topologies.config import make_config, to_toml
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     package = find_game(game)
     make = make_config if package.recorded is None else make_sequence_config
@@ -39,7 +39,7 @@ def show(
 def schema(game: OptionalGame = None) -> None:
     """Print the JSON schema of all settings, for editors that complete and check TOML, YAML or JSON."""
     from gamefleet.topologies.config import section_types
-    from gamefleet.topologies.sequence_config import sequence_section_types
+    from gamefleet.topologies.sequence.config import sequence_section_types
     from gamefleet.topologies.settings_text import make_schema
 
     package = find_game(game)

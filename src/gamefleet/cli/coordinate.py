@@ -155,7 +155,7 @@ def play_for(package: GamePackage, settings: RunConfig, asked: Asked, start: Sta
         small = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
         raise MissingDependencyError("A coordinator needs PyTorch; the build without CUDA will do", remedy=small)
     from gamefleet.runs.progress import progress_on
-    from gamefleet.topologies.coordinator import coordinate
+    from gamefleet.topologies.remote_learner.coordinator import coordinate
 
     with progress_on() as progress:
         return coordinate(

@@ -70,7 +70,7 @@ def meanings() -> Mapping[str, tuple[str, str]]:
     from gamefleet.learners.metric_names import METRICS as LEARNER
     from gamefleet.learners.sequence_metrics import METRICS as SEQUENCE
     from gamefleet.topologies.report import METRICS
-    from gamefleet.topologies.sequence_speed import METRICS as TRAINER
+    from gamefleet.topologies.sequence.speed import METRICS as TRAINER
 
     return {**LEARNER, **METRICS, **SEQUENCE, **TRAINER}
 
@@ -92,7 +92,7 @@ def config_of(package: Any, folder: Path) -> Any:
     """A run's settings of its game."""
     from gamefleet.runs.folder import read_resolved
     from gamefleet.runs.paths import RunPaths
-    from gamefleet.topologies.sequence_config import any_config
+    from gamefleet.topologies.sequence.config import any_config
 
     return any_config(package, read_resolved(RunPaths(folder))).game
 

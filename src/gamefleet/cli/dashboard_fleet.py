@@ -186,7 +186,7 @@ def versions_json(store: SharedStore, versions: Sequence[Version], refused: Sequ
 
 def version_json(store: SharedStore, version: Version, refused: Sequence[Rejection]) -> Json:
     """One merged version."""
-    from gamefleet.topologies.gate import read_verdict
+    from gamefleet.topologies.shared_folder.gate import read_verdict
 
     shares = shares_of(version)
     verdict = read_verdict(store.paths, version.version)

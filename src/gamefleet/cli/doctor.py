@@ -25,7 +25,7 @@ from gamefleet.cli.options import ProfileOption, RunsFolderOption
 from gamefleet.cli.secret import Secret, TokenFileOption, TokenVariableOption
 from gamefleet.errors import ConfigError
 from gamefleet.games import DEFAULT_GAME, first_with_skills
-from gamefleet.topologies.streaming_settings import DEFAULT_PORT
+from gamefleet.topologies.streaming.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from gamefleet.cluster.check_host import Host
@@ -189,13 +189,13 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
     from gamefleet.cluster.check_shared import shared_checks
     from gamefleet.cluster.check_stream import stream_checks
     from gamefleet.cluster.check_sync import sync_checks
+    from gamefleet.topologies.job_graph.check import skills_checks
     from gamefleet.topologies.machine_check import laptop_checks
-    from gamefleet.topologies.recorded_check import checks_from_records
+    from gamefleet.topologies.recorded.check import checks_from_records
     from gamefleet.topologies.run_check import checks_of_run
     from gamefleet.topologies.self_check import self_checks
-    from gamefleet.topologies.shared_check import fleet_checks
-    from gamefleet.topologies.skills_check import skills_checks
-    from gamefleet.topologies.stream_check import checks_of_streaming
+    from gamefleet.topologies.shared_folder.check import fleet_checks
+    from gamefleet.topologies.streaming.check import checks_of_streaming
 
     return [
         *machine_checks(needed_extras=EXTRAS.get(asked.game, ("torch",))),

@@ -60,7 +60,7 @@ def learner_checks_for(learner: Learner, environ: Mapping[str, str]) -> list[Che
         environ: Environment variables.
     """
     from gamefleet.cluster.check_learner import learner_checks
-    from gamefleet.topologies.learner_check import checks_of_learner
+    from gamefleet.topologies.remote_learner.check import checks_of_learner
 
     return [
         *learner_checks(learner.host, learner.port),
@@ -80,7 +80,7 @@ def ask(host: str, port: int, token: Token, timeout_s: float) -> Mapping[str, An
     Raises:
         PeerError: It does not let this machine in, or does not answer; the advice is not to ask the doctor.
     """
-    from gamefleet.topologies.remote_status import ask_status
+    from gamefleet.topologies.remote_learner.status import ask_status
 
     try:
         return ask_status(host, port, token, timeout_s)

@@ -151,7 +151,7 @@ def prepare_streaming(fleet: Fleet, request: FleetRequest) -> None:
     import getpass
     import socket
 
-    from gamefleet.topologies.streaming import prepare_fleet
+    from gamefleet.topologies.streaming.wiring import prepare_fleet
 
     shared = request.config.collaboration.folder.absolute() if request.config.collaboration.enabled else None
     folder = shared or fleet.paths.root

@@ -194,7 +194,7 @@ def network_of(folder: Path, game: str, arrays: dict[str, Any], device: str) -> 
     from gamefleet.runs.folder import read_resolved
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.evaluation import load_weights
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     resolved = read_resolved(RunPaths(folder.parent.parent))
     package = open_game(game)

@@ -82,9 +82,9 @@ class Training:
         from gamefleet.runs.folder import is_run
         from gamefleet.runs.paths import RunPaths
         from gamefleet.topologies.config import merge
-        from gamefleet.topologies.recorded_plan import check_size, data_in_words, network_in_words
-        from gamefleet.topologies.sequence_config import make_sequence_config
-        from gamefleet.topologies.sequence_data import divide
+        from gamefleet.topologies.recorded.plan import check_size, data_in_words, network_in_words
+        from gamefleet.topologies.sequence.config import make_sequence_config
+        from gamefleet.topologies.sequence.data import divide
 
         package = open_game(self.game)
         if package.recorded is None:

@@ -83,7 +83,7 @@ def start(
     from gamefleet.errors import MissingDependencyError
     from gamefleet.runs.deadline import Deadline
     from gamefleet.runs.progress import progress_on
-    from gamefleet.topologies.learner_server import ServeSettings, serve
+    from gamefleet.topologies.remote_learner.server import ServeSettings, serve
 
     if importlib.util.find_spec("torch") is None:
         raise MissingDependencyError("Learning needs PyTorch", remedy="pip install 'gamefleet[torch]'")

@@ -61,7 +61,7 @@ def monitor(
     if local:
         look(lambda: read_state(run, runs_folder), local_picture, watch=watch, as_json=as_json)
         return
-    from gamefleet.topologies.remote_status import ask_status
+    from gamefleet.topologies.remote_learner.status import ask_status
 
     token = token_of(Secret(text=auth_token, file=auth_token_file, variable=auth_token_env))
 
@@ -81,7 +81,7 @@ def ask_patiently(host: str, port: int, token: Token) -> Json:
     Raises:
         PeerError: It does not let this machine in, or does not answer.
     """
-    from gamefleet.topologies.remote_status import ask_status
+    from gamefleet.topologies.remote_learner.status import ask_status
 
     try:
         return ask_status(host, port, token, ASK_TIMEOUT_S)

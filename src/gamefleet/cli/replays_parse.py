@@ -64,7 +64,7 @@ def parse(
 ) -> None:
     """Parse raw battles into packed files, both points of view. A call that was cut can be repeated, on any machine."""
     from gamefleet.cli.replays_slurm import run_task, submit
-    from gamefleet.topologies.recorded_parts import load_plan
+    from gamefleet.topologies.recorded.parts import load_plan
 
     if test_mode:
         report_on_sample(raw_folder(input_dir, test_mode), min_elo, tuple(formats or ()))
@@ -78,7 +78,7 @@ def parse(
     if task_of:
         run_task(folder, plan, task_of)
     elif slurm:
-        from gamefleet.topologies.recorded_array import SlurmWishes
+        from gamefleet.topologies.recorded.array import SlurmWishes
 
         wishes = SlurmWishes(partition=partition, account=account, qos=qos, time_limit_s=round(3600 * time_limit_hours))
         submit(folder, plan, tasks=num_workers, wishes=wishes)
@@ -131,7 +131,7 @@ def planned(raw: Path, folder: Path, batch_size: int, min_elo: int, formats: tup
     from gamefleet.games.showdown import RECORDED
     from gamefleet.games.showdown.replays.pipeline import PLAN_VERSION, Plan, divide, settle
     from gamefleet.games.showdown.replays.sources import units_of
-    from gamefleet.topologies.recorded_parts import teach
+    from gamefleet.topologies.recorded.parts import teach
 
     plan = Plan(
         version=PLAN_VERSION,
@@ -147,8 +147,8 @@ def planned(raw: Path, folder: Path, batch_size: int, min_elo: int, formats: tup
 
 def parse_here(folder: Path, plan: Plan, num_workers: int) -> Manifest:
     """Make what is missing with processes of this machine, and put it together."""
-    from gamefleet.topologies.recorded_parts import is_merged, missing_parts, put_together
-    from gamefleet.topologies.recorded_pool import make_parts
+    from gamefleet.topologies.recorded.parts import is_merged, missing_parts, put_together
+    from gamefleet.topologies.recorded.pool import make_parts
 
     if not is_merged(folder, plan):
         missing = missing_parts(folder, plan)
@@ -187,7 +187,7 @@ def announce(folder: Path, plan: Plan, parts: int, workers: int) -> None:
     from gamefleet.cli.replays_generate import clock
     from gamefleet.errors import StorageFullError
     from gamefleet.games.showdown.replays.pipeline import BYTES_PER_BATTLE
-    from gamefleet.topologies.recorded_parts import sample
+    from gamefleet.topologies.recorded.parts import sample
 
     rows = sum(unit.num_rows or unit.num_bytes // BYTES_PER_BATTLE for part in plan.parts for unit in part)
     rows = max(1, rows * parts // len(plan.parts))
@@ -214,7 +214,7 @@ def report_on_sample(raw: Path, min_elo: int, formats: tuple[str, ...]) -> None:
     from gamefleet.games.showdown import RECORDED
     from gamefleet.games.showdown.replays.pipeline import PLAN_VERSION, Plan, divide
     from gamefleet.games.showdown.replays.sources import units_of
-    from gamefleet.topologies.recorded_parts import sample
+    from gamefleet.topologies.recorded.parts import sample
 
     plan = Plan(
         version=PLAN_VERSION,

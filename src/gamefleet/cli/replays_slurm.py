@@ -13,7 +13,7 @@ from gamefleet.errors import SubmitRefusedError
 
 if TYPE_CHECKING:
     from gamefleet.games.showdown.replays.pipeline import Plan
-    from gamefleet.topologies.recorded_array import SlurmWishes
+    from gamefleet.topologies.recorded.array import SlurmWishes
 
 
 def run_task(folder: Path, plan: Plan, tasks: int) -> None:
@@ -22,7 +22,7 @@ def run_task(folder: Path, plan: Plan, tasks: int) -> None:
     Raises:
         ConfigError: This is no array task.
     """
-    from gamefleet.topologies.recorded_array import task_parts
+    from gamefleet.topologies.recorded.array import task_parts
 
     for number, report in task_parts(folder, plan, tasks, os.environ):
         print(f"part {number}: {report.records} of {report.rows} battles", flush=True)
@@ -35,8 +35,8 @@ def submit(folder: Path, plan: Plan, *, tasks: int, wishes: SlurmWishes) -> None
         SubmitRefusedError: SLURM said no.
         SchedulerSilentError: SLURM did not answer.
     """
-    from gamefleet.topologies.recorded_array import DEFAULT_TASKS, JOBS, array_request, executor_for, merge_request
-    from gamefleet.topologies.recorded_parts import is_merged, missing_parts
+    from gamefleet.topologies.recorded.array import DEFAULT_TASKS, JOBS, array_request, executor_for, merge_request
+    from gamefleet.topologies.recorded.parts import is_merged, missing_parts
 
     if is_merged(folder, plan):
         print(f"Everything is in {folder} already.")

@@ -60,7 +60,7 @@ def run(
     max_runtime_seconds: options.MaxRuntime = None,
 ) -> None:
     """Propose skills, train them as their dependencies allow, merge them; the same again goes on where it ended."""
-    from gamefleet.topologies.job_graph_machine import gpus_left_to_jobs
+    from gamefleet.topologies.job_graph.machine import gpus_left_to_jobs
 
     with gpus_left_to_jobs(os.environ) as environment:
         skills_run.schedule(graph_path, context.params, environment)
@@ -119,7 +119,7 @@ def migrate(
     extract: options.Extract = None,
 ) -> None:
     """Go on from an older, sequential run: its checkpoint.pkl becomes a graph; pickles are read locked up."""
-    from gamefleet.topologies.job_graph_machine import gpus_left_to_jobs
+    from gamefleet.topologies.job_graph.machine import gpus_left_to_jobs
 
     with gpus_left_to_jobs(os.environ):
         skills_run.migrate_run(source, graph_path, env_name, extract)

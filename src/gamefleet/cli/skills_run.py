@@ -66,8 +66,8 @@ def assignment(text: str) -> tuple[str, Any]:
 
 def schedule(root: Path, given: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """Run the scheduler in this process, with the options that were given, and say how it ended."""
-    from gamefleet.topologies.job_graph_machine import this_machine
-    from gamefleet.topologies.job_graph_start import GraphRun, run_graph
+    from gamefleet.topologies.job_graph.machine import this_machine
+    from gamefleet.topologies.job_graph.start import GraphRun, run_graph
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     run = GraphRun(
@@ -87,7 +87,7 @@ def say_end(root: Path, state: GraphState) -> None:
     Raises:
         Exit: No skill was completed, with exit code 1.
     """
-    from gamefleet.topologies.job_graph_view import run_state
+    from gamefleet.topologies.job_graph.view import run_state
 
     again = command("run", root)
     if not state.outcome:
@@ -113,8 +113,8 @@ def ask_for_retry(root: Path, skill: str) -> None:
     from gamefleet.cluster.graph_state import is_trainable
     from gamefleet.runs.claim import holder_alive
     from gamefleet.runs.paths import RunPaths
-    from gamefleet.topologies.job_graph_paths import GraphPaths
-    from gamefleet.topologies.job_graph_requests import ask_to_retry
+    from gamefleet.topologies.job_graph.paths import GraphPaths
+    from gamefleet.topologies.job_graph.requests import ask_to_retry
 
     found = find_skill(read_graph(root), skill)
     name, status = found["skill_name"], found["status"]
@@ -140,7 +140,7 @@ def ask_for_retry(root: Path, skill: str) -> None:
 
 def ask_for_stop(root: Path, environment: Mapping[str, str]) -> None:
     """Have jobs save and end, by the scheduler that runs or by one that starts for it."""
-    from gamefleet.topologies.job_graph_start import GraphRun, run_graph, stop_graph
+    from gamefleet.topologies.job_graph.start import GraphRun, run_graph, stop_graph
 
     read_graph(root)
     if stop_graph(root):
@@ -177,7 +177,7 @@ def attach_to(root: Path, skill: str, environment: Mapping[str, str]) -> None:
 def migrate_run(source: Path, root: Path, env_name: str | None, extract: Path | None) -> None:
     """Make a graph of an older run, and say what became of it."""
     from gamefleet.files import make_folder
-    from gamefleet.topologies.job_graph_migrate import migrate_graph
+    from gamefleet.topologies.job_graph.migrate import migrate_graph
     from gamefleet.weights.experts import ExpertStore
 
     migration = migrate_graph(source, root, {} if env_name is None else {"env_name": env_name})

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gamefleet.runs.trackers import Trackers
-    from gamefleet.topologies.job_graph_paths import GraphPaths
-    from gamefleet.topologies.job_graph_tasks import JobTask
+    from gamefleet.topologies.job_graph.paths import GraphPaths
+    from gamefleet.topologies.job_graph.tasks import JobTask
 
 log = logging.getLogger("gamefleet.skills")
 
 
 def train_skill(root: Path, skill: str, *, index: int, leg: int) -> None:
     """Train one leg."""
-    from gamefleet.topologies.job_graph_paths import GraphPaths
-    from gamefleet.topologies.job_graph_tasks import read_task
-    from gamefleet.topologies.job_graph_training import Leg, deadline_of, run_leg
-    from gamefleet.topologies.job_graph_world import open_world
+    from gamefleet.topologies.job_graph.paths import GraphPaths
+    from gamefleet.topologies.job_graph.tasks import read_task
+    from gamefleet.topologies.job_graph.training import Leg, deadline_of, run_leg
+    from gamefleet.topologies.job_graph.world import open_world
 
     paths = GraphPaths(root.absolute())
     training = paths.training(index, skill)

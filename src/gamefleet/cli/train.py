@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gamefleet.runs.deadline import Deadline
     from gamefleet.runs.folder import Start
     from gamefleet.topologies.config import Asked, RunConfig
-    from gamefleet.topologies.sequence_config import SequenceConfig
+    from gamefleet.topologies.sequence.config import SequenceConfig
     from gamefleet.topologies.training import Outcome
 
     MakeConfig = Callable[[GamePackage, Any], RunConfig | SequenceConfig]

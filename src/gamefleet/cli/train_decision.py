@@ -17,7 +17,7 @@ from gamefleet.errors import ConfigError
 if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
     from gamefleet.topologies.config import Asked
-    from gamefleet.topologies.ddp_ranks import Place
+    from gamefleet.topologies.ddp.ranks import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +85,9 @@ def decided(package: GamePackage, wish: Wish, place: Place) -> dict[str, Any]:
         RunFolderError: There is no such run.
     """
     from gamefleet.cli.train import finished_already, layered_settings, run_exists
-    from gamefleet.topologies.ddp_build import settled
-    from gamefleet.topologies.recorded_plan import check_size, data_in_words, is_selected
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.ddp.build import settled
+    from gamefleet.topologies.recorded.plan import check_size, data_in_words, is_selected
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     asked = wish.asked()
     if wish.start == "resume":
@@ -113,7 +113,7 @@ def name_newest(package: GamePackage, asked: Asked) -> None:
     """
     from gamefleet.cli.launch_runs import run_of
     from gamefleet.topologies.config import merge
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     config = make_sequence_config(package, asked)
     if not config.run.name:
@@ -124,9 +124,9 @@ def name_newest(package: GamePackage, asked: Asked) -> None:
 def plan_in_words(package: GamePackage, wish: Wish, place: Place) -> str:
     """What would be done; raises as `decided`."""
     from gamefleet.learners.sequence_settings import step_sizes
-    from gamefleet.topologies.recorded_plan import data_in_words
-    from gamefleet.topologies.sequence_config import make_sequence_config
-    from gamefleet.topologies.sequence_data import divide
+    from gamefleet.topologies.recorded.plan import data_in_words
+    from gamefleet.topologies.sequence.config import make_sequence_config
+    from gamefleet.topologies.sequence.data import divide
 
     decision = decided(package, wish, place)
     if decision["ending"]:

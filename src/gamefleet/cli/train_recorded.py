@@ -22,10 +22,10 @@ from gamefleet.errors import ConfigError, MissingDependencyError, WorkerError
 if TYPE_CHECKING:
     from gamefleet.games.base import GamePackage
     from gamefleet.runs.progress import Progress
-    from gamefleet.topologies.ddp import RecordedOutcome, RecordedRun
-    from gamefleet.topologies.ddp_group import Group
-    from gamefleet.topologies.ddp_ranks import Place
-    from gamefleet.topologies.sequence_config import SequenceConfig
+    from gamefleet.topologies.ddp.group import Group
+    from gamefleet.topologies.ddp.ranks import Place
+    from gamefleet.topologies.ddp.wiring import RecordedOutcome, RecordedRun
+    from gamefleet.topologies.sequence.config import SequenceConfig
 
 JOB_VARIABLE = "SLURM_JOB_ID"
 STEP_VARIABLE = "SLURM_STEP_ID"
@@ -33,9 +33,9 @@ STEP_VARIABLE = "SLURM_STEP_ID"
 
 def train_from_records(package: GamePackage, wish: Wish, context: typer.Context) -> None:
     """Train, or start who trains."""
-    from gamefleet.topologies.ddp_local import ask_to_end, end_with_parent
-    from gamefleet.topologies.ddp_ranks import place_from
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.ddp.local import ask_to_end, end_with_parent
+    from gamefleet.topologies.ddp.ranks import place_from
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     # A scheduler repeats this signal, and the loop listens; before and after it there is nothing to save.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -168,7 +168,7 @@ def check_torch() -> None:
 
 def start_ranks(count: int) -> None:
     """Start ranks on this machine with the same command line and end as they end."""
-    from gamefleet.topologies.ddp_local import rank_command, run_local_ranks
+    from gamefleet.topologies.ddp.local import rank_command, run_local_ranks
 
     status = run_local_ranks(rank_command(sys.argv[1:]), count, os.environ)
     if status:
@@ -179,9 +179,9 @@ def train_here(package: GamePackage, wish: Wish, place: Place) -> None:
     """Train as one rank, with the settings that rank 0 decides on."""
     from gamefleet.runs.leg import leg_from
     from gamefleet.topologies.collector import out_of_the_collectors_way
-    from gamefleet.topologies.ddp import RecordedRun
-    from gamefleet.topologies.ddp_group import joined
-    from gamefleet.topologies.sequence_config import make_sequence_config
+    from gamefleet.topologies.ddp.group import joined
+    from gamefleet.topologies.ddp.wiring import RecordedRun
+    from gamefleet.topologies.sequence.config import make_sequence_config
 
     with quiet_where_told(), joined(place) as group, out_of_the_collectors_way(is_paused=False):
         decision = group.from_first(lambda: decided(package, wish, place), name="decision")
@@ -206,7 +206,7 @@ def train_here(package: GamePackage, wish: Wish, place: Place) -> None:
 @contextmanager
 def quiet_where_told() -> Iterator[None]:
     """End without a word where another rank says why: people read one message, and not one per rank."""
-    from gamefleet.topologies.ddp_group import RankLostError
+    from gamefleet.topologies.ddp.group import RankLostError
 
     try:
         yield
@@ -235,7 +235,7 @@ def carried(wanted: RecordedRun, group: Group) -> RecordedOutcome:
     from gamefleet.cli.train import deadline_of
     from gamefleet.runs.progress import PlainProgress, progress_on
     from gamefleet.topologies.build import wished_threads
-    from gamefleet.topologies.ddp import train_recorded
+    from gamefleet.topologies.ddp.wiring import train_recorded
 
     torch.set_num_threads(wished_threads(os.environ))
     deadline = deadline_of(wanted.config, os.environ)

@@ -19,7 +19,7 @@ import typer
 
 from gamefleet.cli.watching import LOOPBACK, has_display, listening, machine_label, open_page
 from gamefleet.errors import ConfigError
-from gamefleet.topologies.streaming_settings import DEFAULT_PORT
+from gamefleet.topologies.streaming.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from gamefleet.cluster.ssh import Remote

@@ -22,13 +22,13 @@ from gamefleet.games.base import GamePackage
 from gamefleet.learners.settings import CuriositySettings, ValueSettings
 from gamefleet.models.settings import NetworkSettings
 from gamefleet.runs.settings import RunSettings, TrackerSettings
-from gamefleet.topologies.collaboration import CollaborationSettings
 from gamefleet.topologies.config_parts import GAME_NAME, checked_parts, inner_dataclass, resolved_sections
 from gamefleet.topologies.foreign_config import SettingsFile, read_settings_file, translate
 from gamefleet.topologies.layers import Origins, Settings, merge, nested, parse_assignment
-from gamefleet.topologies.remote_settings import RemoteSettings
+from gamefleet.topologies.remote_learner.settings import RemoteSettings
 from gamefleet.topologies.settings_text import to_toml
-from gamefleet.topologies.streaming_settings import StreamingSettings
+from gamefleet.topologies.shared_folder.settings import CollaborationSettings
+from gamefleet.topologies.streaming.settings import StreamingSettings
 
 __all__ = [
     "GAME_NAME",

@@ -1,7 +1,7 @@
 """Sections of settings: checked, made into dataclasses, and written out again.
 
 Job: what every kind of configuration does with its sections. Place in the data flow: under `config` and
-`sequence_config`. Left out: which sections there are, and the layers that their values come from (`layers`).
+`sequence.config`. Left out: which sections there are, and the layers that their values come from (`layers`).
 """
 
 from __future__ import annotations

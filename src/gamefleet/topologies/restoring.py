@@ -14,7 +14,7 @@ from gamefleet.runs.checkpoint import Checkpoint, CheckpointStore
 from gamefleet.runs.events import EventWriter
 from gamefleet.runs.folder import OpenRun
 from gamefleet.runs.metrics import FROM_START
-from gamefleet.topologies.collaboration import PART
+from gamefleet.topologies.shared_folder.settings import PART
 from gamefleet.topologies.wiring import Wiring
 
 log = logging.getLogger(__name__)

@@ -198,7 +198,7 @@ def shown(config: RunConfig, solo: Wiring) -> Iterator[None]:
     if not config.streaming.enabled:
         yield
         return
-    from gamefleet.topologies.streaming import streamed_run
+    from gamefleet.topologies.streaming.wiring import streamed_run
 
     with streamed_run(config, solo.actor):
         yield

@@ -17,8 +17,8 @@ from gamefleet.topologies.config import RunConfig
 from gamefleet.topologies.solo import Solo
 
 if TYPE_CHECKING:
-    from gamefleet.topologies.remote_learner import RemoteLearner
-    from gamefleet.topologies.shared_folder import SharedFolder
+    from gamefleet.topologies.remote_learner.wiring import RemoteLearner
+    from gamefleet.topologies.shared_folder.wiring import SharedFolder
 
 Wiring: TypeAlias = "Solo | SharedFolder | RemoteLearner"
 
@@ -40,7 +40,7 @@ def built_wiring(package: GamePackage, config: RunConfig, *, log_folder: Path) -
         if not config.collaboration.enabled:
             yield solo
             return
-        from gamefleet.topologies.shared_build import share
+        from gamefleet.topologies.shared_folder.build import share
 
         with share(solo, package, config, log_folder=log_folder) as shared:
             yield shared

@@ -17,7 +17,7 @@ from gamefleet.cluster.profile import ClusterProfile
 from gamefleet.files import write_json
 from gamefleet.runs.events import EventWriter
 from gamefleet.runs.paths import RunPaths
-from gamefleet.topologies.recorded_check import check_data, check_ranks, check_tiny_run, difference
+from gamefleet.topologies.recorded.check import check_data, check_ranks, check_tiny_run, difference
 
 Call = Callable[..., Any]
 

@@ -21,7 +21,7 @@ from gamefleet.cli.actors import (
 )
 from gamefleet.errors import ConfigError
 from gamefleet.games import open_game
-from gamefleet.topologies.actors_only_plan import Fleet
+from gamefleet.topologies.actors_only.plan import Fleet
 from gamefleet.topologies.config import make_config
 from gamefleet.weights.manifests import SharedFacts
 from gamefleet.weights.shared_paths import SharedPaths

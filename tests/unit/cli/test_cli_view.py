@@ -16,7 +16,7 @@ import pytest
 
 from gamefleet.cli.actors import streaming_of
 from gamefleet.cli.watching import has_display
-from gamefleet.topologies.streaming import prepare_fleet
+from gamefleet.topologies.streaming.wiring import prepare_fleet
 from gamefleet.transport.rendezvous import login_hosts, rendezvous, tokens
 
 

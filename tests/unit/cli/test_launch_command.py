@@ -19,7 +19,7 @@ from gamefleet.cli.launch_runs import link_checkpoints, run_of
 from gamefleet.errors import RunFolderError
 from gamefleet.files import write_json
 from gamefleet.games import open_game
-from gamefleet.topologies.recorded_data import own_dataset
+from gamefleet.topologies.recorded.data import own_dataset
 
 Call = Callable[..., Any]
 

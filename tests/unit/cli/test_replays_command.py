@@ -20,8 +20,8 @@ from gamefleet.experience.dataset import Dataset
 from gamefleet.experience.dataset_format import DatasetError
 from gamefleet.games.showdown.replays.pipeline import PLAN_VERSION, Plan, divide, settle
 from gamefleet.games.showdown.replays.sources import units_of
-from gamefleet.topologies.recorded_parts import make_part, missing_parts, part_folder, put_together, teach
-from gamefleet.topologies.recorded_pool import make_parts
+from gamefleet.topologies.recorded.parts import make_part, missing_parts, part_folder, put_together, teach
+from gamefleet.topologies.recorded.pool import make_parts
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ PARSER = """
 import sys
 from pathlib import Path
 from gamefleet.cli.replays_parse import parse_here
-from gamefleet.topologies.recorded_parts import load_plan
+from gamefleet.topologies.recorded.parts import load_plan
 parse_here(Path(sys.argv[1]), load_plan(Path(sys.argv[1])), 2)
 """
 

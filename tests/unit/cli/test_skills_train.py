@@ -14,8 +14,8 @@ from gamefleet.cli.skills_train import trackers
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import TrainingTask
 from gamefleet.testing.crafting import WORLD
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_tasks import JobTask
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.tasks import JobTask
 
 
 def job_task(folder: Path) -> JobTask:

@@ -113,7 +113,7 @@ def test_one_compiled_program_trains_every_goal_and_the_same_start_gives_the_sam
     from gamefleet.learners.ppo_settings import PpoSettings
     from gamefleet.skills.program_jax import run_program
     from gamefleet.testing.orchard import WORLD, OrchardWorld
-    from gamefleet.topologies.skill_trainer_goal import stack_programs
+    from gamefleet.topologies.skill_trainer.goal import stack_programs
 
     orchard = OrchardWorld()
     world = World(

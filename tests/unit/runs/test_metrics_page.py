@@ -10,10 +10,10 @@ import pytest
 from gamefleet.learners.metrics import METRICS as LEARNER_METRICS
 from gamefleet.learners.sequence_metrics import METRICS as SEQUENCE_METRICS
 from gamefleet.runs.events import EVENTS
-from gamefleet.topologies.job_graph_metrics import METRICS as SKILL_METRICS
-from gamefleet.topologies.job_graph_news import EVENTS as GRAPH_EVENTS
+from gamefleet.topologies.job_graph.metrics import METRICS as SKILL_METRICS
+from gamefleet.topologies.job_graph.news import EVENTS as GRAPH_EVENTS
 from gamefleet.topologies.report import METRICS as RUN_METRICS
-from gamefleet.topologies.sequence_speed import METRICS as TRAINER_METRICS
+from gamefleet.topologies.sequence.speed import METRICS as TRAINER_METRICS
 
 METRICS = {**LEARNER_METRICS, **RUN_METRICS, **SEQUENCE_METRICS, **TRAINER_METRICS, **SKILL_METRICS}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gamefleet.topologies.actors_only_mood import Mood, Situation, Teller, judge
+from gamefleet.topologies.actors_only.mood import Mood, Situation, Teller, judge
 
 HOUR_S = 3600.0
 

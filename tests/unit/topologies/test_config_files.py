@@ -11,7 +11,7 @@ from gamefleet.errors import ConfigError
 from gamefleet.games import open_game
 from gamefleet.topologies.config import RunConfig, ask, make_config
 from gamefleet.topologies.foreign_config import SettingsFile, line_of, read_secret, read_settings_file
-from gamefleet.topologies.sequence_config import SequenceConfig, make_sequence_config
+from gamefleet.topologies.sequence.config import SequenceConfig, make_sequence_config
 
 OURS = {"run": {"seed": 4, "name": "x"}, "learner": {"batch_size": 16}}
 

@@ -8,20 +8,20 @@ import pytest
 from tests.waiting import PATIENCE_S
 
 from gamefleet.errors import ConfigError
-from gamefleet.topologies.ddp_group import Group, RankLostError
-from gamefleet.topologies.ddp_local import run_local_ranks
-from gamefleet.topologies.ddp_ranks import Place
+from gamefleet.topologies.ddp.group import Group, RankLostError
+from gamefleet.topologies.ddp.local import run_local_ranks
+from gamefleet.topologies.ddp.ranks import Place
 
 RANK = """
 import os, time
-from gamefleet.topologies.ddp_local import ask_to_end, end_with_parent
+from gamefleet.topologies.ddp.local import ask_to_end, end_with_parent
 end_with_parent(os.environ, ask_to_end)
 print("rank", flush=True)
 time.sleep(600)
 """
 PARENT = """
 import os, sys
-from gamefleet.topologies.ddp_local import run_local_ranks
+from gamefleet.topologies.ddp.local import run_local_ranks
 sys.exit(run_local_ranks([sys.executable, "-c", sys.argv[1]], 2, os.environ))
 """
 

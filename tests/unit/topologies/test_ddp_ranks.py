@@ -3,8 +3,8 @@
 import pytest
 
 from gamefleet.errors import ConfigError
-from gamefleet.topologies.ddp_local import rank_environment
-from gamefleet.topologies.ddp_ranks import Place, first_node, place_from
+from gamefleet.topologies.ddp.local import rank_environment
+from gamefleet.topologies.ddp.ranks import Place, first_node, place_from
 
 STEP = {
     "SLURM_JOB_ID": "1234",

@@ -6,9 +6,9 @@ import time
 import torch.distributed as dist
 from tests.waiting import until
 
-from gamefleet.topologies.ddp_group import Group
-from gamefleet.topologies.ddp_ranks import Place
-from gamefleet.topologies.ddp_watch import Beat, Watch, describe, sentence, watched
+from gamefleet.topologies.ddp.group import Group
+from gamefleet.topologies.ddp.ranks import Place
+from gamefleet.topologies.ddp.watch import Beat, Watch, describe, sentence, watched
 
 
 def beat(rank: int, step: int, doing: str, *, age_s: float = 0.0) -> Beat:

@@ -17,9 +17,8 @@ from gamefleet.files import create_once
 from gamefleet.games import open_game
 from gamefleet.models.arrays import module_arrays
 from gamefleet.topologies.build import compatibility, make_network
-from gamefleet.topologies.collaboration import GateSettings
 from gamefleet.topologies.config import make_config
-from gamefleet.topologies.gate import (
+from gamefleet.topologies.shared_folder.gate import (
     Gate,
     GateVerdict,
     evaluate_version,
@@ -28,6 +27,7 @@ from gamefleet.topologies.gate import (
     read_verdicts,
     standing_refusal,
 )
+from gamefleet.topologies.shared_folder.settings import GateSettings
 from gamefleet.weights.content import NETWORK, Content
 from gamefleet.weights.garbage import collect
 from gamefleet.weights.manifests import Blob, SharedFacts, Version
@@ -149,12 +149,9 @@ def test_a_refusal_stands_until_the_fleet_has_gone_back(tmp_path: Path) -> None:
 
 
 def test_what_the_evaluation_has_to_say_is_in_its_log(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "gamefleet.topologies.gate", str(tmp_path), "3", json.dumps(asdict(SETTINGS))],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    gate = [sys.executable, "-m", "gamefleet.topologies.shared_folder.gate"]
+    words = [*gate, str(tmp_path), "3", json.dumps(asdict(SETTINGS))]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300)
 
     assert done.returncode == 1
     assert "There is no fleet in this shared folder" in done.stderr

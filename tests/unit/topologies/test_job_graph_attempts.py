@@ -16,11 +16,11 @@ from gamefleet.runs.deadline import Deadline
 from gamefleet.skills.training import Progress, TrainingOutcome, TrainingTask
 from gamefleet.testing.crafting import WORLD as CRAFTING
 from gamefleet.testing.orchard import WORLD
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_settings import GraphSettings
-from gamefleet.topologies.job_graph_tasks import JobTask, read_task, write_task
-from gamefleet.topologies.job_graph_training import Leg, run_leg, with_envs
-from gamefleet.topologies.skill_trainer_settings import read_settings
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.settings import GraphSettings
+from gamefleet.topologies.job_graph.tasks import JobTask, read_task, write_task
+from gamefleet.topologies.job_graph.training import Leg, run_leg, with_envs
+from gamefleet.topologies.skill_trainer.settings import read_settings
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from gamefleet.cluster.graph_state import GraphState
 from gamefleet.cluster.slurm_script import batch_script
 from gamefleet.cluster.slurm_site import NodeKind, Partition, SiteFacts
 from gamefleet.errors import ConfigError, MissingDependencyError
-from gamefleet.topologies import job_graph_cluster
-from gamefleet.topologies.job_graph_cluster import for_cluster
-from gamefleet.topologies.job_graph_executor import request_for
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for
+from gamefleet.topologies.job_graph import cluster
+from gamefleet.topologies.job_graph.cluster import for_cluster
+from gamefleet.topologies.job_graph.executor import request_for
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.settings import GraphSettings, settings_for
 
 PROFILE = """
 account = "lab"
@@ -37,7 +37,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     """Variables of a user without habits, on a cluster with one partition."""
     node = NodeKind(partition="gpu", cpus=16, memory_mb=64_000, gres={"gpu": 2, "gpumem": 80 << 30}, count=4)
     facts = SiteFacts(partitions=(Partition(name="gpu", is_default=True, max_time_s=7200.0),), nodes=(node,))
-    monkeypatch.setattr(job_graph_cluster, "detect", lambda environment: facts)
+    monkeypatch.setattr(cluster, "detect", lambda environment: facts)
     return {"HOME": str(tmp_path / "home")}
 
 
@@ -134,7 +134,7 @@ def test_what_was_asked_for_is_kept_for_the_next_start(
     tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[GraphSettings] = []
-    from gamefleet.topologies.job_graph import GraphLoop
+    from gamefleet.topologies.job_graph.loop import GraphLoop
 
     monkeypatch.setattr(GraphLoop, "run", lambda loop, should_stop: found.append(loop.jobs.settings) or "")
     monkeypatch.chdir(tmp_path)

@@ -11,9 +11,9 @@ import pytest
 from gamefleet.cluster.graph import advance
 from gamefleet.cluster.graph_events import Accepted, Begun
 from gamefleet.cluster.graph_state import GraphState, SkillJob
-from gamefleet.topologies.job_graph_executor import exports
-from gamefleet.topologies.job_graph_machine import find_gpus, gpus_left_to_jobs, parse_gpus, this_machine, visible
-from gamefleet.topologies.job_graph_settings import GraphSettings
+from gamefleet.topologies.job_graph.executor import exports
+from gamefleet.topologies.job_graph.machine import find_gpus, gpus_left_to_jobs, parse_gpus, this_machine, visible
+from gamefleet.topologies.job_graph.settings import GraphSettings
 
 UUIDS = ("GPU-8932f937-d72c", "GPU-11e5b4a0-0f3c", "GPU-11e5ffff-77aa")
 LISTED = "".join(f"{number}, {uuid}, {24576 + number}\n" for number, uuid in enumerate(UUIDS))

@@ -16,14 +16,14 @@ from gamefleet.files import write_json
 from gamefleet.skills.proposer import ModelRefusedError, Proposal, ProposalContext
 from gamefleet.testing.crafting import WORLD
 from gamefleet.testing.orchard import WORLD as ORCHARD
-from gamefleet.topologies.job_graph_executor import exports, job_name, session_name
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_proposals import Proposals
-from gamefleet.topologies.job_graph_settings import GraphSettings, settings_for, store
-from gamefleet.topologies.job_graph_start import source_of
-from gamefleet.topologies.job_graph_view import frontier, run_state
-from gamefleet.topologies.job_graph_wake import Waker
-from gamefleet.topologies.job_graph_world import check_trainer_settings
+from gamefleet.topologies.job_graph.executor import exports, job_name, session_name
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.proposals import Proposals
+from gamefleet.topologies.job_graph.settings import GraphSettings, settings_for, store
+from gamefleet.topologies.job_graph.start import source_of
+from gamefleet.topologies.job_graph.view import frontier, run_state
+from gamefleet.topologies.job_graph.wake import Waker
+from gamefleet.topologies.job_graph.world import check_trainer_settings
 
 
 def test_a_restart_keeps_settings_and_changes_the_ones_that_are_given(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from gamefleet.skills.sandbox import Sandbox
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.world import SkillWorld
 from gamefleet.testing.crafting import WORLD
-from gamefleet.topologies.job_graph_proposals import Proposals
+from gamefleet.topologies.job_graph.proposals import Proposals
 
 LOCKED = Sandbox(program="bwrap", description="not started by these tests")
 

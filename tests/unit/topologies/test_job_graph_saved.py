@@ -19,11 +19,11 @@ from gamefleet.skills.catalogue import CatalogueProposer
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.world import SkillWorld
 from gamefleet.testing.crafting import WORLD
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_proposals import Proposals
-from gamefleet.topologies.job_graph_settings import GraphSettings, checked, settings_for
-from gamefleet.topologies.job_graph_start import GraphRun, restore, run_graph, take
-from gamefleet.topologies.job_graph_view import Account, whole
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.proposals import Proposals
+from gamefleet.topologies.job_graph.settings import GraphSettings, checked, settings_for
+from gamefleet.topologies.job_graph.start import GraphRun, restore, run_graph, take
+from gamefleet.topologies.job_graph.view import Account, whole
 
 
 def saved(root: Path, **settings: Any) -> tuple[GraphPaths, dict[str, Any]]:

@@ -14,7 +14,7 @@ from gamefleet.cluster.graph_state import GraphState
 from gamefleet.skills.proposer import Proposal, ProposalContext, Proposer, Usage
 from gamefleet.testing.crafting import WORLD
 from gamefleet.testing.model_server import ModelServer, Reply
-from gamefleet.topologies.job_graph_proposals import Answer, Proposals
+from gamefleet.topologies.job_graph.proposals import Answer, Proposals
 
 
 def answer_to(proposer: Proposer) -> Answer:

@@ -12,8 +12,8 @@ from gamefleet.cli.main import make_app
 from gamefleet.errors import MissingDependencyError
 from gamefleet.testing.crafting import WORLD as CRAFTING
 from gamefleet.testing.orchard import WORLD as ORCHARD
-from gamefleet.topologies.job_graph_settings import GraphSettings
-from gamefleet.topologies.job_graph_world import open_world, require_packages
+from gamefleet.topologies.job_graph.settings import GraphSettings
+from gamefleet.topologies.job_graph.world import open_world, require_packages
 
 CLASSIC = "Craftax-Classic-Symbolic-v1"
 

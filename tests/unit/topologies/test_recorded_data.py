@@ -8,9 +8,9 @@ from gamefleet.errors import ConfigError, GamefleetError
 from gamefleet.experience.dataset import Dataset
 from gamefleet.experience.dataset_writer import DatasetWriter
 from gamefleet.games import open_game
-from gamefleet.topologies.recorded_data import dataset_folder, facts_of, kind_of, own_dataset
-from gamefleet.topologies.sequence_data import open_corpus
-from gamefleet.topologies.sequence_settings import DataSettings
+from gamefleet.topologies.recorded.data import dataset_folder, facts_of, kind_of, own_dataset
+from gamefleet.topologies.sequence.data import open_corpus
+from gamefleet.topologies.sequence.settings import DataSettings
 
 GAME = open_game("showdown")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from gamefleet.testing.toys import recorded
-from gamefleet.topologies.ddp_ranks import Place
-from gamefleet.topologies.sequence_aside import aside_batches
-from gamefleet.topologies.sequence_config import SequenceConfig, make_sequence_config, rate_jump
-from gamefleet.topologies.sequence_data import divide, open_corpus, prepare
+from gamefleet.topologies.ddp.ranks import Place
+from gamefleet.topologies.sequence.aside import aside_batches
+from gamefleet.topologies.sequence.config import SequenceConfig, make_sequence_config, rate_jump
+from gamefleet.topologies.sequence.data import divide, open_corpus, prepare
 
 PACKAGE = recorded.PACKAGE
 

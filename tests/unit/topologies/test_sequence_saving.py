@@ -10,10 +10,10 @@ from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.events import read_events
 from gamefleet.runs.paths import RunPaths
 from gamefleet.testing.toys import recorded
-from gamefleet.topologies.ddp import RecordedOutcome, RecordedRun, train_recorded
-from gamefleet.topologies.ddp_group import Group
-from gamefleet.topologies.ddp_ranks import Place
-from gamefleet.topologies.sequence_config import make_sequence_config
+from gamefleet.topologies.ddp.group import Group
+from gamefleet.topologies.ddp.ranks import Place
+from gamefleet.topologies.ddp.wiring import RecordedOutcome, RecordedRun, train_recorded
+from gamefleet.topologies.sequence.config import make_sequence_config
 
 STEPS = 12
 

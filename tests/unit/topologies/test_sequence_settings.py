@@ -7,10 +7,10 @@ import pytest
 from gamefleet.errors import ConfigError
 from gamefleet.testing.toys import recorded
 from gamefleet.topologies.config import ask
-from gamefleet.topologies.ddp_build import settled
-from gamefleet.topologies.ddp_ranks import Place
-from gamefleet.topologies.sequence_config import SequenceConfig, make_sequence_config
-from gamefleet.topologies.sequence_data import divide
+from gamefleet.topologies.ddp.build import settled
+from gamefleet.topologies.ddp.ranks import Place
+from gamefleet.topologies.sequence.config import SequenceConfig, make_sequence_config
+from gamefleet.topologies.sequence.data import divide
 
 
 def config(**sections: object) -> SequenceConfig:

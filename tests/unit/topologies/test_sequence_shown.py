@@ -14,9 +14,9 @@ from gamefleet.errors import IncompatibleError
 from gamefleet.learners.sequence import Precision, SequenceLearner
 from gamefleet.learners.sequence_settings import SequenceSettings
 from gamefleet.testing.toys import recorded
-from gamefleet.topologies.sequence_config import make_sequence_config
-from gamefleet.topologies.sequence_data import Corpus, open_corpus, prepare
-from gamefleet.topologies.sequence_shown import AsTrained, show_record
+from gamefleet.topologies.sequence.config import make_sequence_config
+from gamefleet.topologies.sequence.data import Corpus, open_corpus, prepare
+from gamefleet.topologies.sequence.shown import AsTrained, show_record
 from gamefleet.topologies.snapshot import WORDS
 
 ROWS, PLACES = 2, 8

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from gamefleet.models.decoder_settings import SIZES
-from gamefleet.topologies.sequence_speed import Speed, Work, peak_flops
+from gamefleet.topologies.sequence.speed import Speed, Work, peak_flops
 
 
 def test_peaks_are_found_by_a_part_of_the_devices_name() -> None:

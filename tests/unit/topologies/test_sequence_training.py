@@ -9,9 +9,9 @@ import torch
 
 from gamefleet.learners.sequence_batch import Mover
 from gamefleet.learners.sequence_losses import SUMS
-from gamefleet.topologies import sequence_training
-from gamefleet.topologies.ddp_watch import Watch
-from gamefleet.topologies.sequence_training import SequenceAttempt, carried_step, evaluated
+from gamefleet.topologies.ddp.watch import Watch
+from gamefleet.topologies.sequence import training
+from gamefleet.topologies.sequence.training import SequenceAttempt, carried_step, evaluated
 
 BATCH_S, SHOWING_S, BATCHES = 400.0, 300.0, 5
 
@@ -28,7 +28,7 @@ def test_an_evaluation_is_no_hang_while_its_batches_end(monkeypatch: Any) -> Non
         spend(BATCH_S)
         return torch.ones(len(SUMS))
 
-    monkeypatch.setattr(sequence_training, "begun", lambda _mover, batch: batch)
+    monkeypatch.setattr(training, "begun", lambda _mover, batch: batch)
     learner = SimpleNamespace(network=torch.nn.Linear(1, 1), examine=examine)
     attempt = SimpleNamespace(
         step=7,
@@ -62,8 +62,8 @@ def test_a_step_s_batches_are_copied_while_ranks_wait_and_learned_from_once_they
         said.append(f"begin {arrays}")
         return f"batch {arrays}"
 
-    monkeypatch.setattr(sequence_training, "step_batches", lambda _loader: batches)
-    monkeypatch.setattr(sequence_training, "agreed", agree)
+    monkeypatch.setattr(training, "step_batches", lambda _loader: batches)
+    monkeypatch.setattr(training, "agreed", agree)
     attempt = SimpleNamespace(
         step=0,
         watch=Watch(),

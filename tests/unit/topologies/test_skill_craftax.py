@@ -12,8 +12,8 @@ from tests.unit.topologies.orchard_cases import compile_quickly, ignore, never, 
 from gamefleet.games.craftax.worlds import skill_world
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import PlanStep, Progress, TrainingTask
-from gamefleet.topologies.job_graph_training import expert_of
-from gamefleet.topologies.skill_trainer import JaxSkillTrainer
+from gamefleet.topologies.job_graph.training import expert_of
+from gamefleet.topologies.skill_trainer.trainer import JaxSkillTrainer
 from gamefleet.weights.experts import ExpertStore
 
 WORLD = skill_world("Craftax-Classic-Symbolic-v1")

@@ -34,9 +34,9 @@ def small(skill: Skill, folder: Path, plan: tuple[PlanStep, ...] = (), **setting
 
 
 def test_the_network_begins_where_the_setting_says(tmp_path: Path) -> None:
-    from gamefleet.topologies.skill_trainer_loop import open_training
-    from gamefleet.topologies.skill_trainer_parts import make_programs, settings_of
-    from gamefleet.topologies.skill_trainer_starts import frontier_arrays
+    from gamefleet.topologies.skill_trainer.loop import open_training
+    from gamefleet.topologies.skill_trainer.parts import make_programs, settings_of
+    from gamefleet.topologies.skill_trainer.starts import frontier_arrays
 
     task = small(PICK, tmp_path)
     programs = make_programs(WORLD, settings_of(task)[1])

@@ -13,8 +13,8 @@ from gamefleet.files import read_json
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import PlanStep, TrainingOutcome, TrainingTask
 from gamefleet.testing.orchard import WORLD
-from gamefleet.topologies.job_graph_migrate import migrate_graph
-from gamefleet.topologies.skill_trainer import JaxSkillTrainer
+from gamefleet.topologies.job_graph.migrate import migrate_graph
+from gamefleet.topologies.skill_trainer.trainer import JaxSkillTrainer
 from gamefleet.weights.experts import ExpertStore
 
 pytestmark = pytest.mark.long

@@ -17,11 +17,11 @@ from gamefleet.errors import ConfigError
 from gamefleet.runs.deadline import Deadline
 from gamefleet.skills.training import PlanStep, TrainingOutcome, TrainingTask
 from gamefleet.testing.orchard import WORLD
-from gamefleet.topologies.job_graph_merging import merge
-from gamefleet.topologies.job_graph_paths import GraphPaths
-from gamefleet.topologies.job_graph_tasks import JobTask
-from gamefleet.topologies.job_graph_training import Leg, run_leg
-from gamefleet.topologies.skill_trainer import JaxSkillTrainer
+from gamefleet.topologies.job_graph.merging import merge
+from gamefleet.topologies.job_graph.paths import GraphPaths
+from gamefleet.topologies.job_graph.tasks import JobTask
+from gamefleet.topologies.job_graph.training import Leg, run_leg
+from gamefleet.topologies.skill_trainer.trainer import JaxSkillTrainer
 from gamefleet.weights.experts import read_expert
 
 pytestmark = pytest.mark.long
@@ -126,8 +126,8 @@ def test_a_run_that_is_cut_and_goes_on_teaches_the_same(
 
 
 def test_worlds_that_a_gate_loses_on_the_way_count_as_failures(gated: TrainingOutcome) -> None:
-    from gamefleet.topologies.skill_trainer_mixture import with_lost
-    from gamefleet.topologies.skill_trainer_play import Evaluation
+    from gamefleet.topologies.skill_trainer.mixture import with_lost
+    from gamefleet.topologies.skill_trainer.play import Evaluation
 
     plan = Evaluation(successes=95, reached=98, started=100, deaths=0, failed_in={}, mean_steps=1.0, ends=())
     lost = dataclasses.replace(plan, successes=40, reached=40)

@@ -13,8 +13,8 @@ from tests.unit.topologies.orchard_cases import JAM, PICK, compile_quickly, fact
 from gamefleet.errors import ConfigError
 from gamefleet.skills.training import PlanStep, TrainingTask
 from gamefleet.testing.orchard import WORLD
-from gamefleet.topologies.skill_trainer_goal import plan_arrays
-from gamefleet.topologies.skill_trainer_settings import parse_settings
+from gamefleet.topologies.skill_trainer.goal import plan_arrays
+from gamefleet.topologies.skill_trainer.settings import parse_settings
 from gamefleet.weights.experts import Expert, ExpertStore
 
 USES = replace(JAM, requires={})
@@ -45,9 +45,9 @@ def test_episodes_begin_only_where_there_is_what_the_skill_uses_up(
     compile_quickly()
     import jax
 
-    from gamefleet.topologies.skill_trainer_loop import open_training
-    from gamefleet.topologies.skill_trainer_parts import make_programs, settings_of
-    from gamefleet.topologies.skill_trainer_starts import frontier_arrays
+    from gamefleet.topologies.skill_trainer.loop import open_training
+    from gamefleet.topologies.skill_trainer.parts import make_programs, settings_of
+    from gamefleet.topologies.skill_trainer.starts import frontier_arrays
 
     task = small(tmp_path)
     programs = make_programs(WORLD, settings_of(task)[1])

@@ -14,7 +14,7 @@ from gamefleet.files import read_json, write_json
 from gamefleet.skills.skill import Skill
 from gamefleet.skills.training import PlanStep, Progress
 from gamefleet.testing.orchard import WORLD
-from gamefleet.topologies.skill_trainer import JaxSkillTrainer, make_skill_trainer
+from gamefleet.topologies.skill_trainer.trainer import JaxSkillTrainer, make_skill_trainer
 
 EAT = Skill(
     name="Eat_All", requires={"fruit": 1.0}, gain={}, reward="-gained(fruit)", success="fruit <= 0", max_steps=20
@@ -184,8 +184,8 @@ def test_success_is_what_is_held_at_the_end_and_not_what_was_gathered_on_the_way
 def test_a_skill_starts_from_states_that_hold_what_it_requires(
     trainer: JaxSkillTrainer, graph: Path, picking: PlanStep
 ) -> None:
-    from gamefleet.topologies.skill_trainer_loop import open_training
-    from gamefleet.topologies.skill_trainer_parts import make_programs, settings_of
+    from gamefleet.topologies.skill_trainer.loop import open_training
+    from gamefleet.topologies.skill_trainer.parts import make_programs, settings_of
 
     task = task_of(JAM, graph, (picking,))
     training = open_training(WORLD, task, make_programs(WORLD, settings_of(task)[1]))

@@ -13,7 +13,7 @@ from gamefleet.cluster.check_host import Host
 from gamefleet.cluster.tunnel import StdioTunnel
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
-from gamefleet.topologies.streaming_ways import LOGIN_INTERVAL_S, Ways
+from gamefleet.topologies.streaming.ways import LOGIN_INTERVAL_S, Ways
 from gamefleet.transport.rendezvous import Endpoint, publish_login_host
 from gamefleet.transport.token import new_token, write_token
 

@@ -1,0 +1,1 @@
+"""The wiring of a member that plays and does not learn."""

@@ -1,0 +1,1 @@
+"""The wiring of many ranks that learn from recorded play as one."""

@@ -1,0 +1,1 @@
+"""Learning from recorded play: settings, steps, evaluations, speed."""

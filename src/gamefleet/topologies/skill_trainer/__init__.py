@@ -1,0 +1,1 @@
+"""Training one skill: a compiled world, PPO and plans."""
