@@ -14,7 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from statistics import mean, quantiles
 
-from gamefleet.cluster.graph_order import lower_bound_s
+from gamefleet.cluster.graph.order import lower_bound_s
 from gamefleet.testing.graph_makespan import CLASSIC, Graph, invented, scheduled_s
 from table import Row, report
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gamefleet.cluster.slurm import JOB_VARIABLE
-from gamefleet.cluster.slurm import job_end as ask_scheduler
+from gamefleet.cluster.slurm.executor import JOB_VARIABLE
+from gamefleet.cluster.slurm.executor import job_end as ask_scheduler
 from gamefleet.errors import GamefleetError
 from gamefleet.runs.checkpoint import CheckpointStore
 from gamefleet.runs.deadline import Deadline, job_end, runtime_limit

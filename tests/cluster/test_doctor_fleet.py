@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from gamefleet import __version__
-from gamefleet.cluster.check_fleet_folder import Access, judge_access, judge_probe
-from gamefleet.cluster.checks import Result, run_checks
-from gamefleet.cluster.sync_presence import Presence
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.fleet_folder import Access, judge_access, judge_probe
+from gamefleet.cluster.sync.presence import Presence
 from gamefleet.files import write_json
 from gamefleet.games import open_game
 from gamefleet.topologies.build import compatibility

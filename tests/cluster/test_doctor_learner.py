@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gamefleet import __version__
-from gamefleet.cluster.check_learner import (
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.learner import (
     check_listening,
     check_name,
     check_port,
@@ -16,7 +17,6 @@ from gamefleet.cluster.check_learner import (
     judge_listening,
     learner_checks,
 )
-from gamefleet.cluster.checks import Result, run_checks
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
 from gamefleet.topologies.remote_learner.check import checks_of_learner, first_difference, judge_answer, judge_model
@@ -71,7 +71,7 @@ def test_a_port_where_nobody_listens_names_the_command_and_the_tunnel_and_nothin
 def test_a_machine_that_does_not_answer_is_told_from_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
-        monkeypatch.setattr("gamefleet.cluster.check_learner.CONNECT_TIMEOUT_S", 0.2)
+        monkeypatch.setattr("gamefleet.cluster.checks.learner.CONNECT_TIMEOUT_S", 0.2)
         # A full queue drops what knocks, as firewalls do.
         waiting = [socket.socket() for _ in range(4)]
         for one in waiting:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_programs import Completed, Programs
-from gamefleet.cluster.checks import Result, run_checks
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.programs import Completed, Programs
 from gamefleet.files import read_json, remove_folder
 from gamefleet.runs.paths import RunPaths
 from gamefleet.topologies.run_check import check_checkpoint, judge_checkpoints

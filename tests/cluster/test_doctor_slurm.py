@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from tests.waiting import until
 
-from gamefleet.cluster.check_programs import Programs
-from gamefleet.cluster.check_slurm import slurm_checks
-from gamefleet.cluster.checks import Result, run_checks
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.programs import Programs
+from gamefleet.cluster.checks.slurm import slurm_checks
 from gamefleet.cluster.jobs import Resources
 from gamefleet.testing.local_slurm import LocalSlurm
 from gamefleet.testing.local_ssh import LocalSsh

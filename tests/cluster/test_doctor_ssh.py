@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.check_host import Host, check_host_visibility
-from gamefleet.cluster.check_programs import Programs
+from gamefleet.cluster.checks.host import Host, check_host_visibility
+from gamefleet.cluster.checks.programs import Programs
 from gamefleet.testing.local_ssh import LocalSsh
 
 DOCTOR = """

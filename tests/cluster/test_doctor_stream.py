@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from tests.topologies.shown_play import viewing
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import Completed
-from gamefleet.cluster.check_stream import check_port, judge_tunnel, stream_checks
-from gamefleet.cluster.checks import run_checks
+from gamefleet.cluster.checks.base import run_checks
+from gamefleet.cluster.checks.host import Host
+from gamefleet.cluster.checks.programs import Completed
+from gamefleet.cluster.checks.stream import check_port, judge_tunnel, stream_checks
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port
 from gamefleet.topologies.streaming.check import check_token, check_viewer, checks_of_streaming, judge_standing

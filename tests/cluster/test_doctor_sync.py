@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import NOT_FOUND_STATUS, Completed, Programs
-from gamefleet.cluster.check_sync import NO_FOLDER_STATUS, judge_closed, judge_programs, judge_state, sync_checks
-from gamefleet.cluster.checks import Result, run_checks
-from gamefleet.cluster.sync_members import add_own_token
-from gamefleet.cluster.sync_presence import Presence, SyncState
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.host import Host
+from gamefleet.cluster.checks.programs import NOT_FOUND_STATUS, Completed, Programs
+from gamefleet.cluster.checks.sync import NO_FOLDER_STATUS, judge_closed, judge_programs, judge_state, sync_checks
+from gamefleet.cluster.sync.members import add_own_token
+from gamefleet.cluster.sync.presence import Presence, SyncState
 from gamefleet.testing.local_ssh import LocalSsh
 
 NOW = 1_000_000.0

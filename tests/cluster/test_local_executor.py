@@ -17,9 +17,9 @@ import pytest
 from tests.waiting import PATIENCE_S, until
 
 from gamefleet.cluster.jobs import EndedJob, JobRequest, Resources
-from gamefleet.cluster.local import LocalExecutor, runner_command
-from gamefleet.cluster.local_processes import Process, this_process
-from gamefleet.cluster.local_spool import START_GRACE_S, JobFolder, JobRecord, allocate, job_folder, numbers, settle
+from gamefleet.cluster.local.executor import LocalExecutor, runner_command
+from gamefleet.cluster.local.processes import Process, this_process
+from gamefleet.cluster.local.spool import START_GRACE_S, JobFolder, JobRecord, allocate, job_folder, numbers, settle
 from gamefleet.errors import ClusterError, MissingDependencyError, SchedulerSilentError, SubmitRefusedError
 from gamefleet.files import create_once, read_json, write_json
 
@@ -251,7 +251,7 @@ def test_a_runner_that_does_not_start_is_a_refusal_that_says_why(
 
 def test_numbers_are_given_out_once_to_several_processes(spool: Path) -> None:
     program = (
-        "import sys, pathlib; from gamefleet.cluster.local_spool import allocate\n"
+        "import sys, pathlib; from gamefleet.cluster.local.spool import allocate\n"
         "for _ in range(50): print(allocate(pathlib.Path(sys.argv[1])).id)"
     )
 
@@ -271,7 +271,7 @@ def test_a_successor_that_a_job_submits_outlives_it_even_when_it_is_cancelled(
     program = f"""
 import os, pathlib, sys, time
 from gamefleet.cluster.jobs import JobRequest, Resources
-from gamefleet.cluster.local import LocalExecutor
+from gamefleet.cluster.local.executor import LocalExecutor
 folder = pathlib.Path({str(tmp_path)!r})
 program = "import os; print('carried on as', os.environ['SLURM_JOB_ID'])"
 request = JobRequest(

@@ -12,8 +12,8 @@ from tests.waiting import until
 
 from gamefleet.cluster.commands import CommandRunner, Finished
 from gamefleet.cluster.jobs import EndedJob, Job, JobRequest, Resources
-from gamefleet.cluster.slurm import SlurmExecutor, job_end
-from gamefleet.cluster.slurm_words import never_starts
+from gamefleet.cluster.slurm.executor import SlurmExecutor, job_end
+from gamefleet.cluster.slurm.words import never_starts
 from gamefleet.errors import SchedulerSilentError, SubmitRefusedError
 from gamefleet.testing.local_slurm import LocalSlurm
 
@@ -336,7 +336,7 @@ def test_a_job_with_memory_per_cpu_submits_one_with_memory(slurm: LocalSlurm, ma
     program = (
         "import os, sys; from pathlib import Path\n"
         "from gamefleet.cluster.jobs import JobRequest, Resources\n"
-        "from gamefleet.cluster.slurm import SlurmExecutor\n"
+        "from gamefleet.cluster.slurm.executor import SlurmExecutor\n"
         f"folder = Path({str(tmp_path)!r})\n"
         "asked = Resources(time_limit_s=60, cpus=1, gpus=0, memory='100M')\n"
         "request = JobRequest(name='grandchild', command=['srun', 'true'], resources=asked, work_folder=folder, "
@@ -353,7 +353,7 @@ def test_a_job_with_memory_per_cpu_submits_one_with_memory(slurm: LocalSlurm, ma
 
 def test_the_end_of_the_job_around_is_learned_from_squeue(slurm: LocalSlurm, make: Make, tmp_path: Path) -> None:
     program = (
-        "import os; from gamefleet.cluster.slurm import job_end\n"
+        "import os; from gamefleet.cluster.slurm.executor import job_end\n"
         "print(job_end(os.environ) - float(os.environ['GAMEFLEET_SCRIPT_STARTED']))"
     )
     executor = executor_of(slurm, tmp_path)

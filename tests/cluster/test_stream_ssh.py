@@ -19,9 +19,9 @@ import pytest
 from tests.topologies.shown_play import QUICK, Play, goes_on, pictures, toy, viewing, watching
 from tests.waiting import until
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import Programs
-from gamefleet.cluster.check_stream import check_tunnel
+from gamefleet.cluster.checks.host import Host
+from gamefleet.cluster.checks.programs import Programs
+from gamefleet.cluster.checks.stream import check_tunnel
 from gamefleet.cluster.ssh import parse_remote, ssh_words
 from gamefleet.cluster.tunnel import ReverseTunnel, StdioTunnel, agree_on_token, tunnel_words
 from gamefleet.errors import ClusterError

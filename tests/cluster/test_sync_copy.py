@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.rsync import SyncError
+from gamefleet.cluster.checks.host import Host
 from gamefleet.cluster.ssh import LongPrograms, parse_remote
-from gamefleet.cluster.sync_members import OWNED_NAME, add_own_token, own_members, own_tokens
-from gamefleet.cluster.sync_presence import FILE_NAME, STALE_S, Presence, sync_state
-from gamefleet.cluster.sync_settings import resolve, settings_path, write_settings
-from gamefleet.cluster.sync_setup import BEGIN, make_key, sharing_block, with_block, write_block
+from gamefleet.cluster.sync.members import OWNED_NAME, add_own_token, own_members, own_tokens
+from gamefleet.cluster.sync.presence import FILE_NAME, STALE_S, Presence, sync_state
+from gamefleet.cluster.sync.rsync import SyncError
+from gamefleet.cluster.sync.settings import resolve, settings_path, write_settings
+from gamefleet.cluster.sync.setup import BEGIN, make_key, sharing_block, with_block, write_block
 from gamefleet.errors import ClusterError, ConfigError
 
 FACTS = {"mode": "bidirectional", "remote": "cluster:x", "interval_s": 5.0}
@@ -88,7 +88,7 @@ def test_one_copy_has_one_sync(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from gamefleet.cluster.sync_presence import Presence
+from gamefleet.cluster.sync.presence import Presence
 with Presence(Path(sys.argv[1]), {"mode": "push", "remote": "cluster:x", "interval_s": 5.0}) as presence:
     presence.update(pushed_at=7.0)
     print("here", flush=True)

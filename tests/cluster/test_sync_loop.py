@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamefleet.cluster.rsync import SyncError
-from gamefleet.cluster.sync_loop import (
+from gamefleet.cluster.sync.loop import (
     LONGEST_WAIT_S,
     Journal,
     Outcome,
@@ -21,6 +20,7 @@ from gamefleet.cluster.sync_loop import (
     tell,
     wait_s,
 )
+from gamefleet.cluster.sync.rsync import SyncError
 
 CUT = SyncError("cut", "The connection to cluster was cut", remedy="It goes on there.")
 

@@ -21,9 +21,9 @@ import pytest
 from tests.waiting import until
 
 from gamefleet.cluster.ssh import LongPrograms, parse_remote
-from gamefleet.cluster.sync import GRACE_S, open_link, pull, push
-from gamefleet.cluster.sync_members import add_own_token
-from gamefleet.cluster.sync_presence import sync_state
+from gamefleet.cluster.sync.copying import GRACE_S, open_link, pull, push
+from gamefleet.cluster.sync.members import add_own_token
+from gamefleet.cluster.sync.presence import sync_state
 from gamefleet.testing.local_ssh import LocalSsh
 
 SYNC = """

@@ -16,7 +16,7 @@ import pytest
 from tests.waiting import until
 
 from gamefleet.cluster.jobs import EndedJob, Executor, JobRequest, Resources
-from gamefleet.cluster.local import LocalExecutor
+from gamefleet.cluster.local.executor import LocalExecutor
 from gamefleet.cluster.tmux import TmuxExecutor, session_name
 from gamefleet.errors import MissingDependencyError, SubmitRefusedError
 

@@ -22,7 +22,7 @@ import pytest
 from tests.waiting import until
 
 from gamefleet.cluster.jobs import EndedJob, Executor, Job, JobRequest, Resources
-from gamefleet.cluster.local import LocalExecutor
+from gamefleet.cluster.local.executor import LocalExecutor
 from gamefleet.cluster.tmux import TmuxExecutor
 
 

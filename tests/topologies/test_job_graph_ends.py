@@ -11,8 +11,8 @@ from tests.topologies.graph_cases import JobsHere, schedule, state_of, statuses
 from tests.unit.skills.model_cases import GOOD, make_proposer
 
 from gamefleet.cli.skills_run import say_end
-from gamefleet.cluster.graph_events import Exhausted
-from gamefleet.cluster.graph_state import GraphState
+from gamefleet.cluster.graph.events import Exhausted
+from gamefleet.cluster.graph.state import GraphState
 from gamefleet.skills.cost import Caps
 from gamefleet.skills.proposer import Proposal
 from gamefleet.testing.model_server import ModelServer, Reply

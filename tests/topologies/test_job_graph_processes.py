@@ -115,7 +115,7 @@ def pids_of_jobs(root: Path, word: str) -> list[int]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("victim", ["train", "gamefleet.cluster.local_job"])
+@pytest.mark.parametrize("victim", ["train", "gamefleet.cluster.local.job"])
 def test_a_job_that_is_killed_goes_on_from_its_checkpoint(victim: str, trained: Path, tmp_path: Path) -> None:
     scheduler = start(tmp_path, *FIRST, "--executor", "local", "--max_nodes", "1")
     checkpoints = "training_runs/*/checkpoint.safetensors"

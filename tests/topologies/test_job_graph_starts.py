@@ -11,10 +11,10 @@ from tests.topologies.graph_cases import WORLD_NAME, JobsHere, schedule, state_o
 from typer.testing import CliRunner
 
 from gamefleet.cli.main import make_app
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Accepted, Begun
-from gamefleet.cluster.graph_state import GraphState, Limits, Needs
-from gamefleet.cluster.slurm_site import SiteFacts
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Accepted, Begun
+from gamefleet.cluster.graph.state import GraphState, Limits, Needs
+from gamefleet.cluster.slurm.site import SiteFacts
 from gamefleet.topologies.job_graph import cluster, machine
 from gamefleet.topologies.job_graph.executor import exports
 from gamefleet.topologies.job_graph.loop import GraphLoop

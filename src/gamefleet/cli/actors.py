@@ -133,7 +133,7 @@ def kept_in_sync(folder: Path, remote: str | None) -> Iterator[None]:
     A folder that `gamefleet sync` has worked on is a copy: what is written there gets away only by another push. Any
     other folder is taken for the shared one.
     """
-    from gamefleet.cluster.sync_presence import sync_state
+    from gamefleet.cluster.sync.presence import sync_state
 
     state = sync_state(folder)
     if state is not None and not state.delivers and (remote is None or state.is_running):

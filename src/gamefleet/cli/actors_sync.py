@@ -48,7 +48,7 @@ def pull_once(remote: str, folder: Path) -> None:
 
 def is_kept(folder: Path) -> bool:
     """Whether another process pushes and pulls already."""
-    from gamefleet.cluster.sync_presence import sync_state
+    from gamefleet.cluster.sync.presence import sync_state
 
     state = sync_state(folder)
     return state is not None and state.is_running

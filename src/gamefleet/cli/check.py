@@ -1,7 +1,7 @@
 """`gamefleet check`: may a long training from records begin on this machine and its cluster.
 
 Job: put the list of checks together, run it, print it. Place in the data flow: before `gamefleet launch`. Left out: the
-checks (`cluster.check_*`, `topologies.recorded_check`), and everything else of a machine (`gamefleet doctor`).
+checks (`cluster.checks`, `topologies.recorded.check`), and everything else of a machine (`gamefleet doctor`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gamefleet.cli.launch import CpusOption, ExclusiveOption, MemoryOption
 from gamefleet.cli.options import RunsFolderOption
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.check_programs import Runner
-    from gamefleet.cluster.checks import Check
+    from gamefleet.cluster.checks.base import Check
+    from gamefleet.cluster.checks.programs import Runner
     from gamefleet.cluster.launch_resources import LaunchSize
 
 DEFAULT_GAME = "showdown"
@@ -96,8 +96,8 @@ def check(
 def examine(subject: Subject, only: list[str], *, as_json: bool, strict: bool) -> int:
     """Run the chosen checks and print what they find; returns the exit code."""
     from gamefleet.cli.doctor import report
-    from gamefleet.cluster.check_programs import Programs
-    from gamefleet.cluster.checks import choose, run_checks
+    from gamefleet.cluster.checks.base import choose, run_checks
+    from gamefleet.cluster.checks.programs import Programs
 
     with Programs(subject.environment) as programs:
         results = report(run_checks(choose(checks_of(subject, programs), only)), as_json=as_json)
@@ -107,10 +107,10 @@ def examine(subject: Subject, only: list[str], *, as_json: bool, strict: bool) -
 
 def checks_of(subject: Subject, programs: Runner) -> list[Check]:
     """The list; the report has its order."""
-    from gamefleet.cluster.check_folder import storage_checks
-    from gamefleet.cluster.check_machine import machine_checks
-    from gamefleet.cluster.check_nodes import Wanted, node_checks
-    from gamefleet.cluster.check_slurm import slurm_checks
+    from gamefleet.cluster.checks.folder import storage_checks
+    from gamefleet.cluster.checks.machine import machine_checks
+    from gamefleet.cluster.checks.nodes import Wanted, node_checks
+    from gamefleet.cluster.checks.slurm import slurm_checks
     from gamefleet.cluster.jobs import Resources
     from gamefleet.cluster.profile import load_profile
     from gamefleet.topologies.recorded.check import recorded_checks

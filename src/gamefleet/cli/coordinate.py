@@ -1,7 +1,7 @@
 """`gamefleet coordinate`: play here, and learn on another machine.
 
-Job: decide which run, new or gone on with, with which settings, and hand over to `topologies.coordinator`. Place in the
-data flow: the machine with the CPUs; `gamefleet learner serve` is the other end. Left out: playing, and the link.
+Job: decide which run, new or gone on with, with which settings, and hand over to `topologies.remote_learner`. Place in
+the data flow: the machine with the CPUs; `gamefleet learner serve` is the other end. Left out: playing, and the link.
 """
 
 from __future__ import annotations

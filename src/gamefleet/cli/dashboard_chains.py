@@ -100,9 +100,9 @@ def queue(fleet: Fleet) -> list[Job]:
 
 def local_jobs(paths: FleetPaths) -> Iterator[Job]:
     """Jobs without a scheduler whose processes live; who asks the executor itself also clears up after dead ones."""
-    from gamefleet.cluster.local import living
-    from gamefleet.cluster.local_processes import Process, fate_of
-    from gamefleet.cluster.local_spool import job_folders, read_facts
+    from gamefleet.cluster.local.executor import living
+    from gamefleet.cluster.local.processes import Process, fate_of
+    from gamefleet.cluster.local.spool import job_folders, read_facts
 
     for folder in job_folders(paths.jobs):
         runner = read_facts(folder.runner)

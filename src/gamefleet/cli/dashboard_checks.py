@@ -40,8 +40,8 @@ class DoctorChecks:
     def __call__(self, tell: Callable[[Json], None]) -> None:
         """Run every check and tell each result as it comes."""
         from gamefleet.cli.doctor import Questions, clean, every_check, has_slurm, usual_copy
-        from gamefleet.cluster.check_programs import Programs
-        from gamefleet.cluster.checks import run_checks
+        from gamefleet.cluster.checks.base import run_checks
+        from gamefleet.cluster.checks.programs import Programs
         from gamefleet.cluster.profile import load_profile, resources
         from gamefleet.games import DEFAULT_GAME
 

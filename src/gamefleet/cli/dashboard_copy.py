@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from gamefleet.errors import GamefleetError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.check_programs import Runner
+    from gamefleet.cluster.checks.programs import Runner
     from gamefleet.cluster.mirror import Mirror
     from gamefleet.watch.site import CopyState
 
@@ -71,7 +71,7 @@ class Copying:
             self._thread.join(timeout=5.0)
 
     def _copy(self) -> None:
-        from gamefleet.cluster.sync import open_link
+        from gamefleet.cluster.sync.copying import open_link
 
         failures = 0
         while not self._stopped.is_set():

@@ -1,7 +1,7 @@
 """`gamefleet doctor`: what works on this machine, what does not, and the command that mends it.
 
 Job: put the list of checks together, run it, print it. Place in the data flow: before anything else, and whenever
-something fails. Left out: the checks (`cluster.check_*`, `topologies.*_check`).
+something fails. Left out: the checks (`cluster.checks`, and those of `topologies`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from gamefleet.games import DEFAULT_GAME, first_with_skills
 from gamefleet.topologies.streaming.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.check_host import Host
-    from gamefleet.cluster.check_programs import Runner
-    from gamefleet.cluster.checks import Check, Result
+    from gamefleet.cluster.checks.base import Check, Result
+    from gamefleet.cluster.checks.host import Host
+    from gamefleet.cluster.checks.programs import Runner
     from gamefleet.cluster.jobs import Resources
     from gamefleet.cluster.profile import ClusterProfile
 
@@ -111,7 +111,7 @@ def doctor(
 
 def host_named(name: str | None, ssh_config: Path | None) -> Host | None:
     """Another machine; None when none was named."""
-    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.checks.host import Host
 
     return Host(name=name, ssh_config=ssh_config) if name else None
 
@@ -137,8 +137,8 @@ def examine(asked: Questions, only: list[str], *, as_json: bool, strict: bool) -
     Returns:
         The exit code.
     """
-    from gamefleet.cluster.check_programs import Programs
-    from gamefleet.cluster.checks import choose, run_checks
+    from gamefleet.cluster.checks.base import choose, run_checks
+    from gamefleet.cluster.checks.programs import Programs
 
     environment = clean(os.environ)
     with Programs(environment) as programs:
@@ -183,12 +183,12 @@ class Questions:
 
 def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
     """The list; the report has its order."""
-    from gamefleet.cluster.check_folder import storage_checks
-    from gamefleet.cluster.check_host import host_checks
-    from gamefleet.cluster.check_machine import machine_checks
-    from gamefleet.cluster.check_shared import shared_checks
-    from gamefleet.cluster.check_stream import stream_checks
-    from gamefleet.cluster.check_sync import sync_checks
+    from gamefleet.cluster.checks.folder import storage_checks
+    from gamefleet.cluster.checks.host import host_checks
+    from gamefleet.cluster.checks.machine import machine_checks
+    from gamefleet.cluster.checks.shared import shared_checks
+    from gamefleet.cluster.checks.stream import stream_checks
+    from gamefleet.cluster.checks.sync import sync_checks
     from gamefleet.topologies.job_graph.check import skills_checks
     from gamefleet.topologies.machine_check import laptop_checks
     from gamefleet.topologies.recorded.check import checks_from_records
@@ -220,7 +220,7 @@ def every_check(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[
 
 def usual_copy(environment: Mapping[str, str]) -> Path | None:
     """The copy of a shared folder where `gamefleet sync` keeps it, if there is one."""
-    from gamefleet.cluster.sync_settings import DEFAULT_LOCAL, read_defaults
+    from gamefleet.cluster.sync.settings import DEFAULT_LOCAL, read_defaults
 
     with suppress(ConfigError):  # what is wrong with the settings is told by the checks of the sync
         place = Path(str(read_defaults(environment).get("local_dir", DEFAULT_LOCAL))).expanduser()
@@ -237,8 +237,8 @@ def has_slurm(asked: Questions, programs: Runner, environment: Mapping[str, str]
 
 def scheduler_checks(asked: Questions, programs: Runner, *, has_slurm: bool) -> list[Check]:
     """SLURM's checks: on this machine, or else on the host that was named."""
-    from gamefleet.cluster.check_programs import through
-    from gamefleet.cluster.check_slurm import slurm_checks
+    from gamefleet.cluster.checks.programs import through
+    from gamefleet.cluster.checks.slurm import slurm_checks
 
     if has_slurm:
         return slurm_checks(asked.resources, programs, place="this machine")

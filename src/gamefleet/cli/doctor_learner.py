@@ -1,7 +1,7 @@
 """What `gamefleet doctor --gpu-host` looks at.
 
 Job: put together the checks of a learner on another machine. Place in the data flow: under `gamefleet doctor`. Left
-out: the checks (`cluster.check_learner`, `topologies.learner_check`).
+out: the checks (`cluster.checks.learner`, `topologies.remote_learner.check`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gamefleet.cli.secret import Secret, token_of
 from gamefleet.errors import PeerError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.checks import Check
+    from gamefleet.cluster.checks.base import Check
     from gamefleet.transport.token import Token
 
 
@@ -59,7 +59,7 @@ def learner_checks_for(learner: Learner, environ: Mapping[str, str]) -> list[Che
         learner: Which one.
         environ: Environment variables.
     """
-    from gamefleet.cluster.check_learner import learner_checks
+    from gamefleet.cluster.checks.learner import learner_checks
     from gamefleet.topologies.remote_learner.check import checks_of_learner
 
     return [

@@ -105,7 +105,7 @@ def progress(chain: Mapping[str, Any]) -> str:
 
 def job_line(job: Mapping[str, Any]) -> str:
     """One job."""
-    from gamefleet.cluster.slurm_words import explain_reason
+    from gamefleet.cluster.slurm.words import explain_reason
 
     if job["state"] == "pending":
         expected = f", expected to start {clock_time(job['started'])}" if job["started"] else ""

@@ -95,7 +95,7 @@ def request_for(game: str | None, asked: Asked, jobs: JobFacts, *, num_chains: i
 
 def show_plan(fleet: Fleet, request: FleetRequest) -> None:
     """Print what `start` would do."""
-    from gamefleet.cluster.slurm_script import batch_script, submit_words
+    from gamefleet.cluster.slurm.script import batch_script, submit_words
     from gamefleet.topologies.fleet import settings_text
 
     facts = fleet.facts

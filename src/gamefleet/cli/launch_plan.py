@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gamefleet.cluster.fleet_paths import FleetPaths
     from gamefleet.cluster.jobs import Resources
     from gamefleet.cluster.launch_resources import LaunchSize
-    from gamefleet.cluster.slurm_site import SiteFacts
+    from gamefleet.cluster.slurm.site import SiteFacts
 
 COMMAND = (sys.executable, "-P", "-m", "gamefleet.cli.main")
 MEMBER = "m0"
@@ -100,7 +100,7 @@ def resources_of(request: LaunchRequest, *, is_dry_run: bool) -> tuple[Resources
     from gamefleet.cluster.detect import check_and_complete
     from gamefleet.cluster.launch_resources import sized
     from gamefleet.cluster.profile import habits, load_profile
-    from gamefleet.cluster.slurm_site import SiteFacts
+    from gamefleet.cluster.slurm.site import SiteFacts
 
     profile = load_profile(request.profile)
     if request.executor == "local":
@@ -154,7 +154,7 @@ def site(*, is_dry_run: bool) -> tuple[SiteFacts, list[str]]:
         MissingDependencyError: There is no SLURM here, and jobs shall be submitted.
     """
     from gamefleet.cluster.detect import detect
-    from gamefleet.cluster.slurm_site import SiteFacts
+    from gamefleet.cluster.slurm.site import SiteFacts
     from gamefleet.errors import SchedulerSilentError
 
     try:
@@ -219,7 +219,7 @@ def command_of(request: LaunchRequest, paths: FleetPaths, resources: Resources) 
 
 def show(request: LaunchRequest, fleet: Fleet) -> None:
     """Print what would be done."""
-    from gamefleet.cluster.slurm_script import batch_script, submit_words
+    from gamefleet.cluster.slurm.script import batch_script, submit_words
 
     first = fleet.request(MEMBER, 1, "")
     print(f"Nothing was written or submitted. {described(request, fleet)}")

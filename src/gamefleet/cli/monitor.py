@@ -96,7 +96,7 @@ def explain_way(host: str, port: int) -> None:
     Raises:
         PeerError: Its name has no address, or nothing answers there.
     """
-    from gamefleet.cluster.check_learner import check_name, check_port
+    from gamefleet.cluster.checks.learner import check_name, check_port
 
     for result in (check_name(host), check_port(host, port)):
         if result.status != "ok":

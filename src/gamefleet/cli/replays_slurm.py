@@ -1,6 +1,6 @@
 """`gamefleet replays parse --slurm`: says what was handed over, and what an array task made.
 
-Job: call and print. Place in the data flow: `replays_parse` -> this -> `topologies.recorded_array`. Left out: the jobs.
+Job: call and print. Place in the data flow: `replays_parse` -> this -> `topologies.recorded.array`. Left out: the jobs.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def install(
 
     Settings that are there already are kept, but for those named here. Only their owner can read them.
     """
-    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks.programs import Programs
     from gamefleet.cluster.services import install
 
     given = (host, port, device, folder, gpu_host, gpu_port, game, run, options)
@@ -98,7 +98,7 @@ def of_file(kind: str, config: Path | None) -> dict[str, str]:
 @app.command()
 def uninstall(kind: KindArgument, system: SystemOption = False, user: ForOption = "") -> None:
     """Stop a service and remove its file; its settings and its runs stay."""
-    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks.programs import Programs
     from gamefleet.cluster.services import uninstall
 
     place = place_for(user, is_system=system)
@@ -114,7 +114,7 @@ def status(
     user: ForOption = "",
 ) -> None:
     """Say how the services are."""
-    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks.programs import Programs
     from gamefleet.cluster.remote_services import KINDS
     from gamefleet.cluster.services import standing
 

@@ -1,6 +1,6 @@
 """Running and stopping a graph of skills, and wishes to it.
 
-Job: from options to `topologies.job_graph_start`, and lines for people. Place in the data flow: below `skills`. Left
+Job: from options to `topologies.job_graph.start`, and lines for people. Place in the data flow: below `skills`. Left
 out: options (`skills_options`), showing a graph (`skills_show`), being one of its jobs (`skills_train`).
 """
 
@@ -20,7 +20,7 @@ from gamefleet.cli.skills_show import as_object, command, find_skill, read_graph
 from gamefleet.errors import ConfigError, MissingDependencyError, RunFolderError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.graph_state import GraphState
+    from gamefleet.cluster.graph.state import GraphState
 
 OTHER_NAMES = {
     "skill_time_limit": "skill_time_limit_s",
@@ -110,7 +110,7 @@ def ask_for_retry(root: Path, skill: str) -> None:
     Raises:
         ConfigError: The skill neither failed nor is blocked, or nobody can train it.
     """
-    from gamefleet.cluster.graph_state import is_trainable
+    from gamefleet.cluster.graph.state import is_trainable
     from gamefleet.runs.claim import holder_alive
     from gamefleet.runs.paths import RunPaths
     from gamefleet.topologies.job_graph.paths import GraphPaths

@@ -204,7 +204,7 @@ def log_of(root: Path, skill: Mapping[str, Any]) -> Path:
 
 def show_log(root: Path, asked: str, *, num_lines: int, follows: bool) -> None:
     """Print the end of a skill's log, and what is added to it until the skill is over."""
-    from gamefleet.cluster.graph_state import OVER
+    from gamefleet.cluster.graph.state import OVER
 
     path = log_of(root, find_skill(read_graph(root), asked))
     with open(path, errors="replace") as stream:

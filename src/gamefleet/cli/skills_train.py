@@ -1,6 +1,6 @@
 """Being one job of a graph of skills.
 
-Job: open what `topologies.job_graph_training` needs: the task, the world, logs, metrics. Place in the data flow: jobs
+Job: open what `topologies.job_graph.training` needs: the task, the world, logs, metrics. Place in the data flow: jobs
 of any executor run it, as `gamefleet skills train`. Left out: training.
 """
 

@@ -1,7 +1,7 @@
 """`gamefleet sync`: keep a copy of the shared folder on a machine that sees the cluster by SSH only.
 
 Job: the commands `pull`, `push`, `bidirectional`, `setup` and `service`. Place in the data flow: the user's own
-machine; `gamefleet actors` plays beside it. Left out: what is moved (`cluster.sync`) and when (`cluster.sync_loop`).
+machine; `gamefleet actors` plays beside it. Left out: what is moved (`cluster.sync`) and when (`cluster.sync.loop`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from gamefleet.cli import sync_service, sync_setup
 from gamefleet.errors import MissingDependencyError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.sync import Link
-    from gamefleet.cluster.sync_loop import Outcome
-    from gamefleet.cluster.sync_presence import Presence
-    from gamefleet.cluster.sync_settings import SyncSettings
+    from gamefleet.cluster.sync.copying import Link
+    from gamefleet.cluster.sync.loop import Outcome
+    from gamefleet.cluster.sync.presence import Presence
+    from gamefleet.cluster.sync.settings import SyncSettings
 
 Mode = Literal["pull", "push", "bidirectional"]
 
@@ -111,7 +111,7 @@ class Wishes:
 
 def settings_of(remote: str, local: str, interval: str, ssh_config: Path | None) -> SyncSettings:
     """Arguments, environment and settings file, put together."""
-    from gamefleet.cluster.sync_settings import resolve
+    from gamefleet.cluster.sync.settings import resolve
 
     if os.name == "nt":
         remedy = "Work within WSL2: Windows itself has no rsync, and its ssh cannot share a connection."
@@ -122,9 +122,9 @@ def settings_of(remote: str, local: str, interval: str, ssh_config: Path | None)
 def sync(mode: Mode, settings: SyncSettings, wishes: Wishes) -> None:
     """Sync once, or until somebody ends it."""
     from gamefleet.cluster.ssh import LongPrograms
-    from gamefleet.cluster.sync import open_link
-    from gamefleet.cluster.sync_loop import Journal, Pace, cycles, tell
-    from gamefleet.cluster.sync_presence import Presence
+    from gamefleet.cluster.sync.copying import open_link
+    from gamefleet.cluster.sync.loop import Journal, Pace, cycles, tell
+    from gamefleet.cluster.sync.presence import Presence
 
     signal.signal(signal.SIGTERM, leave)  # what is open is closed, and a half-sent file is kept, before this ends
     make_copy(settings.local)
@@ -157,9 +157,9 @@ def make_copy(local: Path) -> None:
 
 def cycle(mode: Mode, link: Link, presence: Presence, wishes: Wishes) -> Callable[[], None]:
     """One cycle, to be called again and again."""
-    from gamefleet.cluster import sync as moving
-    from gamefleet.cluster.rsync import SyncError
-    from gamefleet.cluster.sync_members import own_members
+    from gamefleet.cluster.sync import copying as moving
+    from gamefleet.cluster.sync.members import own_members
+    from gamefleet.cluster.sync.rsync import SyncError
 
     def once() -> None:
         presence.check()

@@ -58,7 +58,7 @@ def install(
     ssh_config: SshOption = None,
 ) -> None:
     """Write the service's file, and start it now and at each login."""
-    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks.programs import Programs
     from gamefleet.cluster.services import Place, flavour_of, install
 
     wanted = service(mode, remote, local, interval, ssh_config=ssh_config)
@@ -70,7 +70,7 @@ def install(
 @app.command()
 def uninstall() -> None:
     """Stop the service, and remove its file."""
-    from gamefleet.cluster.check_programs import Programs
+    from gamefleet.cluster.checks.programs import Programs
     from gamefleet.cluster.services import Place, flavour_of, uninstall
 
     place = Place(flavour=flavour_of(sys.platform), environment=os.environ)
@@ -84,7 +84,7 @@ def service(mode: str, remote: str, local: str, interval: str, *, ssh_config: Pa
     Raises:
         ConfigError: There is no such mode, or the sync's settings are not complete.
     """
-    from gamefleet.cluster.sync_settings import resolve
+    from gamefleet.cluster.sync.settings import resolve
 
     if mode not in MODES:
         raise ConfigError("There is no such direction", value=mode, where="MODE", remedy=nearest(mode, MODES))

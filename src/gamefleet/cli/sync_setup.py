@@ -1,7 +1,7 @@
 """`gamefleet sync setup`: from nothing to a first pull.
 
 Job: ask what is not known, go through the steps, say what was done. Place in the data flow: once, on the user's own
-machine. Left out: the steps themselves (`cluster.sync_setup`).
+machine. Left out: the steps themselves (`cluster.sync.setup`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import typer
 from gamefleet.errors import ConfigError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from gamefleet.cluster.check_host import Host
-    from gamefleet.cluster.check_programs import Runner
+    from gamefleet.cluster.checks.host import Host
+    from gamefleet.cluster.checks.programs import Runner
     from gamefleet.cluster.ssh import Remote
 
 QUESTIONS = {
@@ -40,10 +40,10 @@ def setup(
 
     Asks for what is missing where there is a terminal. Can be repeated: what was done is left as it is.
     """
-    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.checks.host import Host
     from gamefleet.cluster.ssh import LongPrograms, make_remote
-    from gamefleet.cluster.sync_settings import settings_path, write_settings
-    from gamefleet.cluster.sync_setup import examine, make_folder
+    from gamefleet.cluster.sync.settings import settings_path, write_settings
+    from gamefleet.cluster.sync.setup import examine, make_folder
 
     config = {"ssh_config": str(ssh_config.absolute())} if ssh_config else {}
     given = {"user": user, "host": host, "remote_dir": remote_dir, "local_dir": local_dir, **config}
@@ -69,7 +69,7 @@ def complete(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: Something is missing, and there is no terminal to ask in.
     """
-    from gamefleet.cluster.sync_settings import read_defaults
+    from gamefleet.cluster.sync.settings import read_defaults
 
     values = {**read_defaults({**os.environ, "SYNC_INTERVAL": ""}), **given}  # that one is for this shell only
     missing = [key for key in QUESTIONS if not values.get(key)]
@@ -91,8 +91,8 @@ def log_in(host: Host, runner: Runner) -> None:
         SyncError: It does not work; says what to type.
         MissingDependencyError: ssh is not installed.
     """
-    from gamefleet.cluster.rsync import SyncError
-    from gamefleet.cluster.sync_setup import connection, copy_key, copy_key_words, has_key, make_key, needs_key_there
+    from gamefleet.cluster.sync.rsync import SyncError
+    from gamefleet.cluster.sync.setup import connection, copy_key, copy_key_words, has_key, make_key, needs_key_there
 
     if runner(["ssh", "-V"], 20.0).status:
         remedy = "`sudo apt-get install openssh-client`, or `brew install openssh`."
@@ -115,7 +115,7 @@ def log_in(host: Host, runner: Runner) -> None:
 
 def share_connections(remote: Remote, host: Host, runner: Runner, *, yes: bool) -> None:
     """Add lines to the SSH settings that share one connection, if the user agrees."""
-    from gamefleet.cluster.sync_setup import needs_block, sharing_block, write_block
+    from gamefleet.cluster.sync.setup import needs_block, sharing_block, write_block
 
     if host.ssh_config:
         done(f"{host.ssh_config} is left as it is; a sync shares a connection of its own")

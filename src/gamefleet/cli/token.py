@@ -142,7 +142,7 @@ def over_ssh(
         MissingDependencyError: ssh is not installed.
         ClusterError: It does not answer.
     """
-    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.checks.host import Host
     from gamefleet.cluster.ssh import make_remote, ssh_words
 
     user, _, host = login.rpartition("@")

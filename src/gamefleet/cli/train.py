@@ -240,7 +240,7 @@ def deadline_of(settings: RunConfig | SequenceConfig, environment: Mapping[str, 
     is_in_job = bool(environment.get(JOB_VARIABLE))
     ends = job_end(environment)
     if ends is None and is_in_job:
-        from gamefleet.cluster.slurm import job_end as ask_scheduler
+        from gamefleet.cluster.slurm.executor import job_end as ask_scheduler
 
         ends = ask_scheduler(environment)
     limit = runtime_limit(settings.run.max_runtime_s, is_in_job=is_in_job, job_end=ends)

@@ -102,7 +102,7 @@ def token_for(via: str | None, file: Path | None, ssh_config: Path | None) -> tu
         own = find_token(file, os.environ)
     if via is None:
         return own, None
-    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.checks.host import Host
     from gamefleet.cluster.ssh import parse_remote, ssh_words
     from gamefleet.cluster.tunnel import agree_on_token
 
@@ -117,7 +117,7 @@ TOKEN_VARIABLES = ("GAMEFLEET_AUTH_TOKEN_FILE", "GAMEFLEET_AUTH_TOKEN")
 @contextmanager
 def held_tunnel(remote: Remote, port: int, ssh_config: Path | None) -> Iterator[ReverseTunnel]:
     """A tunnel that leads from the login node to the hub."""
-    from gamefleet.cluster.check_host import Host
+    from gamefleet.cluster.checks.host import Host
     from gamefleet.cluster.tunnel import ReverseTunnel, tunnel_words
 
     name = machine_label("viewer")

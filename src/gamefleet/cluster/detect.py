@@ -1,7 +1,7 @@
 """What this cluster offers, and whether a job fits in.
 
 Job: ask SLURM for partitions, nodes, accounts and limits, and compare what a job asks for with them. Place in the data
-flow: `fleet start` does it once, before anything is submitted. Left out: the text (`slurm_site`), what the user wants
+flow: `fleet start` does it once, before anything is submitted. Left out: the text (`slurm.site`), what the user wants
 (`profile`).
 
 SLURM itself accepts some jobs that can never run: one above a partition's time limit waits for ever, and so does one
@@ -27,7 +27,7 @@ from gamefleet.cluster.fit import (
     without_unknown_gres,
 )
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import (
+from gamefleet.cluster.slurm.site import (
     ASSOCIATION_FORMAT,
     NODE_FORMAT,
     QOS_FORMAT,
@@ -39,7 +39,7 @@ from gamefleet.cluster.slurm_site import (
     parse_partitions,
     parse_qos,
 )
-from gamefleet.cluster.slurm_words import explain_silence
+from gamefleet.cluster.slurm.words import explain_silence
 from gamefleet.errors import ConfigError, MissingDependencyError, SchedulerSilentError, nearest
 
 

@@ -52,8 +52,8 @@ class Scheduler:
 
 
 def _slurm(paths: FleetPaths, environment: Mapping[str, str]) -> Scheduler:
-    from gamefleet.cluster.slurm import SlurmExecutor
-    from gamefleet.cluster.slurm_words import explain_reason, why_never
+    from gamefleet.cluster.slurm.executor import SlurmExecutor
+    from gamefleet.cluster.slurm.words import explain_reason, why_never
 
     executor = SlurmExecutor(script_folder=paths.scripts, environment=environment)
     return Scheduler(executor=executor, never_starts=why_never, explain=explain_reason)
@@ -64,6 +64,6 @@ def _local(name: str, paths: FleetPaths, environment: Mapping[str, str]) -> Exec
         from gamefleet.cluster.tmux import TmuxExecutor
 
         return TmuxExecutor(paths.jobs, environment=environment)
-    from gamefleet.cluster.local import LocalExecutor
+    from gamefleet.cluster.local.executor import LocalExecutor
 
     return LocalExecutor(paths.jobs, environment=environment)

@@ -1,7 +1,7 @@
 """Whether one job fits into what a site has.
 
 Job: count what a job takes, and compare it with nodes and limits. Place in the data flow: `detect` asks before anything
-is submitted. Left out: asking SLURM (`detect`), reading its text (`slurm_site`).
+is submitted. Left out: asking SLURM (`detect`), reading its text (`slurm.site`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import Association, Limits, NodeKind, SiteFacts, parse_gres, parse_size
+from gamefleet.cluster.slurm.site import Association, Limits, NodeKind, SiteFacts, parse_gres, parse_size
 from gamefleet.errors import ConfigError
 
 LARGE_COUNT = 2**20

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from gamefleet.cluster.fit import limits_of
 from gamefleet.cluster.jobs import Resources
 from gamefleet.cluster.profile import PACKAGED, ClusterProfile
-from gamefleet.cluster.slurm_site import NodeKind, Partition, SiteFacts
+from gamefleet.cluster.slurm.site import NodeKind, Partition, SiteFacts
 from gamefleet.errors import ConfigError
 
 MEMORY_PER_TASK_GB = 32

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gamefleet.cluster.ssh import Remote
-from gamefleet.cluster.sync import Link
+from gamefleet.cluster.sync.copying import Link
 from gamefleet.files import read_json
 
 GROWING = ("metrics/*.jsonl", "events/*.jsonl", "visits/*.jsonl")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import parse_duration_s
+from gamefleet.cluster.slurm.site import parse_duration_s
 from gamefleet.errors import ConfigError, nearest
 
 FILE_NAME = "cluster.toml"

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gamefleet.cluster.check_programs import Completed, Runner
+from gamefleet.cluster.checks.programs import Completed, Runner
 from gamefleet.cluster.service_files import SYSTEM_PATH, Flavour, Service, changed, render, settings_text
 from gamefleet.errors import ClusterError
 from gamefleet.files import TEMPORARY_PREFIX, explained, write_bytes

@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm import JOB_END_VARIABLE, job_end
+from gamefleet.cluster.slurm.executor import JOB_END_VARIABLE, job_end
 
 PROGRAM = "srun"
 RANK = "trap '' USR1 TERM; exec \"$@\""

@@ -2,7 +2,7 @@
 
 Job: read `[USER@]HOST:DIR` so that nothing in it can be taken for an option or for shell text, run programs that may
 take long, and share one connection. Place in the data flow: under `rsync` and `sync`. Left out: what is moved, and what
-went wrong (`rsync`); finding out whether a host can be reached (`check_host`).
+went wrong (`rsync`); finding out whether a host can be reached (`checks.host`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from gamefleet.cluster.check_host import CONNECT_TIMEOUT_S, Host
-from gamefleet.cluster.check_programs import NEVER_ASK, NOT_FOUND_STATUS, Completed, Runner
+from gamefleet.cluster.checks.host import CONNECT_TIMEOUT_S, Host
+from gamefleet.cluster.checks.programs import NEVER_ASK, NOT_FOUND_STATUS, Completed, Runner
 from gamefleet.errors import ConfigError
 
 FORM = "Write [USER@]HOST:DIR, for example USER@login.cluster.example.edu:shared_weights."

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gamefleet.cluster.jobs import EndedJob, Job, JobRequest
-from gamefleet.cluster.local import KILL_WAIT_S, LocalExecutor, clean, runner_command
-from gamefleet.cluster.local_spool import JobFolder
+from gamefleet.cluster.local.executor import KILL_WAIT_S, LocalExecutor, clean, runner_command
+from gamefleet.cluster.local.spool import JobFolder
 from gamefleet.errors import MissingDependencyError, SubmitRefusedError
 from gamefleet.files import write_json
 

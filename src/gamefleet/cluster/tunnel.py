@@ -22,8 +22,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from gamefleet.cluster.check_host import CONNECT_TIMEOUT_S, Host
-from gamefleet.cluster.check_programs import NEVER_ASK, Completed
+from gamefleet.cluster.checks.host import CONNECT_TIMEOUT_S, Host
+from gamefleet.cluster.checks.programs import NEVER_ASK, Completed
 from gamefleet.cluster.ssh import ALIVE_COUNT, ALIVE_INTERVAL_S, Remote, end, ssh_words, text_of
 from gamefleet.cluster.tunnel_scripts import AGREE, NO_FOLDER_STATUS, PUBLISH, PUBLISHED
 from gamefleet.errors import ClusterError

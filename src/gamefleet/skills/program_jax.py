@@ -58,7 +58,7 @@ def make_runner() -> Callable[[Program, Any, Any], NDArray[np.float32]]:
     """`run_program`, compiled, for `verify`: a skill is then tried on what will train it.
 
     It computes on the platform that JAX finds: a scheduler beside its jobs has kept JAX to the CPU
-    (`topologies.job_graph_machine`).
+    (`topologies.job_graph.machine`).
     """
     compiled = jax.jit(run_program)
     return lambda program, now, before: np.asarray(compiled(program, now, before))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gamefleet.cluster.graph_events import Command, Propose, Submit
-from gamefleet.cluster.graph_failures import BUDGETS, GOES_ON
-from gamefleet.cluster.graph_room import needs_of
-from gamefleet.cluster.graph_state import AT_WORK, OVER, GraphState, Node
+from gamefleet.cluster.graph.events import Command, Propose, Submit
+from gamefleet.cluster.graph.failures import BUDGETS, GOES_ON
+from gamefleet.cluster.graph.room import needs_of
+from gamefleet.cluster.graph.state import AT_WORK, OVER, GraphState, Node
 from gamefleet.testing.graph_world import GraphWorld
 
 RETRIES_BY_PERSONS = 3

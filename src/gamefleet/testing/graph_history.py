@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
-from gamefleet.cluster.graph import advance, next_wake
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph.advance import advance, next_wake
+from gamefleet.cluster.graph.events import (
     Begun,
     Cancel,
     Command,
@@ -32,7 +32,7 @@ from gamefleet.cluster.graph_events import (
     Submit,
     Ticked,
 )
-from gamefleet.cluster.graph_state import GraphState, Limits
+from gamefleet.cluster.graph.state import GraphState, Limits
 from gamefleet.testing.graph_checks import RETRIES_BY_PERSONS, check_end, check_step
 from gamefleet.testing.graph_inventions import GraphFaults, invent_faults, invent_limits, invent_skills
 from gamefleet.testing.graph_world import GraphWorld, SimulatedJob, answer_of

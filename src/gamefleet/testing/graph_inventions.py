@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gamefleet.cluster.graph_state import Limits, Needs
+from gamefleet.cluster.graph.state import Limits, Needs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

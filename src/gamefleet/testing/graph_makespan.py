@@ -12,10 +12,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Accepted, Begun, Command, JobEnded, Merge, Merged, Submit, Submitted
-from gamefleet.cluster.graph_failures import Report
-from gamefleet.cluster.graph_state import GraphState, Limits
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Accepted, Begun, Command, JobEnded, Merge, Merged, Submit, Submitted
+from gamefleet.cluster.graph.failures import Report
+from gamefleet.cluster.graph.state import GraphState, Limits
 
 Graph = Mapping[str, Sequence[str]]
 """Skill -> what it builds on; each skill stands behind its own."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph.events import (
     Accepted,
     Event,
     Exhausted,
@@ -26,7 +26,7 @@ from gamefleet.cluster.graph_events import (
     SubmitRefused,
     Submitted,
 )
-from gamefleet.cluster.graph_failures import Remains, Report, classify
+from gamefleet.cluster.graph.failures import Remains, Report, classify
 from gamefleet.cluster.jobs import Ending
 from gamefleet.testing.graph_inventions import GraphFaults, Secret
 from gamefleet.testing.scripted_slurm import World

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gamefleet.actors.cpus import usable_cpus
 from gamefleet.cluster.autotune import as_measured, recommend
-from gamefleet.cluster.checks import Check, Result, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, ok, skipped, warning
 from gamefleet.cluster.hardware import Hardware, detect_hardware
 from gamefleet.cluster.machine_profile import (
     MachineProfile,

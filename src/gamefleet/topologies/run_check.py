@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gamefleet.cluster.checks import Check, Result, described, failed, not_asked, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, described, failed, not_asked, ok, skipped, warning
 from gamefleet.errors import CorruptCheckpointError, RunFolderError, nearest
 from gamefleet.runs.checkpoint_reading import Checkpoint, checkpoints_in_order, open_checkpoint
 from gamefleet.runs.folder import is_run

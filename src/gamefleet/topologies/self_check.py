@@ -20,9 +20,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.check_folder import existing, scratch
-from gamefleet.cluster.check_programs import Completed, Runner
-from gamefleet.cluster.checks import Check, Result, described, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, described, failed, ok, skipped, warning
+from gamefleet.cluster.checks.folder import existing, scratch
+from gamefleet.cluster.checks.programs import Completed, Runner
 from gamefleet.errors import GamefleetError, MissingDependencyError
 
 CHILD_TIMEOUT_S = 240.0

@@ -2,7 +2,7 @@
 
 Job: publish and read where viewers can be reached, and the token that both sides hold. Place in the data flow: viewers
 and `train` write into `RUN/stream` or `SHARED/stream`, players look there before each attempt to connect. Left out:
-connecting (`topologies.streaming_ways`), and what a token is (`token`).
+connecting (`topologies.streaming.ways`), and what a token is (`token`).
 
     DIR/stream/
     ├─ token                   mode 600

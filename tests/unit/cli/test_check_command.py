@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.check_nodes import Wanted, check_nodes, node_checks, options
-from gamefleet.cluster.check_programs import Completed
+from gamefleet.cluster.checks.nodes import Wanted, check_nodes, node_checks, options
+from gamefleet.cluster.checks.programs import Completed
 from gamefleet.cluster.jobs import Resources
 from gamefleet.cluster.launch_resources import LaunchSize
 from gamefleet.cluster.profile import ClusterProfile

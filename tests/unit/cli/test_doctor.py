@@ -11,7 +11,7 @@ import typer
 
 from gamefleet.cli.doctor import as_object, doctor, report
 from gamefleet.cli.errors import run_and_explain
-from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, failed, ok, skipped, warning
 
 Answer = tuple[int, str, str]
 LIGHT = ("--only", "machine", "--only", "storage", "--only", "shared-folder", "--only", "ssh", "--only", "rsync")
@@ -110,7 +110,9 @@ def test_a_warning_fails_only_when_asked_to(
 ) -> None:
     # No game has this extra, so that the packages are never complete.
     monkeypatch.setattr("gamefleet.cli.doctor.EXTRAS", {"pokemon_red": ("torch", "absent")})
-    monkeypatch.setattr("gamefleet.cluster.check_machine.requirements", lambda: {"": [], "absent": ["no-such-package"]})
+    monkeypatch.setattr(
+        "gamefleet.cluster.checks.machine.requirements", lambda: {"": [], "absent": ["no-such-package"]}
+    )
     words = ("--runs-folder", tmp_path, "--only", "packages")
     status, out, _ = run_doctor(*words)
     assert status == 0

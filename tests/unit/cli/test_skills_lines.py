@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gamefleet.cli.main import make_app
 from gamefleet.cli.skills_run import assignment, say_end
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import ConfigError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import (
     Accepted,
     Begun,
     Command,
@@ -19,8 +19,8 @@ from gamefleet.cluster.graph_events import (
     Submitted,
     Ticked,
 )
-from gamefleet.cluster.graph_failures import Report
-from gamefleet.cluster.graph_state import GraphState, Limits, Node
+from gamefleet.cluster.graph.failures import Report
+from gamefleet.cluster.graph.state import GraphState, Limits, Node
 
 
 @dataclass(slots=True)

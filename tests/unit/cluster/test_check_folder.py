@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_folder import (
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.folder import (
     existing,
     judge_quota,
     judge_space,
@@ -19,8 +20,7 @@ from gamefleet.cluster.check_folder import (
     scratch,
     storage_checks,
 )
-from gamefleet.cluster.check_programs import Completed, Programs
-from gamefleet.cluster.checks import Result, run_checks
+from gamefleet.cluster.checks.programs import Completed, Programs
 
 QUOTA = """Disk quotas for user someone (uid 1000):
      Filesystem  blocks   quota   limit   grace   files   quota   limit   grace

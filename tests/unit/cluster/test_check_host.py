@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_host import (
+from gamefleet.cluster.checks.base import failed, ok, run_checks, warning
+from gamefleet.cluster.checks.host import (
     Host,
     check_connection,
     check_host_clock,
@@ -16,8 +17,7 @@ from gamefleet.cluster.check_host import (
     judge_rsync,
     worse,
 )
-from gamefleet.cluster.check_programs import Completed
-from gamefleet.cluster.checks import failed, ok, run_checks, warning
+from gamefleet.cluster.checks.programs import Completed
 
 HOST = Host(name="USER@login.cluster.example.edu")
 

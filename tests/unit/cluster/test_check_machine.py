@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gamefleet.cluster.check_machine import (
+from gamefleet.cluster.checks.base import run_checks
+from gamefleet.cluster.checks.machine import (
     installed,
     judge_memory,
     judge_packages,
@@ -12,7 +13,6 @@ from gamefleet.cluster.check_machine import (
     machine_checks,
     requirements,
 )
-from gamefleet.cluster.checks import run_checks
 
 NEEDS = {"": ["numpy", "typing_extensions"], "torch": ["torch"], "red": ["pyboy", "av"], "dev": ["nothing"]}
 CORE = {"gamefleet": "1.2", "numpy": "2.0", "typing-extensions": "4"}

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from tests.waiting import PATIENCE_S, until
 
-from gamefleet.cluster.check_programs import NOT_FOUND_STATUS, Completed, Programs, through
+from gamefleet.cluster.checks.programs import NOT_FOUND_STATUS, Completed, Programs, through
 
 
 def sleepers(marker: str) -> list[psutil.Process]:

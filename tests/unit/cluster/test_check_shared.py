@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_peer import peer, take_names
-from gamefleet.cluster.check_shared import (
+from gamefleet.cluster.checks.base import run_checks
+from gamefleet.cluster.checks.peer import peer, take_names
+from gamefleet.cluster.checks.shared import (
     NUM_NAMES,
     check_clock,
     check_link,
@@ -19,7 +20,6 @@ from gamefleet.cluster.check_shared import (
     judge_visibility,
     shared_checks,
 )
-from gamefleet.cluster.checks import run_checks
 
 
 def test_a_local_folder_keeps_all_promises_and_is_left_clean(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gamefleet.cluster.check_programs import Completed
-from gamefleet.cluster.check_slurm import (
+from gamefleet.cluster.checks.base import Result, run_checks
+from gamefleet.cluster.checks.programs import Completed
+from gamefleet.cluster.checks.slurm import (
     check_limits,
     check_trial,
     check_version,
@@ -16,9 +17,8 @@ from gamefleet.cluster.check_slurm import (
     judge_queue,
     slurm_checks,
 )
-from gamefleet.cluster.checks import Result, run_checks
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import Limits, parse_nodes, parse_partitions
+from gamefleet.cluster.slurm.site import Limits, parse_nodes, parse_partitions
 
 PARTITION = (
     "PartitionName=gpu AllowGroups=ALL Default=YES QoS=lab DefaultTime=01:00:00 MaxTime=04:00:00 Nodes=n[1-4] "

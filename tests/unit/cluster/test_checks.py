@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gamefleet.cluster.checks import Check, Result, choose, failed, not_asked, ok, run_checks, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, choose, failed, not_asked, ok, run_checks, skipped, warning
 from gamefleet.errors import ClusterError, ConfigError
 
 

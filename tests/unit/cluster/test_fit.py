@@ -8,7 +8,7 @@ import pytest
 
 from gamefleet.cluster.detect import check_and_complete, lower_caps
 from gamefleet.cluster.jobs import Resources
-from gamefleet.cluster.slurm_site import Association, Limits, NodeKind, Partition, SiteFacts
+from gamefleet.cluster.slurm.site import Association, Limits, NodeKind, Partition, SiteFacts
 from gamefleet.errors import ConfigError
 
 GPU_JOB = Resources(gres=("gpumem:20G",))

@@ -5,9 +5,9 @@ import json
 import pytest
 from tests.unit.cluster.graph_driver import Driver, asks, submits
 
-from gamefleet.cluster import graph_proposals
-from gamefleet.cluster.graph import advance, next_wake
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph import proposals
+from gamefleet.cluster.graph.advance import advance, next_wake
+from gamefleet.cluster.graph.events import (
     Begun,
     Cancel,
     Exhausted,
@@ -24,8 +24,8 @@ from gamefleet.cluster.graph_events import (
     Submit,
     SubmitRefused,
 )
-from gamefleet.cluster.graph_order import plan
-from gamefleet.cluster.graph_state import Failure, GraphState, Limits, Needs
+from gamefleet.cluster.graph.order import plan
+from gamefleet.cluster.graph.state import Failure, GraphState, Limits, Needs
 from gamefleet.errors import RunFolderError
 
 
@@ -249,7 +249,7 @@ def test_why_a_proposer_has_no_more_is_the_reason_of_the_end_until_another_start
     graph.accept("A")
     spent = "900 of 1000 tokens are spent"
     graph.do(Exhausted(number=2, reason=spent))
-    assert graph_proposals.why_no_more(graph.state) == spent
+    assert proposals.why_no_more(graph.state) == spent
 
     graph.end("A")
     assert graph.do(Exhausted(number=3, reason=spent)) == [Finish(reason=f"1 completed; {spent}")]

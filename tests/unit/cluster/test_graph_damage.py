@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.unit.cluster.graph_driver import Driver, asks, submits
 
-from gamefleet.cluster.graph_events import JobEnded, RetryAsked
-from gamefleet.cluster.graph_failures import Remains, Report, classify
-from gamefleet.cluster.graph_state import GraphState, Limits
+from gamefleet.cluster.graph.events import JobEnded, RetryAsked
+from gamefleet.cluster.graph.failures import Remains, Report, classify
+from gamefleet.cluster.graph.state import GraphState, Limits
 
 REASON = "The end states of Table are damaged (skills/1_Table/frontier.safetensors)"
 

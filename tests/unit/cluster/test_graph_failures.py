@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from tests.unit.cluster.graph_driver import Driver, asks, submits
 
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Finish, JobEnded, MergeFailed
-from gamefleet.cluster.graph_failures import Remains, Report, classify
-from gamefleet.cluster.graph_state import Failure, Limits, Needs
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Finish, JobEnded, MergeFailed
+from gamefleet.cluster.graph.failures import Remains, Report, classify
+from gamefleet.cluster.graph.state import Failure, Limits, Needs
 from gamefleet.cluster.jobs import Ending
 
 SUCCESS: dict[str, Any] = {

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gamefleet.cluster import graph, graph_jobs, graph_proposals
-from gamefleet.cluster.graph_events import Begun, JobMissing, Merge, Submit
-from gamefleet.cluster.graph_room import Room
-from gamefleet.cluster.graph_state import GraphState
+from gamefleet.cluster.graph import advance, jobs, proposals
+from gamefleet.cluster.graph.events import Begun, JobMissing, Merge, Submit
+from gamefleet.cluster.graph.room import Room
+from gamefleet.cluster.graph.state import GraphState
 from gamefleet.testing import graph_history
 from gamefleet.testing.graph_history import GraphHistory
 
@@ -58,7 +58,7 @@ def without(kind: type[Any]) -> Callable[..., Any]:
     """`begin` that forgets one kind of command."""
 
     def begin(*arguments: Any) -> Any:
-        state, commands = graph.begin(*arguments)
+        state, commands = advance.begin(*arguments)
         return state, [command for command in commands if not isinstance(command, kind)]
 
     return begin
@@ -66,7 +66,7 @@ def without(kind: type[Any]) -> Callable[..., Any]:
 
 def surely_new(*arguments: Any) -> Any:
     """`begin` that does not look for jobs which may exist."""
-    state, commands = graph.begin(*arguments)
+    state, commands = advance.begin(*arguments)
     return state, [
         Submit(skill_name=one.skill_name, leg=one.leg) if isinstance(one, Submit) else one for one in commands
     ]
@@ -74,15 +74,15 @@ def surely_new(*arguments: Any) -> Any:
 
 def handed_over_again(state: GraphState, event: JobMissing, now: float) -> Any:
     """`missing` that does not care about a stop."""
-    after, commands = graph_jobs.missing(replace(state, is_stopping=False), event, now)
+    after, commands = jobs.missing(replace(state, is_stopping=False), event, now)
     return replace(after, is_stopping=state.is_stopping), commands
 
 
 MISTAKES: dict[str, tuple[Any, str, Any]] = {
-    "a lost job is handed over too soon": (graph_jobs, "LOST_AFTER_S", -1.0),
-    "what was saved is given up": (graph_jobs, "goes_on", lambda node: False),
+    "a lost job is handed over too soon": (jobs, "LOST_AFTER_S", -1.0),
+    "what was saved is given up": (jobs, "goes_on", lambda node: False),
     "a failed dependency blocks nobody": (
-        graph,
+        advance,
         "follows",
         lambda node, status, now: (
             "ready"
@@ -90,13 +90,13 @@ MISTAKES: dict[str, tuple[Any, str, Any]] = {
             else "waiting"
         ),
     ),
-    "the frontier never blocks": (graph_proposals, "is_open", lambda state: True),
+    "the frontier never blocks": (proposals, "is_open", lambda state: True),
     "slots and memory are not counted": (Room, "place", lambda room, needs: -1),
-    "a merge is not done again": (graph, "REACTIONS", {**graph.REACTIONS, Begun: without(Merge)}),
-    "a stop hands over what never was": (graph, "REACTIONS", {**graph.REACTIONS, JobMissing: handed_over_again}),
-    "jobs are not looked for": (graph, "REACTIONS", {**graph.REACTIONS, Begun: surely_new}),
-    "failures are forgiven for ever": (graph_jobs, "budget", lambda kind, max_retries: 10**6),
-    "any dependency will do": (graph_proposals, "objections", lambda state, event: ()),
+    "a merge is not done again": (advance, "REACTIONS", {**advance.REACTIONS, Begun: without(Merge)}),
+    "a stop hands over what never was": (advance, "REACTIONS", {**advance.REACTIONS, JobMissing: handed_over_again}),
+    "jobs are not looked for": (advance, "REACTIONS", {**advance.REACTIONS, Begun: surely_new}),
+    "failures are forgiven for ever": (jobs, "budget", lambda kind, max_retries: 10**6),
+    "any dependency will do": (proposals, "objections", lambda state, event: ()),
 }
 
 

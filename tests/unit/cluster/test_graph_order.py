@@ -8,8 +8,8 @@ from statistics import mean
 import pytest
 from tests.unit.cluster.graph_driver import Driver
 
-from gamefleet.cluster.graph_order import lower_bound_s
-from gamefleet.cluster.graph_state import Limits
+from gamefleet.cluster.graph.order import lower_bound_s
+from gamefleet.cluster.graph.state import Limits
 from gamefleet.testing.graph_makespan import CLASSIC, invented, scheduled_s
 
 GOAL = 1.02

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gamefleet.cluster import graph_events, graph_state
+from gamefleet.cluster.graph import events, state
 
 TESTS = Path(__file__).parents[2]
 SOURCE = TESTS.parent / "src/gamefleet"
@@ -73,7 +73,7 @@ def test_each_known_weakness_has_a_test(weakness: str) -> None:
 def test_nothing_of_the_state_can_be_changed_in_place() -> None:
     kinds = [
         kind
-        for module in (graph_state, graph_events)
+        for module in (state, events)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if kind.__module__ == module.__name__
     ]

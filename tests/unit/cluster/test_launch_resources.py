@@ -9,8 +9,8 @@ from gamefleet.cluster.detect import check_and_complete
 from gamefleet.cluster.jobs import JobRequest, Resources
 from gamefleet.cluster.launch_resources import LaunchSize, sized
 from gamefleet.cluster.profile import ClusterProfile
-from gamefleet.cluster.slurm_script import batch_script
-from gamefleet.cluster.slurm_site import Association, Limits, NodeKind, Partition, SiteFacts
+from gamefleet.cluster.slurm.script import batch_script
+from gamefleet.cluster.slurm.site import Association, Limits, NodeKind, Partition, SiteFacts
 from gamefleet.cluster.spread import is_spread, spread
 from gamefleet.errors import ConfigError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_programs import Completed
+from gamefleet.cluster.checks.programs import Completed
 from gamefleet.cluster.remote_services import KINDS, files_by_hand, remote_service
 from gamefleet.cluster.service_files import Service, launchd_words, render
 from gamefleet.cluster.services import Place, install, standing, uninstall

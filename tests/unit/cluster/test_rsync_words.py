@@ -8,10 +8,20 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import Completed
-from gamefleet.cluster.rsync import DELETE, IMMUTABLE, SMALL, SyncError, Transfer, check, command, filters, read_dialect
+from gamefleet.cluster.checks.host import Host
+from gamefleet.cluster.checks.programs import Completed
 from gamefleet.cluster.ssh import parse_remote
+from gamefleet.cluster.sync.rsync import (
+    DELETE,
+    IMMUTABLE,
+    SMALL,
+    SyncError,
+    Transfer,
+    check,
+    command,
+    filters,
+    read_dialect,
+)
 
 NEW = "rsync  version 3.2.7  protocol version 31\nCopyright (C) 1996-2022\n"
 OLD = "rsync  version 2.6.9  protocol version 29\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_programs import Completed
+from gamefleet.cluster.checks.programs import Completed
 from gamefleet.cluster.services import Flavour, Place, Service, flavour_of, install, render, uninstall
 from gamefleet.errors import ClusterError
 

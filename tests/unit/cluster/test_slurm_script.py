@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gamefleet.cluster.jobs import JobRequest, Resources
-from gamefleet.cluster.slurm_script import batch_script, minutes, parse_submitted, submit_words
+from gamefleet.cluster.slurm.script import batch_script, minutes, parse_submitted, submit_words
 
 GUIDE = Resources(partition="gpu-linuxlab", gres=("gpumem:20G",))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.slurm_site import (
+from gamefleet.cluster.slurm.site import (
     NodeKind,
     parse_associations,
     parse_default_account,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gamefleet.cluster.jobs import EndedJob, Job
-from gamefleet.cluster.slurm_text import (
+from gamefleet.cluster.slurm.text import (
     parse_accounting,
     parse_ended_queue,
     parse_job,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.slurm_text import parse_queue
-from gamefleet.cluster.slurm_words import explain_reason, never_starts, read_refusal, why_never
+from gamefleet.cluster.slurm.text import parse_queue
+from gamefleet.cluster.slurm.words import explain_reason, never_starts, read_refusal, why_never
 
 
 @pytest.fixture(scope="module")

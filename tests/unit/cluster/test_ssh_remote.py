@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
-from gamefleet.cluster.check_programs import Completed
+from gamefleet.cluster.checks.host import Host
+from gamefleet.cluster.checks.programs import Completed
 from gamefleet.cluster.ssh import (
     TIMED_OUT_STATUS,
     LongPrograms,

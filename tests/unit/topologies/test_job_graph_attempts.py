@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cluster.graph_driver import Driver
 from tests.unit.topologies.orchard_cases import PICK, task_of
 
-from gamefleet.cluster.graph_state import Limits
+from gamefleet.cluster.graph.state import Limits
 from gamefleet.runs.deadline import Deadline
 from gamefleet.skills.training import Progress, TrainingOutcome, TrainingTask
 from gamefleet.testing.crafting import WORLD as CRAFTING

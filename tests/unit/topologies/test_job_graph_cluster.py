@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gamefleet.cli.main import make_app
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Accepted, Begun
-from gamefleet.cluster.graph_state import GraphState
-from gamefleet.cluster.slurm_script import batch_script
-from gamefleet.cluster.slurm_site import NodeKind, Partition, SiteFacts
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Accepted, Begun
+from gamefleet.cluster.graph.state import GraphState
+from gamefleet.cluster.slurm.script import batch_script
+from gamefleet.cluster.slurm.site import NodeKind, Partition, SiteFacts
 from gamefleet.errors import ConfigError, MissingDependencyError
 from gamefleet.topologies.job_graph import cluster
 from gamefleet.topologies.job_graph.cluster import for_cluster

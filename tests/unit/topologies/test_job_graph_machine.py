@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Accepted, Begun
-from gamefleet.cluster.graph_state import GraphState, SkillJob
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Accepted, Begun
+from gamefleet.cluster.graph.state import GraphState, SkillJob
 from gamefleet.topologies.job_graph.executor import exports
 from gamefleet.topologies.job_graph.machine import find_gpus, gpus_left_to_jobs, parse_gpus, this_machine, visible
 from gamefleet.topologies.job_graph.settings import GraphSettings

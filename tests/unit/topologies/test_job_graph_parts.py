@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.graph import advance
-from gamefleet.cluster.graph_events import Accepted, Begun, ProposalFailed
-from gamefleet.cluster.graph_state import GraphState, Limits, Needs
+from gamefleet.cluster.graph.advance import advance
+from gamefleet.cluster.graph.events import Accepted, Begun, ProposalFailed
+from gamefleet.cluster.graph.state import GraphState, Limits, Needs
 from gamefleet.errors import ConfigError, PeerAwayError
 from gamefleet.files import write_json
 from gamefleet.skills.proposer import ModelRefusedError, Proposal, ProposalContext

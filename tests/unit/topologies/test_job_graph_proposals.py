@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.unit.skills.crafting_skills import PICKAXE, TABLE, WOOD
 
-from gamefleet.cluster.graph_events import Accepted, Rejected
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.events import Accepted, Rejected
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.skills.proposer import Proposal, ProposalContext
 from gamefleet.skills.sandbox import Sandbox
 from gamefleet.skills.skill import Skill

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.topologies.graph_cases import WORLD_NAME
 
-from gamefleet.cluster.graph_events import ProposalFailed
-from gamefleet.cluster.graph_state import GraphState, Node, SkillJob
-from gamefleet.cluster.local_spool import JobFolder
+from gamefleet.cluster.graph.events import ProposalFailed
+from gamefleet.cluster.graph.state import GraphState, Node, SkillJob
+from gamefleet.cluster.local.spool import JobFolder
 from gamefleet.errors import ConfigError, GamefleetError, RunFolderError
 from gamefleet.files import write_json
 from gamefleet.runs.paths import RunPaths

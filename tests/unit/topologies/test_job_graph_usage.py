@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.unit.skills.model_cases import GOOD, make_proposer
 
-from gamefleet.cluster.graph_events import ProposalFailed
-from gamefleet.cluster.graph_state import GraphState
+from gamefleet.cluster.graph.events import ProposalFailed
+from gamefleet.cluster.graph.state import GraphState
 from gamefleet.skills.proposer import Proposal, ProposalContext, Proposer, Usage
 from gamefleet.testing.crafting import WORLD
 from gamefleet.testing.model_server import ModelServer, Reply

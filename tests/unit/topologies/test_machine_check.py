@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gamefleet.cluster.autotune import recommend
-from gamefleet.cluster.checks import Result, run_checks
+from gamefleet.cluster.checks.base import Result, run_checks
 from gamefleet.cluster.hardware import Hardware
 from gamefleet.cluster.machine_profile import MachineProfile, profile_path, save_profile
 from gamefleet.cluster.measurements import GIB, Measurements, Needs, Play

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 from tests.unit.topologies.orchard_cases import JAM, PICK, compile_quickly, ignore, never, publish, stop_after, task_of
 
-from gamefleet.cluster.graph_events import Merge, Merged
-from gamefleet.cluster.graph_state import Node
+from gamefleet.cluster.graph.events import Merge, Merged
+from gamefleet.cluster.graph.state import Node
 from gamefleet.errors import ConfigError
 from gamefleet.runs.deadline import Deadline
 from gamefleet.skills.training import PlanStep, TrainingOutcome, TrainingTask

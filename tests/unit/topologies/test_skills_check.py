@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gamefleet.cluster.check_programs import Completed, Programs
+from gamefleet.cluster.checks.programs import Completed, Programs
 from gamefleet.topologies.job_graph.check import SLOT_BYTES, check_gpu_memory, check_model, check_tmux
 
 KEY = "sk-local"

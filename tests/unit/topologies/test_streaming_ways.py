@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gamefleet.cluster.check_host import Host
+from gamefleet.cluster.checks.host import Host
 from gamefleet.cluster.tunnel import StdioTunnel
 from gamefleet.errors import ConfigError
 from gamefleet.testing.local_ssh import free_port

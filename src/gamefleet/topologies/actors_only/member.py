@@ -22,7 +22,7 @@ import msgspec
 import psutil
 
 from gamefleet import __version__
-from gamefleet.cluster.sync_members import own_tokens
+from gamefleet.cluster.sync.members import own_tokens
 from gamefleet.errors import ConfigError, RunFolderError
 from gamefleet.files import explained, write_json
 from gamefleet.transport.folder_files import read_regular

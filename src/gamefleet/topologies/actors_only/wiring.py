@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from gamefleet.cluster.sync_members import add_own_token
-from gamefleet.cluster.sync_presence import sync_state
+from gamefleet.cluster.sync.members import add_own_token
+from gamefleet.cluster.sync.presence import sync_state
 from gamefleet.games.base import GamePackage
 from gamefleet.runs.deadline import Deadline
 from gamefleet.runs.progress import Progress

@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gamefleet.cluster.check_programs import Runner
-from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, failed, ok, skipped, warning
+from gamefleet.cluster.checks.programs import Runner
 from gamefleet.errors import ConfigError, MissingDependencyError
 from gamefleet.skills.client_endpoint import RequestFailedError, Trouble, find_endpoint, list_models
 from gamefleet.topologies.job_graph.machine import VISIBLE, parse_gpus, visible

@@ -2,7 +2,7 @@
 
 Job: fill in the settings of a graph whose jobs are those of SLURM, and refuse what the cluster would not run. Place in
 the data flow: once at the start of a scheduler, before anything is proposed. Left out: asking SLURM
-(`cluster.detect`), the script of a job (`cluster.slurm_script`).
+(`cluster.detect`), the script of a job (`cluster.slurm.script`).
 
 What is filled in is not kept: a profile that was mended counts from the next start on.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gamefleet.cluster.detect import check_and_complete, detect
 from gamefleet.cluster.profile import PACKAGED, ClusterProfile, gpu_memory, habits, load_profile, within
-from gamefleet.cluster.slurm_site import SiteFacts
+from gamefleet.cluster.slurm.site import SiteFacts
 from gamefleet.errors import MissingDependencyError
 from gamefleet.topologies.job_graph.executor import resources
 from gamefleet.topologies.job_graph.settings import GraphSettings

@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from gamefleet.cluster.graph_state import GraphState, Node, SkillJob
+from gamefleet.cluster.graph.state import GraphState, Node, SkillJob
 from gamefleet.cluster.jobs import Executor, JobRequest, Resources
-from gamefleet.cluster.local import Background, Launcher, LocalExecutor
-from gamefleet.cluster.local_spool import JobFolder
+from gamefleet.cluster.local.executor import Background, Launcher, LocalExecutor
+from gamefleet.cluster.local.spool import JobFolder
 from gamefleet.errors import ConfigError, nearest
 from gamefleet.skills.proposer import without_keys
 from gamefleet.topologies.job_graph.machine import VISIBLE
@@ -68,7 +68,7 @@ def make_executor(name: str, paths: GraphPaths, settings: GraphSettings, environ
     """
     clean = without_keys(environment)
     if name == "slurm":
-        from gamefleet.cluster.slurm import SlurmExecutor
+        from gamefleet.cluster.slurm.executor import SlurmExecutor
 
         return SlurmExecutor(script_folder=paths.scripts, environment=clean)
     if name == "tmux":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import CheckpointError, GamefleetError
 from gamefleet.files import Fence
 from gamefleet.topologies.job_graph.news import News

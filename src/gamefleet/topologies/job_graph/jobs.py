@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph.events import (
     Cancel,
     Event,
     JobEnded,
@@ -26,10 +26,10 @@ from gamefleet.cluster.graph_events import (
     SubmitRefused,
     Submitted,
 )
-from gamefleet.cluster.graph_failures import Remains, Report, classify
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.failures import Remains, Report, classify
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.cluster.jobs import EndedJob, Executor
-from gamefleet.cluster.local_spool import job_folder, read_facts
+from gamefleet.cluster.local.spool import job_folder, read_facts
 from gamefleet.errors import MissingDependencyError, RunFolderError, SchedulerSilentError, SubmitRefusedError
 from gamefleet.topologies.job_graph.executor import job_name, request_for
 from gamefleet.topologies.job_graph.paths import GraphPaths, TrainingPaths

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gamefleet.cluster.graph import advance, next_wake
-from gamefleet.cluster.graph_events import (
+from gamefleet.cluster.graph.advance import advance, next_wake
+from gamefleet.cluster.graph.events import (
     Begun,
     Cancel,
     Command,
@@ -36,7 +36,7 @@ from gamefleet.cluster.graph_events import (
     Submitted,
     Ticked,
 )
-from gamefleet.cluster.graph_state import AT_WORK, GraphState, Limits
+from gamefleet.cluster.graph.state import AT_WORK, GraphState, Limits
 from gamefleet.errors import RunFolderError
 from gamefleet.files import Fence, write_json
 from gamefleet.skills.proposer import plain

@@ -14,8 +14,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from gamefleet.cluster.graph_events import Event, Merge, Merged, MergeFailed
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.events import Event, Merge, Merged, MergeFailed
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import CheckpointError, ConfigError, RunFolderError
 from gamefleet.files import TEMPORARY_PREFIX, Fence, make_folder, open_atomic, remove_folder, write_json
 from gamefleet.topologies.job_graph.paths import NETWORKS, GraphPaths, TrainingPaths

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_state import UNKNOWN, Failure, GraphState, Node, Status
+from gamefleet.cluster.graph.state import UNKNOWN, Failure, GraphState, Node, Status
 from gamefleet.errors import ConfigError
 from gamefleet.files import make_folder, write_bytes, write_json
 from gamefleet.skills.skill import MAX_DEPENDENCIES, Skill

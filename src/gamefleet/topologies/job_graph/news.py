@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gamefleet.cluster.graph_events import Event, ProposalFailed
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.events import Event, ProposalFailed
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import GamefleetError
 from gamefleet.runs.lines import LineWriter
 

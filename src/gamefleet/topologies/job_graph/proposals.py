@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
-from gamefleet.cluster.graph_events import Accepted, Event, Exhausted, ProposalFailed, Rejected
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.events import Accepted, Event, Exhausted, ProposalFailed, Rejected
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import PeerAwayError, PeerError
 from gamefleet.skills.dependencies import Resolver, resolve_by_requirements
 from gamefleet.skills.functions import trains_python

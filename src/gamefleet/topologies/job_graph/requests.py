@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_events import Event, RetryAsked, StopAsked
+from gamefleet.cluster.graph.events import Event, RetryAsked, StopAsked
 from gamefleet.files import make_folder, read_json, write_json
 from gamefleet.topologies.job_graph.paths import GraphPaths
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_state import GraphState
+from gamefleet.cluster.graph.state import GraphState
 from gamefleet.errors import ConfigError, RunFolderError
 from gamefleet.files import read_json
 from gamefleet.topologies.job_graph.paths import GraphPaths

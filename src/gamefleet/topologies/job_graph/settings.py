@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gamefleet.cluster.graph_room import never_fits
-from gamefleet.cluster.graph_state import Limits, Needs
+from gamefleet.cluster.graph.room import never_fits
+from gamefleet.cluster.graph.state import Limits, Needs
 from gamefleet.errors import ConfigError, nearest
 from gamefleet.files import write_json
 from gamefleet.skills.training import lower_bound

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_state import GraphState, Limits
+from gamefleet.cluster.graph.state import GraphState, Limits
 from gamefleet.cluster.jobs import Executor
 from gamefleet.errors import RunFolderError, StorageFullError
 from gamefleet.files import make_folder

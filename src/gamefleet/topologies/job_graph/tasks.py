@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_order import plan
-from gamefleet.cluster.graph_state import GraphState, Node
+from gamefleet.cluster.graph.order import plan
+from gamefleet.cluster.graph.state import GraphState, Node
 from gamefleet.errors import RunFolderError
 from gamefleet.files import make_folder, read_json, write_bytes, write_json
 from gamefleet.identity import derive_seed

@@ -23,7 +23,7 @@ from typing import Any
 
 from safetensors.numpy import save
 
-from gamefleet.cluster.graph_failures import DAMAGED_DEPENDENCY
+from gamefleet.cluster.graph.failures import DAMAGED_DEPENDENCY
 from gamefleet.errors import RunFolderError
 from gamefleet.files import create_once, make_folder, read_json, write_bytes, write_json
 from gamefleet.runs.deadline import Deadline, job_end

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.graph_order import estimates
-from gamefleet.cluster.graph_proposals import is_open, why_no_more
-from gamefleet.cluster.graph_state import AT_WORK, GraphState, Node
-from gamefleet.cluster.local_spool import job_folder, read_facts
+from gamefleet.cluster.graph.order import estimates
+from gamefleet.cluster.graph.proposals import is_open, why_no_more
+from gamefleet.cluster.graph.state import AT_WORK, GraphState, Node
+from gamefleet.cluster.local.spool import job_folder, read_facts
 from gamefleet.errors import RunFolderError
 from gamefleet.topologies.job_graph.executor import session_name
 from gamefleet.topologies.job_graph.settings import GraphSettings

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gamefleet.cluster.jobs import JobRequest, Resources
-from gamefleet.cluster.slurm import SlurmExecutor
+from gamefleet.cluster.slurm.executor import SlurmExecutor
 from gamefleet.errors import ConfigError
 from gamefleet.topologies.recorded.parts import PartReport, Plan, make_part
 

@@ -1,7 +1,7 @@
 """Does training from records work on this machine: the data, ranks that meet, one save and resume.
 
 Job: the checks that need a game's records or PyTorch's ranks. Place in the data flow: `gamefleet check` and `gamefleet
-doctor` put them into their lists. Left out: the cluster (`cluster.check_nodes`), how well anything learns.
+doctor` put them into their lists. Left out: the cluster (`cluster.checks.nodes`), how well anything learns.
 
 Everything is tried in processes of their own, as in `self_check`: what hangs or dies there is one line of the report.
 """
@@ -19,9 +19,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from gamefleet.cluster.check_folder import existing, scratch
-from gamefleet.cluster.check_programs import Runner
-from gamefleet.cluster.checks import Check, Result, described, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, described, failed, ok, skipped, warning
+from gamefleet.cluster.checks.folder import existing, scratch
+from gamefleet.cluster.checks.programs import Runner
 from gamefleet.errors import ConfigError, GamefleetError, MissingDependencyError
 from gamefleet.topologies.self_check import CHILD_TIMEOUT_S, judge_child
 

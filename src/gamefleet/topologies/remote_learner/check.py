@@ -1,7 +1,7 @@
 """Does the learner elsewhere fit: the token, what answers, its version, and the settings of both sides.
 
 Job: the checks of group `learner` that speak with it. Place in the data flow: `gamefleet doctor --gpu-host`. Left out:
-names and ports (`cluster.check_learner`).
+names and ports (`cluster.checks.learner`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from gamefleet import __version__
-from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, failed, ok, skipped, warning
 from gamefleet.topologies.layers import flattened
 from gamefleet.transport.token import Token
 

@@ -17,7 +17,7 @@ import xxhash
 
 from gamefleet import __version__
 from gamefleet.actors.policy import epsilon_ladder
-from gamefleet.cluster.sync_members import own_tokens
+from gamefleet.cluster.sync.members import own_tokens
 from gamefleet.experience.mixed import MixedReplay
 from gamefleet.experience.replay import Replay
 from gamefleet.files import make_folder

@@ -1,7 +1,7 @@
 """Is a shared folder a fleet that this installation can join, and are its members well.
 
 Job: the checks of group `fleet` that read what members wrote. Place in the data flow: `gamefleet doctor --shared-dir`.
-Left out: who may read and write (`cluster.check_fleet_folder`), and mending anything.
+Left out: who may read and write (`cluster.checks.fleet_folder`), and mending anything.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gamefleet import __version__
-from gamefleet.cluster.check_fleet_folder import folder_checks
-from gamefleet.cluster.check_folder import scratch
-from gamefleet.cluster.check_shared import CLOCK_FAILURE_S, CLOCK_WARNING_S
-from gamefleet.cluster.check_sync import duration
-from gamefleet.cluster.checks import Check, Result, described, failed, not_asked, ok, skipped, warning
-from gamefleet.cluster.sync_presence import sync_state
+from gamefleet.cluster.checks.base import Check, Result, described, failed, not_asked, ok, skipped, warning
+from gamefleet.cluster.checks.fleet_folder import folder_checks
+from gamefleet.cluster.checks.folder import scratch
+from gamefleet.cluster.checks.shared import CLOCK_FAILURE_S, CLOCK_WARNING_S
+from gamefleet.cluster.checks.sync import duration
+from gamefleet.cluster.sync.presence import sync_state
 from gamefleet.errors import CheckpointError, CorruptCheckpointError, IncompatibleError
 from gamefleet.games import open_game
 from gamefleet.topologies.actors_only.player import settings_of

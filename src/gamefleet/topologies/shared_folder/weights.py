@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gamefleet.cluster.sync_members import add_own_token
-from gamefleet.cluster.sync_presence import sync_state
+from gamefleet.cluster.sync.members import add_own_token
+from gamefleet.cluster.sync.presence import sync_state
 from gamefleet.learners.sharing import adopt_content, shared_content
 from gamefleet.topologies.shared_folder.gate import Gate, standing_refusal
 from gamefleet.topologies.shared_folder.ingest import Ingest

@@ -1,7 +1,7 @@
 """Can this be watched: the token, the viewer that answers, and what the run says of its streaming.
 
 Job: the checks of group `streaming` that know the link and run folders. Place in the data flow: `gamefleet doctor`.
-Left out: ports and tunnels (`cluster.check_stream`).
+Left out: ports and tunnels (`cluster.checks.stream`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gamefleet.cluster.checks import Check, Result, failed, ok, skipped, warning
+from gamefleet.cluster.checks.base import Check, Result, failed, ok, skipped, warning
 from gamefleet.runs.folder import is_run, read_resolved
 from gamefleet.runs.paths import RunPaths
 from gamefleet.transport.link_dialer import Dialer

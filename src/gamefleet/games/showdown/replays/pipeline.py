@@ -1,7 +1,7 @@
 """Dividing raw battles into parts that can be parsed anywhere, in any order, as often as one likes.
 
 Job: plan the parts, and turn the rows of one part into records. Place in the data flow: `sources` -> this -> packed
-files. Left out: processes and jobs (`topologies.recorded_pool`), writing records (whoever calls passes in what takes
+files. Left out: processes and jobs (`topologies.recorded.pool`), writing records (whoever calls passes in what takes
 them).
 
 A plan lists for each part which units of which files it reads. It is a file beside the output, so that every worker, on

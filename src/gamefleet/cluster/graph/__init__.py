@@ -1,0 +1,1 @@
+"""The scheduler of a skill graph: pure, events in, next state and commands out."""

@@ -1,0 +1,1 @@
+"""A laptop's copy of a shared folder, kept by rsync over SSH."""
