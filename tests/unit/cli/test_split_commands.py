@@ -246,6 +246,8 @@ def test_a_number_of_updates_is_warned_of_before_the_first_game() -> None:
 def test_an_address_of_another_machine_and_a_folder_in_use_name_the_learners_own_options(
     gamefleet: Callable, learner: Learner, here: Path
 ) -> None:
+    served = gamefleet("run", learner.config, "--server", "--run", "served", "--gpu-port", learner.port)
+    assert served.status == 0, served.err
     away = gamefleet("learner", "serve", "--host", "203.0.113.7", "--folder", here / "own")
     busy = gamefleet("learner", "serve", "--port", free_port(), "--folder", learner.folder)
 
