@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from gamefleet.cli.ladder_matches import PlayingLadder, Say, matches_of, open_ladder
 from gamefleet.cli.ladder_players import (
-    NAMED,
     PLAYERS,
     PROMOTED,
     checkpoint_named,
@@ -76,8 +75,6 @@ def promotion(request: LadderRequest, candidate: str, best: str, *, gate: Gate, 
             remedy="A run stands for its newest checkpoint: train on, or name another one.",
         )
     ladder = open_ladder(request, (challenger, champion))
-    if not best:
-        keep(request.folder, champion)  # one that was promoted before copies were made
     # Before it plays, because its run may delete the checkpoint meanwhile.
     is_new = keep(request.folder, challenger)
     verdict: Verdict = "play on"
@@ -214,14 +211,14 @@ def best_of(request: LadderRequest) -> str:
     """Who was promoted last, as a word for `entry_of` that means these weights and this temperature only.
 
     Raises:
-        ConfigError: Nobody was, or the weights are gone.
+        ConfigError: Nobody was, the note is damaged, or the weights are gone.
     """
     note = request.folder / BEST
     if not note.exists():
         raise ConfigError("Nobody was promoted here yet", where=request.folder, remedy="Say whom to beat with --best.")
     facts = read_json(note)
-    if "step" not in facts:
-        facts |= older_facts(facts)
+    if not {"player", "run", "step"} <= facts.keys():
+        raise ConfigError("This is no note of a promotion", where=note, remedy="Say whom to beat with --best.")
     if facts["step"] is None:
         return str(facts["player"])
     run, step = str(facts["run"]), int(facts["step"])
@@ -233,14 +230,3 @@ def best_of(request: LadderRequest) -> str:
             remedy="Say whom to beat with --best.",
         )
     return f"{run}@{step} t{float(facts.get('temperature') or 0.0)!r}"
-
-
-def older_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """What a note without copied weights says: the word that was typed, and which checkpoint it was then."""
-    named = NAMED.fullmatch(str(facts["name"]))
-    if named is None or facts["name"] == facts["player"]:
-        return {"player": facts["name"], "step": None}
-    place = Path(str(facts["player"]))
-    root = place.parent.parent if place.parent.name == "checkpoints" else place
-    temperature = float(named["temperature"] or 0.0)
-    return {"player": facts["name"], "run": str(root), "step": int(named["step"]), "temperature": temperature}

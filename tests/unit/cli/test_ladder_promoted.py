@@ -222,22 +222,15 @@ def test_names_of_the_table_name_players(request_of: LadderRequest, train: Train
     assert entry_of("other@1", request_of, MATCHES).name == "other@1", "the game knows what that is"
 
 
-def test_a_note_without_copied_weights_means_the_checkpoint_of_then(request_of: LadderRequest, train: Train) -> None:
-    train(400, 300.0)
-    folder = request_of.folder
-    folder.mkdir()
-    for word in (request_of.runs_folder / "learner", request_of.runs_folder / "learner/checkpoints/step-000000400"):
-        (folder / BEST).write_text(json.dumps({"player": str(word), "name": "learner@400", "over": "weak"}))
-        assert entry_of(best_of(request_of), request_of, MATCHES).name == "learner@400"
-    train(7, 600.0, run="other")
-    promoted(request_of, "other")
-    assert (folder / PROMOTED / "learner@400").is_dir(), "from now on there is a copy"
-
-    (folder / BEST).write_text(json.dumps({"player": "learner", "name": "learner@300", "over": "weak"}))
+def test_weights_that_are_gone_and_a_note_that_says_nothing_are_told(request_of: LadderRequest) -> None:
+    request_of.folder.mkdir()
+    note = request_of.folder / BEST
+    note.write_text(json.dumps({"player": "learner@300", "run": "learner", "step": 300, "over": "weak"}))
     with pytest.raises(ConfigError, match=r"promoted last are gone: 'learner@300'.*--best"):
         best_of(request_of)
-    (folder / BEST).write_text(json.dumps({"player": "weak", "name": "weak", "over": "weaker"}))
-    assert best_of(request_of) == "weak"
+    note.write_text(json.dumps({"player": "weak"}))
+    with pytest.raises(ConfigError, match=r"no note of a promotion.*--best"):
+        best_of(request_of)
 
 
 def test_a_checkpoint_that_is_damaged_or_gone_is_not_copied(

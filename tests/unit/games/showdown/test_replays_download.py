@@ -158,55 +158,20 @@ def enlarged(folder: Path, spare: int = 2, **wanted: object) -> list[Part]:
     return list(download(folder, note, origin, divide(origin.units(asked.max_games), 40), asked))
 
 
-def forget_units(folder: Path) -> None:
-    """Make a note as it was before parts named their units."""
-    note = json.loads((folder / NOTE).read_text())
-    del note["version"]
-    for part in note["parts"]:
-        del part["units"]
-    (folder / NOTE).write_text(json.dumps(note))
-
-
-@pytest.mark.parametrize("is_older", [False, True])
 @pytest.mark.parametrize("formats", [(), ("gen9ou",)])
 def test_a_part_that_ended_with_a_shorter_list_is_made_again(
-    hub: Hub, tmp_path: Path, formats: tuple[str, ...], is_older: bool
+    hub: Hub, tmp_path: Path, formats: tuple[str, ...]
 ) -> None:
     enlarged(tmp_path / "once", max_games=20, min_elo=1150, formats=formats)
     # Few battles of the first file have this rating, and it alone is listed: a part of 30 battles, none of them left.
     assert [part.rows for part in enlarged(tmp_path / "raw", spare=1, max_games=16, min_elo=1150, formats=formats)] == [
         30
     ]
-    if is_older:
-        forget_units(tmp_path / "raw")
 
     again = enlarged(tmp_path / "raw", max_games=20, min_elo=1150, formats=formats)
 
     assert again[0].number == 0
     assert files_of(tmp_path / "raw") == files_of(tmp_path / "once")
-
-
-@pytest.mark.parametrize("formats", [(), ("gen9ou",)])
-def test_a_download_of_an_older_gamefleet_loses_nothing_and_is_made_again_at_most_in_part(
-    hub: Hub, tmp_path: Path, formats: tuple[str, ...]
-) -> None:
-    enlarged(tmp_path / "raw", spare=0, formats=formats)
-    before = files_of(tmp_path / "raw")
-    forget_units(tmp_path / "raw")
-    hub.status = 403
-    with pytest.raises(HubError):
-        enlarged(tmp_path / "raw", spare=0, formats=formats)
-    assert {name: data for name, data in files_of(tmp_path / "raw").items() if name != NOTE} == {
-        name: data for name, data in before.items() if name != NOTE
-    }
-    hub.status = 0
-
-    # Whether all rows are there cannot be told where some row groups were passed over: the last part is made again.
-    assert [part.number for part in enlarged(tmp_path / "raw", spare=0, formats=formats)] == ([1] if formats else [])
-    assert enlarged(tmp_path / "raw", spare=0, formats=formats) == []
-    assert {name: data for name, data in files_of(tmp_path / "raw").items() if name != NOTE} == {
-        name: data for name, data in before.items() if name != NOTE
-    }
 
 
 def test_a_list_that_is_shorter_now_costs_nothing(hub: Hub, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from gamefleet.games.showdown.replays.sources import Unit
 
 NOTE: Final = "DOWNLOAD.json"
 NOTE_VERSION: Final = 1
-"""0 is a note that does not say which units its parts were made of."""
 
 WORD: Final = "Kept beside the battles so that their origin, terms and completeness can be told."
 
@@ -52,18 +51,18 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         kept: Battles in the file.
         rejects: Reason -> number left out.
         is_cut: Whether rows were left because there were enough.
-        units: Names of what was read, in order; None in a part of a note of version 0.
+        units: Names of what was read, in order.
     """
 
     number: int
-    name: str = ""
-    bytes: int = 0
-    xxh3: str = ""
-    rows: int = 0
-    kept: int = 0
-    rejects: dict[str, int] = {}
-    is_cut: bool = False
-    units: list[str] | None = None
+    name: str
+    bytes: int
+    xxh3: str
+    rows: int
+    kept: int
+    rejects: dict[str, int]
+    is_cut: bool
+    units: list[str]
 
 
 class Note(msgspec.Struct, kw_only=True):
@@ -89,7 +88,7 @@ class Note(msgspec.Struct, kw_only=True):
     formats: list[str]
     parts: list[Part] = []
     about: str = WORD
-    version: int = 0
+    version: int = NOTE_VERSION
 
     @property
     def kept(self) -> int:
@@ -111,7 +110,6 @@ def begin(folder: Path, note: Note, wanted: Wanted) -> Note:
     make_folder(folder)
     found = read_note(folder)
     if found is None:
-        note.version = NOTE_VERSION
         return note
     for name in ("source", "origin", "min_elo", "formats"):
         if getattr(found, name) != getattr(note, name):
@@ -159,11 +157,9 @@ def forget_changed(note: Note, units: Sequence[Sequence[Unit]]) -> None:
         units: Those of each part, as they are listed now; parts beyond them are left as they are.
     """
     for place in range(min(len(note.parts), len(units))):
-        part = note.parts[place]
-        if _may_be_short(note, place, units[place]) if part.units is None else _differs(part, place, units):
+        if _differs(note.parts[place], place, units):
             del note.parts[place:]
             break
-    note.version = NOTE_VERSION
 
 
 def _differs(part: Part, place: int, units: Sequence[Sequence[Unit]]) -> bool:
@@ -171,15 +167,7 @@ def _differs(part: Part, place: int, units: Sequence[Sequence[Unit]]) -> bool:
     names = [unit_name(unit) for unit in units[place]]
     # Where fewer units are listed than then, it is the list's last part that ends too early, and not the one here.
     is_last = place == len(units) - 1
-    return part.units != names and not (is_last and part.units is not None and part.units[: len(names)] == names)
-
-
-def _may_be_short(note: Note, place: int, units: Sequence[Unit]) -> bool:
-    """Whether a part that does not name its units may lack some of them, by its rows or by being the last one."""
-    # Of wanted formats no rows are read from row groups without them, and lines are not counted before they are read.
-    if not note.formats and all(unit.num_rows for unit in units):
-        return note.parts[place].rows < sum(unit.num_rows for unit in units)
-    return note.version < NOTE_VERSION and place == len(note.parts) - 1
+    return part.units != names and not (is_last and part.units[: len(names)] == names)
 
 
 def unit_name(unit: Unit) -> str:
