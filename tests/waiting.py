@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 Found = TypeVar("Found")
 
-PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 600.0
 """Whoever waits this long for what must come waits in vain, however busy the machine."""
 
 

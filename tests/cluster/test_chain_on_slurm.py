@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.cluster.counting_run import WRITER
 from tests.cluster.test_fleet_checker import SMALL, Watched, attempts_of, saves_of
-from tests.waiting import PATIENCE_S, until
+from tests.waiting import until
 
 from gamefleet.runs.events import read_events
 from gamefleet.testing.local_slurm import LocalSlurm
@@ -47,7 +47,7 @@ def test_six_chains_under_a_cap_of_four_all_come_to_their_end(slurm_with_account
     with Watched(slurm=slurm_with_accounts, folder=tmp_path, total=60, options=SHORT, chains=6) as fleet:
         fleet.start()
         assert [bool(fleet.accepted(1, f"m{index}")) for index in range(6)] == [True] * 4 + [False] * 2
-        until(fleet.is_done, "all six chains are done", timeout_s=2 * PATIENCE_S)
+        until(fleet.is_done, "all six chains are done")
         until(lambda: fleet.jobs() == [], "nothing is left in the queue")
 
         for chain in fleet.fleet.facts.chains:

@@ -352,7 +352,6 @@ def test_activating_without_an_environment_says_how_to_get_one(copy: Path, home:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
 def test_setting_up_without_conda_makes_a_venv_and_a_second_time_changes_nothing(copy: Path, only_tools: Path) -> None:
     base = Path(sys.base_prefix) / "bin" / "python3"
     done = set_up(copy, "--cpu", path=str(only_tools), PYTHON=str(base))

@@ -43,7 +43,6 @@ def cutting_limit_s(whole_s: float) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1500)
 def test_a_run_carried_by_local_jobs_equals_one_that_was_never_cut(repository: Path, tmp_path: Path) -> None:
     config = str(repository / "configs" / "smoke.toml")
     steps = ("--set", f"run.total_steps={TOTAL_STEPS}")

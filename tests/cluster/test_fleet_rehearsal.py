@@ -19,7 +19,6 @@ from gamefleet.weights.shared_paths import SharedPaths
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
 def test_jobs_and_laptops_train_together_while_one_of_each_is_killed(
     repository: Path, tmp_path: Path, require_program: Callable[[str, str], str]
 ) -> None:

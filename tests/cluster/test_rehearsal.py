@@ -12,7 +12,6 @@ from gamefleet.testing.local_slurm import LocalSlurm
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
 def test_a_real_run_survives_a_limit_a_scancel_and_a_lost_node(
     slurm: LocalSlurm, repository: Path, tmp_path: Path
 ) -> None:

@@ -81,7 +81,6 @@ def edit(profile: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
 def test_following_the_guide_leads_from_an_account_to_a_running_chain(
     repository: Path, checkout: Path, cluster: LocalSlurm, server: LocalSsh, tmp_path: Path
 ) -> None:

@@ -331,7 +331,6 @@ def test_every_section_of_the_guide_with_commands_has_a_scene(pages: dict[str, s
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1800)
 def test_following_the_guide_leads_to_a_fleet_with_two_laptops(stage: Stage, pages: dict[str, str]) -> None:
     found = sections(pages[PAGE])
     for heading, scene in SCENES.items():

@@ -16,7 +16,6 @@ SHORTER = (f"learner.learning_rate_decay_updates={UPDATES}",)
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1200)  # half a minute of processor time, on machines that may be busy
 def test_a_short_training_plays_more_than_half_of_the_cards_of_most_games() -> None:
     package = open_game("hanabi")
     config = make_config(package, ask(file=CONFIG, assignments=SHORTER, flags={"run.seed": 3}))

@@ -142,7 +142,7 @@ def whereabouts(fleet: Fleet, environment: Mapping[str, str]) -> dict[str, objec
 
 def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timing) -> str:
     """Why this job must not begin a leg; empty when it may. Waits while the job before it is being cleaned up."""
-    waited_s, pause_s = 0.0, min(2.0, timing.predecessor_s / 10)
+    waited_s, pause_s, longest_s = 0.0, min(1.0, timing.predecessor_s / 10), min(5.0, timing.predecessor_s / 10)
     first_beats: dict[tuple[str, int], float] = {}
     while True:
         views = read_views(fleet)
@@ -167,7 +167,7 @@ def may_begin(fleet: Fleet, member: str, submission: int, job: str, timing: Timi
         if is_over:
             return YIELDED
         timing.pause(pause_s)
-        waited_s += pause_s
+        waited_s, pause_s = waited_s + pause_s, min(1.5 * pause_s, longest_s)
 
 
 def leg_before(views: Sequence[ChainView], view: ChainView, submission: int) -> tuple[str, int] | None:

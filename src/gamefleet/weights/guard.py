@@ -37,11 +37,13 @@ class Verdict:
             is wrong.
         reason: For people; empty when nothing is wrong.
         counts: Whether it speaks against the member; being late or passed over does not.
+        part: Of its change that may be merged; below 1 when it went further than is usual.
     """
 
     kind: str = "ok"
     reason: str = ""
     counts: bool = True
+    part: float = 1.0
 
     @property
     def is_ok(self) -> bool:
@@ -113,30 +115,42 @@ def judge_together(
         settings: Of merging.
     """
     norms = [Norm(norm=measured.norm(i) / math.sqrt(count), updates=count) for i, count in enumerate(updates)]
+    # Three others that learn at the same time say what is usual now; what was merged before says only what was.
+    most_ratio = settings.max_norm_ratio ** (1 if len(norms) > MIN_COMPARED else 2)
     verdicts = [
-        _judge_norm(norm, [*recent, *(other for other in norms if other is not norm)], settings) for norm in norms
+        _judge_norm(norm, [*recent, *(other for other in norms if other is not norm)], settings, most_ratio)
+        for norm in norms
     ]
     good = [i for i, verdict in enumerate(verdicts) if verdict.is_ok]
     if len(good) < MIN_COMPARED:
         return verdicts
     for i in good:
-        verdicts[i] = _judge_direction(measured, i, [j for j in good if j != i], settings)
+        direction = _judge_direction(measured, i, [j for j in good if j != i], settings)
+        if not direction.is_ok:
+            verdicts[i] = direction
     return verdicts
 
 
-def _judge_norm(norm: Norm, others: Sequence[Norm], settings: MergeSettings) -> Verdict:
-    """Compare norms per root of updates, as of a random walk; more updates than usual may also have gone straight."""
+def _judge_norm(norm: Norm, others: Sequence[Norm], settings: MergeSettings, most_ratio: float) -> Verdict:
+    """Compare norms per root of updates, as of a random walk; more updates than usual may also have gone straight.
+
+    What went further than `max_norm_ratio` is shortened up to `most_ratio`: an honest member does so too when it begins
+    with a fresh optimizer, or when its agent finds something new, and what is usual must be able to grow. Source: norm
+    clipping, Sun et al. 2019, "Can You Really Backdoor Federated Learning?", section 4.
+    """
     if len(others) < MIN_COMPARED:
         return OK
     usual, usual_updates = median(one.norm for one in others), median(one.updates for one in others)
-    allowed = settings.max_norm_ratio * usual * math.sqrt(max(1.0, norm.updates / usual_updates))
+    straight = usual * math.sqrt(max(1.0, norm.updates / usual_updates))
+    allowed = settings.max_norm_ratio * straight
     # Others that did not move at all say nothing about how far one may go.
     if norm.norm <= allowed or usual == 0:
         return OK
-    times = norm.norm / usual
+    if norm.norm <= most_ratio * straight:
+        return Verdict(part=allowed / norm.norm)
     reason = (
-        f"changed the network {times:.1f} times as much as is usual for {norm.updates} updates; "
-        f"at most {settings.max_norm_ratio:g} times is let in"
+        f"changed the network {norm.norm / usual:.1f} times as much as is usual for {norm.updates} updates; "
+        f"at most {most_ratio:g} times is let in"
     )
     return Verdict(kind="norm", reason=reason)
 

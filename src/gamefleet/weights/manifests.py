@@ -118,8 +118,9 @@ class MergedInput:
         updates: Updates.
         age: Versions between the beginning of the work and this one's parent.
         weight: Its weight in the sum.
-        norm: Of the change of the network per root of updates.
+        norm: Of the change of the network per root of updates, as it was merged.
         xxh3: Of its blob.
+        part: Of its change that was merged; below 1 when it went further than is usual.
     """
 
     member: str
@@ -131,6 +132,7 @@ class MergedInput:
     weight: float
     norm: float
     xxh3: str
+    part: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

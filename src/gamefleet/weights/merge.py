@@ -68,6 +68,17 @@ def weights_of(inputs: Sequence[Input], settings: MergeSettings) -> tuple[float,
     return tuple(total * share / sum(shares) for share in shares)
 
 
+def shortened(content: Content, base: Content, part: float) -> Content:
+    """What a contribution would be if it had gone only a part of its way; the whole one is the same object."""
+    if part == 1.0:
+        return content
+    arrays = {
+        name: weighted_sum([(part, array), (1.0 - part, base.arrays[name])]) if is_averaged(array) else array
+        for name, array in content.arrays.items()
+    }
+    return Content(arrays=arrays, moments=content.moments)
+
+
 def merge(head: Content, momentum: Arrays, inputs: Sequence[Input], settings: MergeSettings) -> Merged:
     """Make the next version.
 

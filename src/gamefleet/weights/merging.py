@@ -18,7 +18,7 @@ from gamefleet.weights.contributions import Pending
 from gamefleet.weights.deltas import measure
 from gamefleet.weights.guard import OK, Verdict, judge_content, judge_manifest, judge_together
 from gamefleet.weights.manifests import Contribution, MergedInput, Norm, Rejection, SharedFacts, Totals, Version
-from gamefleet.weights.merge import Input, merge
+from gamefleet.weights.merge import Input, merge, shortened
 from gamefleet.weights.settings import MergeSettings
 from gamefleet.weights.store import SharedStore
 
@@ -36,12 +36,14 @@ class Candidate:
         content: What it holds.
         base: The version from which it grew.
         norm: Of its change of the network, per root of updates.
+        part: Of the published change; below 1 when that went further than is usual.
     """
 
     manifest: Contribution
     content: Content
     base: Content
     norm: float = 0.0
+    part: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,9 @@ class Merger:
         kept = []
         for number, (candidate, verdict) in enumerate(zip(candidates, verdicts, strict=True)):
             if verdict.is_ok:
-                kept.append(replace(candidate, norm=measured.norm(number) / math.sqrt(updates[number])))
+                norm = verdict.part * measured.norm(number) / math.sqrt(updates[number])
+                content = shortened(candidate.content, candidate.base, verdict.part)
+                kept.append(replace(candidate, content=content, norm=norm, part=verdict.part))
             else:
                 self._refuse(candidate.manifest.member, candidate.manifest.seq, verdict, head)
         return kept
@@ -206,6 +210,7 @@ def _record(one: Candidate, age: int, weight: float) -> MergedInput:
         age=age,
         weight=weight,
         norm=one.norm,
+        part=one.part,
         xxh3=manifest.blob.xxh3,
     )
 

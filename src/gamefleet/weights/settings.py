@@ -22,7 +22,8 @@ class MergeSettings:
         outer_momentum: Momentum for `outer`.
         age_decay: Factor on a contribution's weight for each version that was made since its work began.
         max_age_versions: Older work is refused.
-        max_norm_ratio: A contribution that changed the network by more than this times the median is refused.
+        max_norm_ratio: A contribution that changed the network by more than this times the median is shortened to that;
+            by more than the square of this, or beside three others that waited with it, it is refused.
         min_cosine: A contribution whose median cosine to the others is below is refused, from three on.
         max_rejections: So many refused contributions in a row put a whole member in quarantine.
         wait_s: A pending contribution waits at most this long for other live learners.

@@ -10,7 +10,7 @@ import pytest
 from gamefleet.errors import RunFolderError
 from gamefleet.weights.content import Content
 from gamefleet.weights.deltas import measure
-from gamefleet.weights.guard import judge_content, judge_manifest, judge_together
+from gamefleet.weights.guard import OK, judge_content, judge_manifest, judge_together
 from gamefleet.weights.manifests import Blob, Contribution, Norm, Rejection, Version, as_json
 from gamefleet.weights.moments import Moments
 from gamefleet.weights.quarantine import refused, rejection, release
@@ -114,7 +114,7 @@ def test_moments_that_no_rows_can_have_are_refused(network: Make) -> None:
         assert judge_content(replace(head, moments={"obs": replace(sane, **change)}), head).kind == "not finite"
 
 
-def test_a_change_far_beyond_what_is_usual_is_refused_but_not_one_of_many_updates(network: Make) -> None:
+def test_a_change_beyond_what_is_usual_is_shortened_and_far_beyond_it_refused(network: Make) -> None:
     base = network(0, 500)
     recent = [Norm(norm=1.0, updates=10)] * 5
 
@@ -123,12 +123,14 @@ def test_a_change_far_beyond_what_is_usual_is_refused_but_not_one_of_many_update
         moved = replace(base, arrays={**base.arrays, "network/w": base.arrays["network/w"] + change})
         return judge_together(measure([moved], [base]), [updates], recent, SETTINGS)[0]
 
-    assert verdict(2.9, 10).is_ok
-    found = verdict(3.1, 10)
+    assert verdict(2.9, 10) == OK
+    assert verdict(6.0, 10).is_ok
+    assert verdict(6.0, 10).part == pytest.approx(0.5, rel=1e-4)
+    found = verdict(9.1, 10)
     assert found.kind == "norm"
-    assert found.reason.startswith("changed the network 3.1 times as much as is usual for 10 updates; at most 3 times")
-    assert verdict(3.1 * 3, 1000).is_ok, "a hundred times the updates may have gone straight on"
-    assert verdict(3.1 * 10, 1000).kind == "norm"
+    assert found.reason.startswith("changed the network 9.1 times as much as is usual for 10 updates; at most 9 times")
+    assert verdict(3.1 * 3, 1000) == OK, "a hundred times the updates may have gone straight on"
+    assert verdict(9.1 * 10, 1000).kind == "norm"
 
 
 HONEST = 0.01
@@ -190,6 +192,34 @@ def test_one_bad_member_of_four_is_set_aside_and_the_average_is_that_of_the_othe
         learner.learn(walk(learner.content, rng))
         learner.sync()
     assert "bad" in [one.member for one in store.head().inputs]
+
+
+def test_a_member_that_learns_faster_than_ever_is_merged_in_part_and_then_whole(fleet, network: Make) -> None:
+    """As a fleet does whose agent finds something new after a long time: the others are away, and nobody is wrong."""
+    learner, other = fleet.joined(["a", "b"], network(0, 500), replace(fleet.at_once, max_age_versions=10_000))
+    store = fleet.store()
+    rng = np.random.default_rng(3)
+    other.learn(walk(other.content, rng))
+    other.sync()
+    for _ in range(25):
+        learner.learn(walk(learner.content, rng))
+        learner.sync()
+
+    parts = []
+    for _ in range(15):
+        before = store.content(store.head().version).arrays["network/w"]
+        learner.learn({name: 6 * change for name, change in walk(learner.content, rng).items()})
+        published = learner.content.arrays["network/w"].copy()
+        learner.sync()
+        (given,) = store.head().inputs
+        merged = store.content(store.head().version).arrays["network/w"]
+        np.testing.assert_allclose(merged - before, given.part * (published - before), atol=1e-5)
+        np.testing.assert_array_equal(learner.content.arrays["network/w"], merged)
+        parts.append(given.part)
+
+    assert 0.4 < parts[0] < 0.6
+    assert parts[-1] == 1.0, "what is usual has grown"
+    assert store.refused().seqs == {}
 
 
 def test_releasing_who_is_not_in_quarantine_says_who_is(fleet, network: Make) -> None:
