@@ -37,7 +37,7 @@ class Wanted:
 
 
 def node_checks(wanted: Wanted, runner: Runner) -> list[Check]:
-    """Whether there are such nodes, and whether SLURM would take such a job; after `slurm`'s."""
+    """Whether there are such nodes, and whether SLURM would take such a job; after the checks of `slurm`."""
     return [
         Check(name="nodes", group="nodes", run=lambda: check_nodes(wanted), needs=("slurm-answers",), timeout_s=120.0),
         Check(

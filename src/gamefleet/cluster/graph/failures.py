@@ -1,7 +1,7 @@
 """How a skill's job ended, what that means, and how often it may happen.
 
 Job: turn what the executor and the job's own result say into one typed report, and hold the budgets. Place in the data
-flow: the loop reads a job's remains and calls `classify`; `graph` decides on the report. Left out: reading files.
+flow: the loop reads a job's remains and calls `classify`; `advance` decides on the report. Left out: reading files.
 
 Only an evaluated success counts as one. That a checkpoint exists, that the process ended with 0, that it says so
 without having played an episode: none of these is one.

@@ -1,7 +1,7 @@
 """What a skill graph makes of news about its jobs and merges.
 
 Job: the reactions of `graph.advance` to executors and to the store of experts. Place in the data flow: pure functions
-from state and event to state and commands. Left out: which skill starts (`graph`), and which are proposed
+from state and event to state and commands. Left out: which skill starts (`advance`), and which are proposed
 (`proposals`).
 """
 

@@ -1,6 +1,6 @@
 """Which ready skill starts first: the one from which the longest way leads to the end of the graph.
 
-Job: estimates, ranks, plans. Place in the data flow: `graph` orders what is ready by it; the trainer's plan and the
+Job: estimates, ranks, plans. Place in the data flow: `advance` orders what is ready by it; the trainer's plan and the
 benchmark use the same functions. Left out: slots and memory (`room`).
 
 Priority by critical path: a skill's rank is its own estimated time plus the largest rank of those that need it. Any

@@ -1,6 +1,6 @@
 """When a skill graph asks for one more skill, and what it makes of the answer.
 
-Job: the frontier, and the budgets of proposals. Place in the data flow: below `graph`, pure. Left out: proposing and
+Job: the frontier, and the budgets of proposals. Place in the data flow: below `advance`, pure. Left out: proposing and
 verifying, which happen outside and come back as events.
 
 The frontier is open while fewer than `Limits.max_waiting_skills` skills wait for dependencies. It is recomputed from

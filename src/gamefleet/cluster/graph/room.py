@@ -1,6 +1,6 @@
 """What jobs take of this machine, and whether one more fits.
 
-Job: count slots, cores and the memory of GPUs. Place in the data flow: `graph` asks before it starts a job. Left out:
+Job: count slots, cores and the memory of GPUs. Place in the data flow: `advance` asks before it starts a job. Left out:
 measuring a machine (the loop passes its size in `Limits`), and enforcing what a job was given.
 
 What is not counted (a size of 0, no GPUs named) never refuses anything: on SLURM the scheduler counts.

@@ -1,8 +1,8 @@
 """What the scheduler of a skill graph knows: its nodes, its limits, its proposals, as one JSON value.
 
-Job: the types of the graph's state. Place in the data flow: `graph` makes the next state of an event; the loop around
-it writes each state to `scheduler_state.json` before it acts on it. Left out: what follows from a state (`graph`), and
-what a skill is: its text is carried along, and read only for whether there is one.
+Job: the types of the graph's state. Place in the data flow: `advance` makes the next state of an event; the loop around
+it writes each state to `scheduler_state.json` before it acts on it. Left out: what follows from a state (`advance`),
+and what a skill is: its text is carried along, and read only for whether there is one.
 
 What changes with every event is a `msgspec.Struct` instead of a dataclass: it is read and written as JSON, and one with
 a value exchanged is made ten times as fast, which ten thousand simulated histories are made of.

@@ -1,8 +1,8 @@
 """The runner of one job on this machine: `python -m gamefleet.cluster.local.job FOLDER`.
 
 Job: wait for the job before, run the setup lines and the command as SLURM's batch script would, keep the time limit,
-pass signals and cancels on, write down how it ended. Place in the data flow: started once per job by `local`, or inside
-a session by `tmux`; speaks to them through the job's folder only. Left out: limits on memory, CPUs and GPUs.
+pass signals and cancels on, write down how it ended. Place in the data flow: started once per job by `executor`, or
+inside a session by `tmux`; speaks to them through the job's folder only. Left out: limits on memory, CPUs and GPUs.
 
 - The limit is kept by the wall clock, as SLURM does and as `SLURM_JOB_END_TIME` says it: SIGUSR1 to the command some
   seconds before, SIGTERM to every process of the job at the limit, SIGKILL after the wait.

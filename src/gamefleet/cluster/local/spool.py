@@ -1,7 +1,7 @@
 """The spool: what jobs without a scheduler leave on disk.
 
 Job: names and records of jobs that run on this machine, and the truth about a job whose runner is gone. Place in the
-data flow: `local` and `tmux` write jobs here, `job` runs them, all of them read. Left out: processes
+data flow: `executor` and `tmux` write jobs here, `job` runs them, all of them read. Left out: processes
 (`processes`), and what a job does.
 
     SPOOL/

@@ -1,6 +1,6 @@
 """The batch script of a job, and how it is handed over.
 
-Job: write what `sbatch` reads. Place in the data flow: `slurm` saves the script and runs the words. Left out: which
+Job: write what `sbatch` reads. Place in the data flow: `executor` saves the script and runs the words. Left out: which
 resources a site has (`detect`), what is submitted when (`chain`).
 """
 

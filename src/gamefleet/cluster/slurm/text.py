@@ -1,7 +1,7 @@
 """What SLURM says of jobs, read.
 
 Job: turn the output of `squeue`, `sacct` and `scontrol show job` into `Job` and `EndedJob`. Place in the data flow:
-`slurm` runs the commands and hands their text over. Left out: running anything; what a site offers (`site`); what
+`executor` runs the commands and hands their text over. Left out: running anything; what a site offers (`site`); what
 is submitted (`script`); words for people (`words`).
 
 Text that cannot be understood raises `SchedulerSilentError`: dropping a line would read as "that job is gone". JSON

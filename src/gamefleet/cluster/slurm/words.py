@@ -1,7 +1,7 @@
 """SLURM's words, explained.
 
-Job: say what a refusal or a reason for waiting means, and whether waiting helps. Place in the data flow: `slurm` asks
-about refusals, chains and status pages about reasons. Left out: commands and their output.
+Job: say what a refusal or a reason for waiting means, and whether waiting helps. Place in the data flow: `executor`
+asks about refusals, chains and status pages about reasons. Left out: commands and their output.
 
 Source: "JOB REASON CODES" of the manual of squeue, and the errors that SLURM 22.05 gave; the golden files hold those
 that could be provoked.

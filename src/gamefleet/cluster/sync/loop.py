@@ -1,7 +1,7 @@
 """Syncing again and again: when the next cycle is due, and what is worth a line.
 
-Job: the rhythm of a continuous sync. Place in the data flow: `cli.sync` passes in one cycle of `sync` and a clock, and
-prints the lines. Left out: the cycle itself.
+Job: the rhythm of a continuous sync. Place in the data flow: `cli.sync` passes in one cycle of `copying` and a clock,
+and prints the lines. Left out: the cycle itself.
 
 All of it but `cycles` is pure. The clock is the one on the wall: it goes on while a laptop sleeps, so that the first
 cycle after waking is due at once.

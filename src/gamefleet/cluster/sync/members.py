@@ -1,8 +1,8 @@
 """Which members of a shared folder belong to this machine.
 
 Job: keep the list of this machine's own members beside its copy. Place in the data flow: `gamefleet actors` adds a
-member when it joins; `sync` pushes those members and no others, and never overwrites them by what it pulls. Left out:
-moving files.
+member when it joins; `copying` pushes those members and no others, and never overwrites them by what it pulls. Left
+out: moving files.
 
 A member belongs to this machine when the random token in its `member.json` is in the list: a folder of the same name
 that another machine made has another token.

@@ -1,7 +1,7 @@
 """rsync: its command lines, its dialects, and what its messages mean.
 
 Job: make the words of one transfer, and turn the way it failed into a sentence with a remedy. Place in the data flow:
-`sync` decides what is moved and calls this. Left out: running (`ssh`), and which files there are (`sync`).
+`copying` decides what is moved and calls this. Left out: running (`ssh`), and which files there are (`copying`).
 
 Two dialects are spoken: rsync 3, and the options that rsync 2.6.9 had, which the openrsync of macOS takes as well.
 """

@@ -1,7 +1,7 @@
 """Where the shared folder is, and where its copy: from the command line, the environment, a file.
 
 Job: put together what a sync needs, and say what is missing. Place in the data flow: `cli.sync` -> `SyncSettings` ->
-`sync`. Left out: asking a person (`cli.sync_setup`).
+`copying`. Left out: asking a person (`cli.sync_setup`).
 """
 
 from __future__ import annotations
